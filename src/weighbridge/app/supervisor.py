@@ -1,0 +1,235 @@
+"""The parent process: holds the port, runs the control plane, keeps the workers running, and hands them every new version.
+
+Nothing here stands on a request's path. Signals: SIGTERM and SIGINT drain and leave, SIGHUP loads the configuration again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from weighbridge.app import listeners
+from weighbridge.app.control_server import ControlServer
+from weighbridge.app.services import admin_services
+from weighbridge.app.worker_process import WorkerProcess
+from weighbridge.config.compile import compile_plan
+from weighbridge.config.load import LoadedConfig
+from weighbridge.config.problems import ConfigError
+from weighbridge.config.watch import watch_config
+from weighbridge.control.admin_api import admin_app
+from weighbridge.control.all_keys import AllKeys
+from weighbridge.control.channel import (
+    Applied,
+    Bug,
+    FindKey,
+    FoundKey,
+    FromWorker,
+    Pulse,
+    Ready,
+    Records,
+    SetKeys,
+    SetPlan,
+    Start,
+    Taken,
+)
+from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.control.record_keeper import RecordKeeper
+from weighbridge.core.clock import NS_PER_S, SystemClock
+from weighbridge.core.tasks import TaskSet
+from weighbridge.pipeline.plan import Plan
+from weighbridge.storage.errors import StorageError
+from weighbridge.storage.store import Store
+from weighbridge.telemetry.access_log import AccessLog, LogFormat
+
+KEY_POLL_S: Final = 0.25
+"""How often the store is asked for changed keys: a revoked key is refused well within a second."""
+RETRY_LOG_S: Final = 1.0
+
+
+class Supervisor:
+    """One gateway on one host. `load` reads the configuration again; `on_ready` is called with the port once a worker serves."""
+
+    def __init__(
+        self, loaded: LoadedConfig, load: Callable[[], LoadedConfig], store: Store, on_ready: Callable[[int], None]
+    ) -> None:
+        self.loaded = loaded
+        self.clock = SystemClock()
+        self.started_ns = self.clock.now_ns()
+        self.version = 1
+        self.loaded_wall_ns = self.clock.wall_ns()
+        self.last_failure: tuple[int, ConfigError] | None = None
+        self.workers: list[WorkerProcess] = []
+        self.keys = AllKeys(KeyRegistry(store))
+        self.store = store
+        self.records = RecordKeeper(AccessLog(_log_stream(loaded), LogFormat(loaded.config.access_log.format)))
+        self._load = load
+        self._on_ready = on_ready
+        self._plan = Plan(version=0, providers=())
+        self._tasks = TaskSet(_report)
+        self._stop = asyncio.Event()
+        self._control_socket = Path()
+        self._is_ready = False
+        self._port = 0
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises `ListenError` or `StorageError` if the gateway cannot start."""
+        await self.keys.poll()
+        self._compile()
+        with tempfile.TemporaryDirectory(prefix="weighbridge-") as private:
+            # Not in the data directory: a Unix socket's path has at most 107 bytes.
+            self._control_socket = Path(private) / "control.sock"
+            self._start_workers()
+            self._handle_signals()
+            control = self._start_control()
+            self._tasks.spawn(self._watch_keys())
+            self._tasks.spawn(self._retry_log())
+            if self.loaded.source is not None:
+                self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
+            await self._stop.wait()
+            await self._drain()
+            control.stop()
+            await self._tasks.cancel_all()
+
+    def _start_workers(self) -> None:
+        server = self.loaded.config.server
+        first = listeners.bind(server.host, server.port)
+        self._port = int(first[0].getsockname()[1])
+        sets = [first] + [listeners.bind_sibling(first) for _ in range(server.workers - 1)]
+        for sockets in sets:
+            worker = WorkerProcess(sockets, self._make_start, self._hear, self.clock)
+            self.workers.append(worker)
+            self._tasks.spawn(worker.keep_running())
+
+    def _start_control(self) -> ControlServer:
+        control = ControlServer(admin_app(admin_services(self)), self._control_socket)
+        self._tasks.spawn(control.run())
+        return control
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.spawn(self._reload_after_change()))
+
+    async def _drain(self) -> None:
+        timeout_s = self.loaded.config.server.drain_timeout / NS_PER_S
+        await asyncio.gather(*(worker.drain(timeout_s) for worker in self.workers))
+
+    # --- workers ------------------------------------------------------------------------------------------------
+
+    def _make_start(self) -> Start:
+        tls = self.loaded.config.server.tls
+        cert_file, key_file = (str(tls.cert_file), str(tls.key_file)) if tls is not None else (None, None)
+        return Start(self._plan, str(self._control_socket), cert_file, key_file)
+
+    def _hear(self, worker: WorkerProcess, message: FromWorker) -> None:
+        if isinstance(message, Records):
+            self.records.take(message.records, lambda n: worker.send(Taken(n)))
+        elif isinstance(message, Pulse):
+            worker.n_connections, worker.n_in_flight = message.n_connections, message.n_in_flight
+        elif isinstance(message, FindKey):
+            self._tasks.spawn(self._answer_key(worker, message))
+        elif isinstance(message, Ready | Applied):
+            worker.version = message.version
+            worker.state = "ready"
+            if not self._is_ready:
+                self._is_ready = True
+                self._on_ready(self._port)
+        elif isinstance(message, Bug):
+            sys.stderr.write(f"A bug in a worker, please report it:\n{message.trace}")
+
+    async def _answer_key(self, worker: WorkerProcess, question: FindKey) -> None:
+        try:
+            key = await self.keys.find(question.digest)
+        except StorageError:
+            key = None
+        worker.send(FoundKey(question.question, key))
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(KEY_POLL_S)
+            try:
+                delta = await self.keys.poll()
+            except StorageError as error:
+                sys.stderr.write(f"The store cannot be read, keys stay as they are: {error}\n")
+                continue
+            if delta is not None:
+                self._compile()
+                for worker in self.workers:
+                    worker.send(SetKeys(delta))
+
+    async def _retry_log(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_LOG_S)
+            self.records.write_waiting()
+
+    # --- configuration ------------------------------------------------------------------------------------------
+
+    def _compile(self) -> None:
+        plan = compile_plan(self.loaded, version=self.version, stored_keys=())
+        self.keys.set_file_keys(plan.keys)
+        of_file = {key.digest for key in plan.keys}
+        stored = tuple(key for key in self.keys.stored if key.digest not in of_file)
+        self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored)
+
+    async def reload(self) -> ConfigError | None:
+        """Load the configuration again and hand it to the workers. What is wrong with it, if anything: then the old one stays."""
+        try:
+            loaded = await asyncio.to_thread(self._load)
+        except ConfigError as error:
+            self.last_failure = (self.clock.wall_ns(), error)
+            return error
+        self.last_failure = None
+        _say_what_needs_a_restart(self.loaded, loaded)
+        self.loaded = loaded
+        self.version += 1
+        self.loaded_wall_ns = self.clock.wall_ns()
+        self._compile()
+        for worker in self.workers:
+            worker.send(SetPlan(self._plan))
+        return None
+
+    async def _reload_after_change(self) -> None:
+        error = await self.reload()
+        if error is None:
+            sys.stderr.write(f"The configuration was loaded again: version {self.version}.\n")
+        else:
+            problems = "\n".join(f"  {problem.render(error.source)}" for problem in error.problems)
+            sys.stderr.write(f"The configuration was not loaded, version {self.version} goes on serving:\n{problems}\n")
+
+
+def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
+    before, after = old.config, new.config
+    settings = {
+        "server.host": before.server.host != after.server.host,
+        "server.port": before.server.port != after.server.port,
+        "server.workers": before.server.workers != after.server.workers,
+        "server.tls": before.server.tls != after.server.tls,
+        "data_dir": before.data_dir != after.data_dir,
+        "access_log": before.access_log != after.access_log,
+    }
+    changed = [name for name, has_changed in settings.items() if has_changed]
+    if changed:
+        sys.stderr.write(f"Changed, but only felt after a restart: {', '.join(changed)}.\n")
+
+
+def _log_stream(loaded: LoadedConfig) -> BinaryIO:
+    path = loaded.config.access_log.path
+    if path is None:
+        return sys.stdout.buffer
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")
+
+
+def _report(bug: BaseException) -> None:
+    sys.stderr.write("A bug in the control plane, please report it:\n" + "".join(traceback.format_exception(bug)))

@@ -1,0 +1,192 @@
+"""A data-plane process: `python -m weighbridge.app.worker LISTEN_FDS CHANNEL_FD`, started by the supervisor only.
+
+It imports neither pydantic nor a database nor a web framework: a worker starts in a fifth of a second and stays small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import sys
+import traceback
+from typing import Final
+
+import uvloop
+
+from weighbridge.control.channel import (
+    Applied,
+    Bug,
+    Channel,
+    Drain,
+    FindKey,
+    FoundKey,
+    Pulse,
+    Ready,
+    Records,
+    SetKeys,
+    SetPlan,
+    Start,
+    Taken,
+    ToWorker,
+)
+from weighbridge.core.clock import CountingIds, SystemClock
+from weighbridge.core.tasks import TaskSet
+from weighbridge.core.terms import Origin, VirtualKey
+from weighbridge.http.client import HttpClient
+from weighbridge.http.demo_upstream import DemoUpstream, UpstreamByScheme
+from weighbridge.http.server import Server
+from weighbridge.http.tls import Certificate
+from weighbridge.pipeline.gateway import Gateway
+from weighbridge.pipeline.plan import Plan
+from weighbridge.telemetry.record_buffer import RecordBuffer
+
+_PULSE_S: Final = 1.0
+_KEY_QUESTION_S: Final = 5.0
+"""How long a request with an unknown key waits for the store; then the key counts as unknown."""
+
+_GC_THRESHOLDS: Final = (20_000, 50, 50)
+"""Requests make few cycles; the default of 700 objects has the collector run several times a request."""
+
+
+class Worker:
+    """Joins the data plane to its adapters and obeys the supervisor."""
+
+    def __init__(self, listening: list[socket.socket], channel: socket.socket) -> None:
+        self._listening = listening
+        self._channel_socket = channel
+        self._channel: Channel[ToWorker] = Channel(ToWorker, self._obey, self._orphaned)
+        self._clock = SystemClock()
+        self._tasks = TaskSet(self._report_bug)
+        self._questions: dict[int, asyncio.Future[VirtualKey | None]] = {}
+        self._n_questions = 0
+        self._gateway: Gateway | None = None
+        self._server: Server | None = None
+        self._client: HttpClient | None = None
+        self._sink: RecordBuffer | None = None
+        self._certificate: Certificate | None = None
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop, or until the supervisor is gone."""
+        loop = asyncio.get_running_loop()
+        # The supervisor says when to stop; a terminal's Ctrl-C reaches every process of the group at once.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        await loop.create_connection(lambda: self._channel, sock=self._channel_socket)
+        await self._stopped.wait()
+        self._channel.close()
+        await self._tasks.cancel_all()
+
+    # --- messages -----------------------------------------------------------------------------------------------
+
+    def _obey(self, message: ToWorker) -> None:
+        if isinstance(message, Start):
+            self._tasks.spawn(self._start(message))
+        elif isinstance(message, SetPlan):
+            self._apply(message.plan)
+        elif isinstance(message, SetKeys) and self._gateway is not None:
+            self._gateway.swap_keys(message.delta)
+        elif isinstance(message, FoundKey):
+            waiting = self._questions.pop(message.question, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message.key)
+        elif isinstance(message, Taken) and self._sink is not None:
+            self._sink.taken(message.n_records)
+        elif isinstance(message, Drain):
+            self._tasks.spawn(self._drain(message.timeout_s))
+
+    async def _start(self, start: Start) -> None:
+        loop = asyncio.get_running_loop()
+        plan = start.plan
+        client = self._client = HttpClient(clock=self._clock, limits=plan.limits)
+        sink = self._sink = RecordBuffer(lambda records: self._channel.send(Records(tuple(records))), loop)
+        gateway = self._gateway = Gateway(
+            plan,
+            upstream=UpstreamByScheme(client, DemoUpstream(self._clock)),
+            key_source=self,
+            sink=sink,
+            clock=self._clock,
+            ids=CountingIds(),
+            control=Origin("unix", start.control_socket),
+        )
+        server = self._server = Server(
+            gateway.handle, gateway.render_refusal, clock=self._clock, limits=plan.limits, on_bug=self._report_bug
+        )
+        if start.cert_file is not None and start.key_file is not None:
+            self._certificate = Certificate(start.cert_file, start.key_file)
+        await server.start(self._listening, self._certificate.context if self._certificate is not None else None)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        self._channel.send(Ready(plan.version))
+        self._tasks.spawn(self._beat())
+
+    def _apply(self, plan: Plan) -> None:
+        assert self._gateway is not None
+        assert self._server is not None
+        assert self._client is not None
+        self._gateway.swap(plan)
+        self._server.limits = plan.limits
+        self._client.limits = plan.limits
+        if self._certificate is not None:
+            self._certificate.reload()
+        self._channel.send(Applied(plan.version))
+
+    async def _beat(self) -> None:
+        while True:
+            assert self._server is not None
+            assert self._client is not None
+            self._channel.send(Pulse(self._server.n_connections, self._server.in_flight, self._client.n_connections))
+            await asyncio.sleep(_PULSE_S)
+
+    async def _drain(self, timeout_s: float) -> None:
+        if self._gateway is not None and self._server is not None and self._sink is not None and self._client is not None:
+            self._gateway.is_draining = True
+            await self._server.drain(timeout_s)
+            self._sink.flush()
+            await self._client.close()
+        self._stopped.set()
+
+    def _orphaned(self) -> None:
+        """The supervisor is gone: nobody takes Records any more, so nothing may be served."""
+        self._stopped.set()
+
+    def _report_bug(self, bug: BaseException) -> None:
+        self._channel.send(Bug("".join(traceback.format_exception(bug))))
+
+    # --- core.ports.KeySource -----------------------------------------------------------------------------------
+
+    async def find(self, digest: bytes) -> VirtualKey | None:
+        """Ask the supervisor, which asks the store."""
+        self._n_questions += 1
+        question = self._n_questions
+        waiting: asyncio.Future[VirtualKey | None] = asyncio.get_running_loop().create_future()
+        self._questions[question] = waiting
+        self._channel.send(FindKey(question, digest))
+        try:
+            async with asyncio.timeout(_KEY_QUESTION_S):
+                return await waiting
+        except TimeoutError:
+            return None
+        finally:
+            self._questions.pop(question, None)
+
+
+def main(arguments: list[str]) -> None:
+    """Run a worker on inherited file descriptors."""
+    listening = [socket.socket(fileno=int(fd)) for fd in arguments[0].split(",")]
+    channel = socket.socket(fileno=int(arguments[1]))
+
+    async def serve() -> None:
+        await Worker(listening, channel).run()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(serve())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

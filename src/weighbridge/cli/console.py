@@ -1,0 +1,64 @@
+"""How commands speak: results on standard output, everything else on standard error, and exit codes that scripts can use."""
+
+# ruff: noqa: PLC0415 -- what is slow to import is imported when the command runs, so that `--help` is quick
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import typer
+
+EXIT_WRONG_INPUT: Final = 1
+"""The configuration or a name or a value is wrong."""
+EXIT_USAGE: Final = 2
+"""The command line is wrong (Typer's own)."""
+EXIT_ENVIRONMENT: Final = 3
+"""The machine does not allow it: a directory that cannot be written, a database that is locked, a port in use."""
+
+_PIPE_WIDTH: Final = 200
+"""Columns of a table that goes to a file or another program, where 80 would cut ids in two."""
+
+
+class CliError(Exception):
+    """An expected failure: `message` says what is wrong, `advice` what to do about it. No traceback is shown."""
+
+    def __init__(self, message: str, *, advice: str = "", exit_code: int = EXIT_WRONG_INPUT) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.exit_code = exit_code
+
+
+def say(text: str) -> None:
+    """A result, on standard output, as it stands."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """Something for the person at the screen, on standard error, so that a pipe gets results only."""
+    typer.echo(text, err=True)
+
+
+def report(error: CliError) -> None:
+    """Show an expected failure."""
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+    note(error.message)
+    if error.advice:
+        note(error.advice)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """A table on standard output. Cells are text as it stands, not markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)

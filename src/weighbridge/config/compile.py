@@ -1,0 +1,123 @@
+"""A checked configuration as the `Plan` that workers serve by: names resolved, URLs taken apart, keys as digests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from weighbridge.config import schema
+from weighbridge.config.load import LoadedConfig
+from weighbridge.config.proxies import ProxyRules
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey
+from weighbridge.pipeline.plan import Limits, Plan
+from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
+from weighbridge.providers.catalog import CatalogRow, load_catalog
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FILE_KEY_ID: Final = "file:"
+"""Keys of the file are known by their name: it is the same after each load."""
+
+
+def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[VirtualKey]) -> Plan:
+    """The plan of one version. A key that is both in the file and in the store is the file's."""
+    config = loaded.config
+    catalog = load_catalog()
+    keys = {key.digest: key for key in (*stored_keys, *map(_key, config.keys))}
+    return Plan(
+        version=version,
+        providers=tuple(_provider(name, entry, catalog, loaded.proxies) for name, entry in config.providers.items()),
+        routes=tuple(_route(name, route) for name, route in config.routes.items()),
+        keys=tuple(keys.values()),
+        limits=_limits(config.server.limits),
+        auth_required=config.server.auth == "required",
+    )
+
+
+def parse_base(url: str, *, tls: Tls, proxy: Proxy | None, rules: ProxyRules) -> Base:
+    """A checked base URL as origin and path. An IPv6 host loses its brackets; `proxy` goes before the environment's."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    way = proxy or rules.proxy_for(parts.scheme, host, port)
+    # Equal origins share a pool, so what plain HTTP has no use for does not tell them apart.
+    return Base(Origin(parts.scheme, host, port, tls if parts.scheme == "https" else Tls(), way), parts.path.rstrip("/"))
+
+
+def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRow], rules: ProxyRules) -> Provider:
+    row = catalog[entry.type or name]
+    tls = _tls(entry.tls)
+    credentials = tuple(Credential(f"{name}#{i}", secret) for i, secret in enumerate(entry.secrets, 1))
+    # At another address the row's names may mean other models, unless the entry says by its name that it is the row.
+    is_the_row = name == row.name or not (entry.base_url or entry.base_urls)
+    return Provider(
+        name=name,
+        bases={d: parse_base(url, tls=tls, proxy=entry.proxy, rules=rules) for d, url in _addresses(entry, row).items()},
+        auth=row.auth if credentials else AuthStyle.NONE,
+        credentials=credentials,
+        headers=tuple(entry.headers.items()),
+        models=tuple(entry.models) if entry.models is not None else row.models if is_the_row else (),
+        patterns=row.patterns if is_the_row else (),
+        deadlines=_deadlines(entry.timeouts),
+    )
+
+
+def _addresses(entry: schema.Provider, row: CatalogRow) -> Mapping[Dialect, str]:
+    if entry.base_url is None and not entry.base_urls:
+        return row.dialects
+    named = {Dialect(dialect): url for dialect, url in entry.base_urls.items()}
+    return named if entry.base_url is None else {row.main_dialect: entry.base_url, **named}
+
+
+def _tls(section: schema.ProviderTls) -> Tls:
+    files = (section.ca_file, section.client_cert_file, section.client_key_file)
+    return Tls(*(None if file is None else str(file) for file in files))
+
+
+def _deadlines(section: schema.Timeouts) -> Deadlines:
+    return Deadlines(
+        connect_ns=section.connect,
+        first_byte_ns=section.first_byte,
+        between_bytes_ns=section.between_bytes,
+        total_ns=section.total,
+    )
+
+
+def _route(name: str, route: schema.Route) -> Route:
+    targets = (target.partition("/") for target in route.targets)
+    return Route(name, tuple(Deployment(provider, model) for provider, _, model in targets))
+
+
+def _key(key: schema.Key) -> VirtualKey:
+    hashed = key.key or key.key_sha256
+    if hashed is None:
+        raise AssertionError("the schema lets no key without a digest through")
+    expires_wall_ns = None if key.expires is None else int((key.expires - _EPOCH).total_seconds()) * NS_PER_S
+    return VirtualKey(
+        id=_FILE_KEY_ID + key.name,
+        name=key.name,
+        digest=hashed.digest,
+        hint=hashed.hint,
+        models=tuple(key.models),
+        expires_wall_ns=expires_wall_ns,
+    )
+
+
+def _limits(section: schema.ServerLimits) -> Limits:
+    return Limits(
+        max_header_bytes=section.max_header,
+        max_url_bytes=section.max_url,
+        max_body_bytes=section.max_body,
+        max_upload_bytes=section.max_upload,
+        header_timeout_ns=section.header_timeout,
+        body_idle_timeout_ns=section.body_idle_timeout,
+        keepalive_timeout_ns=section.keepalive_timeout,
+        write_stall_timeout_ns=section.write_stall_timeout,
+        max_connections=section.max_connections,
+        max_in_flight=section.max_in_flight,
+        max_upstream_connections=section.max_upstream_connections,
+        upstream_idle_timeout_ns=section.upstream_idle_timeout,
+    )

@@ -1,0 +1,290 @@
+"""The configuration file, field by field. Descriptions become the reference page and the editors' JSON Schema.
+
+Unknown fields are refused and nothing is converted by guess. Defaults are written as an operator would write them; that they
+equal those of `plan.Limits` and `terms.Deadlines` is a test.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from weighbridge.auth.virtual_keys import MAX_MODELS
+from weighbridge.config.fields import (
+    AnyPath,
+    BaseUrl,
+    Count,
+    Duration,
+    DurationOrZero,
+    Expiry,
+    HeaderName,
+    HeaderValue,
+    Host,
+    KeyDigest,
+    KeyInClear,
+    KeyName,
+    ModelName,
+    Port,
+    ProviderName,
+    ProxyUrl,
+    ReadableFile,
+    RouteName,
+    SecretText,
+    Size,
+    Target,
+    choice_schema,
+)
+from weighbridge.config.proxies import is_loopback
+from weighbridge.core.secret import Secret
+
+DialectName = Literal["openai", "anthropic", "gemini"]
+
+
+class Section(BaseModel):
+    """Strict, closed and unchangeable. A section without contents (`demo:`) is an empty one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        validate_default=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_a_mapping(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+def _written(default: str) -> Any:
+    """A default in the operator's own spelling, which the reference page and editors show. It is read like any value."""
+    return Field(default)
+
+
+def _fault(field: str, message: str) -> PydanticCustomError:
+    """A problem that a whole section has, shown at one of its fields."""
+    return PydanticCustomError("section", "{message}", {"message": message, "field": field})
+
+
+class ServerTls(Section):
+    """The gateway's own certificate. Both files are PEM; they are read at each load."""
+
+    cert_file: ReadableFile
+    """The certificate, followed by its intermediates."""
+    key_file: ReadableFile
+    """The certificate's private key, not encrypted."""
+
+    @model_validator(mode="after")
+    def _pair_fits(self) -> ServerTls:
+        _check_pair(self.cert_file, self.key_file, "key_file")
+        return self
+
+
+class ServerLimits(Section):
+    """Bounds on what clients may send and how slowly. What exceeds one is refused with the fitting status."""
+
+    max_body: Size = _written("64MB")
+    """Largest request body that is read as a whole (JSON)."""
+    max_upload: Size = _written("1GB")
+    """Largest body that is passed on as it comes: files, batches and raw pass-through."""
+    max_header: Size = _written("64kB")
+    """Request line and headers together."""
+    max_url: Size = _written("16kB")
+    """Path and query."""
+    header_timeout: Duration = _written("15s")
+    """From the first byte of a request to the end of its headers."""
+    body_idle_timeout: Duration = _written("30s")
+    """Longest pause between two pieces of a request body."""
+    keepalive_timeout: Duration = _written("75s")
+    """How long an idle connection is kept. Longer than your load balancer's, so that it closes first."""
+    write_stall_timeout: Duration = _written("120s")
+    """A client that takes nothing of its reply for this long is cut off."""
+    max_connections: Count = Field(20_000)
+    """Open connections of clients, for each worker."""
+    max_in_flight: Count = Field(4_000)
+    """Requests at a time, for each worker; more are refused with 503."""
+    max_upstream_connections: Count = Field(1_000)
+    """Connections to one provider, for each worker."""
+    upstream_idle_timeout: Duration = _written("55s")
+    """How long an idle connection to a provider is kept. Shorter than the provider's own limit."""
+
+
+class Server(Section):
+    """Where and how the gateway listens."""
+
+    host: Host = Field("127.0.0.1")
+    """Address or name to listen on. `0.0.0.0` is every IPv4 address, `::` every address."""
+    port: Port = Field(8080)
+    """Port to listen on; 0 takes a free one."""
+    workers: Annotated[Count, Field(le=256)] = Field(1)
+    """Processes that serve requests. One for each core is enough."""
+    tls: ServerTls | None = None
+    """Serve HTTPS."""
+    drain_timeout: DurationOrZero = _written("30s")
+    """On shutdown, how long running requests may go on."""
+    auth: Annotated[Literal["required", "none"], choice_schema("word", "required", "none")] = "required"
+    """`none` serves everybody without a key, and is only accepted on a loopback address."""
+    limits: ServerLimits = Field(default_factory=lambda: ServerLimits.model_validate({}))
+    """Bounds on requests."""
+
+    @model_validator(mode="after")
+    def _never_open_to_the_network(self) -> Server:
+        if self.auth == "none" and not is_loopback(self.host):
+            raise _fault("auth", "`none` is only accepted on a loopback address: set `host: 127.0.0.1`, or `auth: required`")
+        return self
+
+
+class AccessLog(Section):
+    """One line for each request."""
+
+    format: Annotated[Literal["json", "console", "off"], choice_schema("word", "json", "console", "off")] = "console"
+    """`json` for machines, `console` for people, `off` for none."""
+    path: AnyPath | None = None
+    """File to append to. Standard output if not given."""
+
+
+class Timeouts(Section):
+    """Bounds on one attempt at a provider."""
+
+    connect: Duration = _written("10s")
+    """To connect, TLS included."""
+    first_byte: Duration = _written("5m")
+    """From the end of the request to the first byte of the reply."""
+    between_bytes: Duration = _written("2m")
+    """Longest pause within a reply."""
+    total: Duration = _written("30m")
+    """The whole attempt."""
+
+
+class ProviderTls(Section):
+    """How the gateway meets a provider's TLS. Certificates are always verified."""
+
+    ca_file: ReadableFile | None = None
+    """PEM file of the authorities to trust, in place of the system's."""
+    client_cert_file: ReadableFile | None = None
+    """Client certificate for mutual TLS, PEM."""
+    client_key_file: ReadableFile | None = None
+    """Private key of the client certificate, PEM, not encrypted."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> ProviderTls:
+        if self.client_cert_file and self.client_key_file:
+            _check_pair(self.client_cert_file, self.client_key_file, "client_key_file")
+        elif self.client_cert_file or self.client_key_file:
+            raise _fault("client_key_file", "a client certificate needs both `client_cert_file` and `client_key_file`")
+        if self.ca_file:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self.ca_file)
+            except (ssl.SSLError, OSError):
+                raise _fault("ca_file", "holds no certificate in PEM form") from None
+        return self
+
+
+class Provider(Section):
+    """A provider. Everything is optional where the catalogue knows the provider; the name then says which it is."""
+
+    type: str | None = None
+    """A name of the catalogue, which is on the reference page. `openai`, `anthropic` and `gemini` also stand for every server
+    that speaks so. The entry's own name if not given."""
+    base_url: BaseUrl | None = None
+    """Where the provider's main dialect is spoken, as its SDK takes it: with `/v1` for OpenAI, without for Anthropic and
+    Gemini. Replaces every address of the catalogue."""
+    base_urls: dict[DialectName, BaseUrl] = {}
+    """Addresses by dialect, for a server that speaks several."""
+    api_key: SecretText | None = None
+    """The provider's key."""
+    api_keys: list[SecretText] | None = None
+    """Several keys, which take turns. An empty list sends none. If neither is given and the address is the catalogue's, the
+    provider's usual environment variable is read."""
+    models: list[ModelName] | None = None
+    """Models to list and to reach by their bare names."""
+    headers: dict[HeaderName, HeaderValue] = {}
+    """Headers to add to every request."""
+    timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
+    """Bounds on one attempt."""
+    tls: ProviderTls = Field(default_factory=lambda: ProviderTls.model_validate({}))
+    """Certificates."""
+    proxy: ProxyUrl | None = None
+    """HTTP proxy to this provider, `http://user:password@host:port`. If not given, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
+    count."""
+
+    @model_validator(mode="after")
+    def _one_way_to_give_keys(self) -> Provider:
+        if self.api_key is not None and self.api_keys is not None:
+            raise _fault("api_key", "is given beside `api_keys`; keep one of them")
+        return self
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The keys, in order."""
+        return (self.api_key,) if self.api_key is not None else tuple(self.api_keys or ())
+
+
+class Route(Section):
+    """A name of your own for a model. A plain list is short for `targets`."""
+
+    targets: Annotated[list[Target], Field(min_length=1, max_length=32)]
+    """`provider/model`, in order of preference."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_targets(cls, value: object) -> object:
+        return {"targets": value} if isinstance(value, list) else value
+
+
+class Key(Section):
+    """A virtual key, for an application to hold instead of a provider's. Only its hash is kept."""
+
+    name: KeyName
+    """What logs and reports call the key."""
+    key: KeyInClear | None = None
+    """The key itself, at least 16 characters; hashed as soon as it is read."""
+    key_sha256: KeyDigest | None = None
+    """The key's SHA-256 instead of the key."""
+    models: Annotated[list[ModelName], Field(max_length=MAX_MODELS)] = []
+    """Models it may ask for: exact names, or with `*` (`openai/*`). All if empty."""
+    expires: Expiry | None = None
+    """When it stops working. A date means midnight UTC, at its beginning."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Key:
+        if (self.key is None) == (self.key_sha256 is None):
+            raise _fault("key", "give either `key` or `key_sha256`")
+        return self
+
+
+def _empty_is_none(value: object) -> object:
+    return {} if value is None else value
+
+
+class Config(Section):
+    """The whole file."""
+
+    server: Server = Field(default_factory=lambda: Server.model_validate({}))
+    """Where and how the gateway listens."""
+    data_dir: AnyPath = Field(Path("data"))
+    """Directory for what the gateway keeps: its database and its first keys."""
+    access_log: AccessLog = Field(default_factory=AccessLog)
+    """One line for each request."""
+    providers: Annotated[dict[ProviderName, Provider], BeforeValidator(_empty_is_none)] = {}
+    """Whom the gateway calls, by a name of your choice."""
+    routes: Annotated[dict[RouteName, Route], BeforeValidator(_empty_is_none)] = {}
+    """Names of your own for models."""
+    keys: Annotated[list[Key], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """Virtual keys, beside those that are made with `weighbridge keys create`."""
+
+
+def _check_pair(cert_file: Path, key_file: Path, field: str) -> None:
+    """Refuse a certificate and key that do not belong together, before a listener or a request stumbles over them."""
+    try:
+        # An empty password fails where OpenSSL would otherwise ask for one on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password=lambda: b"")
+    except (ssl.SSLError, OSError, ValueError):
+        raise _fault(field, "the files are not a PEM certificate and its private key without a password") from None

@@ -1,0 +1,94 @@
+"""What the admin API needs from the rest of the gateway. The supervisor supplies it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from weighbridge.config import problems
+from weighbridge.core.ports import Clock, KeySource
+from weighbridge.core.terms import Record
+from weighbridge.storage.store import Store
+
+
+class Reported(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ConfigProblem(Reported):
+    """One thing that is wrong in the configuration file. `line` counts from 1."""
+
+    path: str
+    message: str
+    line: int | None = None
+    suggestion: str | None = None
+
+    @classmethod
+    def of(cls, problem: problems.ConfigProblem) -> Self:
+        """The loader's problem as the API tells it."""
+        return cls(path=problem.path, message=problem.message, line=problem.line, suggestion=problem.suggestion)
+
+
+class FailedReload(Reported):
+    """A configuration that was refused; the one before it goes on serving."""
+
+    at: datetime
+    problems: tuple[ConfigProblem, ...]
+
+
+class ConfigStatus(Reported):
+    """Which configuration serves. `source` is a file's path, or says that there is none."""
+
+    version: int
+    source: str
+    loaded_at: datetime
+    last_failed_reload: FailedReload | None = None
+
+
+class WorkerStatus(Reported):
+    """One data-plane process. `state` is `starting`, `ready`, `draining` or `down`; `restarts` counts since the start."""
+
+    pid: int | None
+    state: str
+    restarts: int
+    connections: int
+    in_flight: int
+
+
+class GatewayStatus(Reported):
+    """How the gateway does."""
+
+    version: str
+    uptime_seconds: float
+    config: ConfigStatus
+    workers: tuple[WorkerStatus, ...]
+
+
+class ReloadOutcome(Reported):
+    """What a reload came to: the version that serves now, and why it is still the old one if there are problems."""
+
+    config_version: int
+    problems: tuple[ConfigProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AdminServices:
+    """The callables behind the admin API.
+
+    `keys` knows the admin keys (a `KeyRegistry`, or one that asks the configured keys first). `config` gives the
+    configuration as loaded, `records` the last so many Records, newest first. `reload` loads the configuration again.
+    """
+
+    store: Store
+    keys: KeySource
+    clock: Clock
+    status: Callable[[], GatewayStatus]
+    config: Callable[[], BaseModel]
+    records: Callable[[int], Sequence[Record]]
+    reload: Callable[[], Awaitable[ReloadOutcome]]

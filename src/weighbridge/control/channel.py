@@ -1,0 +1,150 @@
+"""What the supervisor and a worker say to each other over their socket pair: framed MessagePack, four bytes of length first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar, cast
+
+import msgspec
+
+from weighbridge.auth.virtual_keys import KeysDelta
+from weighbridge.core.codec import encode_private, private_decoder
+from weighbridge.core.terms import Record, VirtualKey
+from weighbridge.pipeline.plan import Plan
+
+_LENGTH: Final = 4
+_MAX_FRAME: Final = 256 * 1024 * 1024
+"""A plan with a million keys is about 200 MB; anything longer is a broken frame."""
+
+
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """The first message to a worker: everything it needs to serve."""
+
+    plan: Plan
+    control_socket: str
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class SetPlan(msgspec.Struct, frozen=True, tag="set_plan"):
+    """A new version of the configuration."""
+
+    plan: Plan
+
+
+class SetKeys(msgspec.Struct, frozen=True, tag="set_keys"):
+    """Keys that were made, changed or revoked."""
+
+    delta: KeysDelta
+
+
+class FoundKey(msgspec.Struct, frozen=True, tag="found_key"):
+    """The answer to `FindKey`."""
+
+    question: int
+    key: VirtualKey | None
+
+
+class Taken(msgspec.Struct, frozen=True, tag="taken"):
+    """This many Records have been taken over."""
+
+    n_records: int
+
+
+class Drain(msgspec.Struct, frozen=True, tag="drain"):
+    """Finish what is under way, for at most this long, then leave."""
+
+    timeout_s: float
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The worker accepts connections."""
+
+    version: int
+
+
+class Applied(msgspec.Struct, frozen=True, tag="applied"):
+    """The worker serves by this version of the configuration."""
+
+    version: int
+
+
+class FindKey(msgspec.Struct, frozen=True, tag="find_key"):
+    """Does the store know a key with this digest?"""
+
+    question: int
+    digest: bytes
+
+
+class Records(msgspec.Struct, frozen=True, tag="records"):
+    """Settled accounts."""
+
+    records: tuple[Record, ...]
+
+
+class Pulse(msgspec.Struct, frozen=True, tag="pulse"):
+    """How the worker is."""
+
+    n_connections: int
+    n_in_flight: int
+    n_upstream_connections: int
+
+
+class Bug(msgspec.Struct, frozen=True, tag="bug"):
+    """An exception that nothing expected. `trace` is for the log; it may name files, never values."""
+
+    trace: str
+
+
+ToWorker = Start | SetPlan | SetKeys | FoundKey | Taken | Drain
+FromWorker = Ready | Applied | FindKey | Records | Pulse | Bug
+M = TypeVar("M")
+
+
+class Channel(asyncio.Protocol, Generic[M]):
+    """One end of the socket pair. `on_message` gets each message; `on_closed` is called when the other end is gone."""
+
+    def __init__(self, kind: object, on_message: Callable[[M], None], on_closed: Callable[[], None]) -> None:
+        self._decode = cast("Callable[[bytes], M]", private_decoder(cast("type[M]", kind)))
+        self._on_message = on_message
+        self._on_closed = on_closed
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The channel is open."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of messages."""
+        buffer = self._buffer
+        buffer += data
+        start = 0
+        while len(buffer) - start >= _LENGTH:
+            length = int.from_bytes(buffer[start : start + _LENGTH], "big")
+            if length > _MAX_FRAME:
+                self.close()
+                return
+            end = start + _LENGTH + length
+            if len(buffer) < end:
+                break
+            self._on_message(self._decode(bytes(buffer[start + _LENGTH : end])))
+            start = end
+        del buffer[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the other end is gone, why makes no difference
+        """The other process is gone."""
+        self._transport = None
+        self._on_closed()
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send a message; dropped when the other end is gone, which `on_closed` has told."""
+        if self._transport is not None:
+            frame = encode_private(message)
+            self._transport.write(len(frame).to_bytes(_LENGTH, "big") + frame)
+
+    def close(self) -> None:
+        """Flush and close."""
+        if self._transport is not None:
+            self._transport.close()

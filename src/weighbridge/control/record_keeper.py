@@ -1,0 +1,51 @@
+"""The control plane's end of the sinks: every batch of Records goes to the access log, and the last ones are kept to look at."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
+
+from weighbridge.core.terms import Record
+from weighbridge.telemetry.access_log import AccessLog
+
+MAX_RECENT: Final = 1_000
+"""Records that `GET /admin/v1/records` can show, some 600 kB."""
+
+
+class RecordKeeper:
+    """Takes batches. A batch counts as taken only when it is written; while the log cannot be written (a full disk), batches
+    wait here and the workers, whose Records stay outstanding, admit nothing more once they have reached their bound."""
+
+    def __init__(self, log: AccessLog) -> None:
+        self._log = log
+        self._recent: deque[Record] = deque(maxlen=MAX_RECENT)
+        self._waiting: deque[tuple[Sequence[Record], Callable[[int], None]]] = deque()
+        self._is_broken = False
+
+    def take(self, records: Sequence[Record], taken: Callable[[int], None]) -> None:
+        """Take a batch; `taken` is called with its size once it is written."""
+        self._waiting.append((records, taken))
+        self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """Write what waits; called again every second while the log fails."""
+        while self._waiting:
+            records, taken = self._waiting[0]
+            try:
+                self._log.write(records)
+            except OSError as error:
+                if not self._is_broken:
+                    sys.stderr.write(f"The access log cannot be written ({error.strerror or error}); requests wait for it.\n")
+                self._is_broken = True
+                return
+            self._is_broken = False
+            self._waiting.popleft()
+            self._recent.extend(records)
+            taken(len(records))
+
+    def recent(self, limit: int) -> list[Record]:
+        """The last Records, newest first."""
+        return list(islice(reversed(self._recent), limit))

@@ -1,0 +1,1 @@
+"""The vocabulary of the gateway. Imports nothing of ours."""

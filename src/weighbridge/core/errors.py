@@ -1,0 +1,147 @@
+"""Every failure of the gateway: what it is, whose fault it is, whether trying again helps, and what the caller may read.
+
+`ErrorKind` is closed: a new failure takes a row in `_FACTS`, and with it a status in every dialect. `public` goes to the
+caller; `detail` goes to Records and logs only, since it may name hosts and files.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Source(Enum):
+    """Where the fault lies."""
+
+    DOWNSTREAM = "downstream"
+    """Our client: its request was wrong, or it went away."""
+    UPSTREAM = "upstream"
+    """A provider, or the way to it."""
+    GATEWAY = "gateway"
+    """Ourselves: a limit, a policy or a bug."""
+
+
+class Retry(Enum):
+    """What the next attempt may be, from the gateway's point of view."""
+
+    NEVER = "never"
+    SAME = "same"
+    NEXT = "next"
+
+
+class ErrorKind(Enum):
+    """The closed set of failures; the values are the vocabulary of OpenRouter's typed errors where it has a word."""
+
+    INVALID_REQUEST = "invalid_request"
+    AUTHENTICATION = "authentication"
+    PERMISSION_DENIED = "permission_denied"
+    NOT_FOUND = "not_found"
+    MODEL_NOT_FOUND = "model_not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
+    LENGTH_REQUIRED = "length_required"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    URI_TOO_LONG = "uri_too_long"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    EXPECTATION_FAILED = "expectation_failed"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    CLIENT_CLOSED = "client_closed"
+    NOT_IMPLEMENTED = "not_implemented"
+    UNSUPPORTED_HTTP_VERSION = "unsupported_http_version"
+    GATEWAY_OVERLOADED = "gateway_overloaded"
+    DRAINING = "draining"
+    INTERNAL = "internal"
+    PROVIDER_UNREACHABLE = "provider_unreachable"
+    PROVIDER_BROKE_OFF = "provider_broke_off"
+    PROVIDER_MALFORMED = "provider_malformed"
+    PROVIDER_TIMEOUT = "provider_timeout"
+
+
+class _Facts(NamedTuple):
+    status: int
+    source: Source
+    retry: Retry
+    client_may_retry: bool
+
+
+_D, _U, _G = Source.DOWNSTREAM, Source.UPSTREAM, Source.GATEWAY
+_FACTS: Final[dict[ErrorKind, _Facts]] = {
+    ErrorKind.INVALID_REQUEST: _Facts(400, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.AUTHENTICATION: _Facts(401, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.PERMISSION_DENIED: _Facts(403, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.NOT_FOUND: _Facts(404, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.MODEL_NOT_FOUND: _Facts(404, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.METHOD_NOT_ALLOWED: _Facts(405, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.REQUEST_TIMEOUT: _Facts(408, _D, Retry.NEVER, client_may_retry=True),
+    ErrorKind.LENGTH_REQUIRED: _Facts(411, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.PAYLOAD_TOO_LARGE: _Facts(413, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.URI_TOO_LONG: _Facts(414, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.UNSUPPORTED_MEDIA_TYPE: _Facts(415, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.EXPECTATION_FAILED: _Facts(417, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.HEADERS_TOO_LARGE: _Facts(431, _D, Retry.NEVER, client_may_retry=False),
+    # 499 is nginx's number for "client closed request"; nobody reads it but Records.
+    ErrorKind.CLIENT_CLOSED: _Facts(499, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.NOT_IMPLEMENTED: _Facts(501, _G, Retry.NEVER, client_may_retry=False),
+    ErrorKind.UNSUPPORTED_HTTP_VERSION: _Facts(505, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.GATEWAY_OVERLOADED: _Facts(503, _G, Retry.NEVER, client_may_retry=True),
+    ErrorKind.DRAINING: _Facts(503, _G, Retry.NEVER, client_may_retry=True),
+    ErrorKind.INTERNAL: _Facts(500, _G, Retry.NEVER, client_may_retry=True),
+    ErrorKind.PROVIDER_UNREACHABLE: _Facts(502, _U, Retry.SAME, client_may_retry=True),
+    ErrorKind.PROVIDER_BROKE_OFF: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
+    ErrorKind.PROVIDER_MALFORMED: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
+    ErrorKind.PROVIDER_TIMEOUT: _Facts(504, _U, Retry.NEXT, client_may_retry=True),
+}
+
+
+class GatewayError(Exception):
+    """A failure with a public face.
+
+    `public`: a sentence for the caller that says what to do; never a key, a host or a path.
+    `detail`: for Records and logs. `param`: the request field at fault, if one is. `code`: a finer machine-readable code
+    than the kind (`model_ambiguous`), else the kind's value. `retry_after_ns`: when trying again makes sense.
+    """
+
+    __slots__ = ("_code", "detail", "kind", "param", "public", "retry_after_ns")
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        public: str,
+        *,
+        detail: str = "",
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_ns: int | None = None,
+    ) -> None:
+        super().__init__(public)
+        self.kind = kind
+        self.public = public
+        self.detail = detail
+        self.param = param
+        self._code = code
+        self.retry_after_ns = retry_after_ns
+
+    @property
+    def code(self) -> str:
+        """The machine-readable code that the caller's dialect carries."""
+        return self._code or self.kind.value
+
+    @property
+    def status(self) -> int:
+        """The HTTP status in every dialect of ours."""
+        return _FACTS[self.kind].status
+
+    @property
+    def source(self) -> Source:
+        """Whose fault it is."""
+        return _FACTS[self.kind].source
+
+    @property
+    def retry(self) -> Retry:
+        """What the gateway may try next."""
+        return _FACTS[self.kind].retry
+
+    @property
+    def client_may_retry(self) -> bool:
+        """What `x-should-retry` tells the vendors' SDKs, which otherwise repeat 408, 409, 429 and every 5xx twice."""
+        return _FACTS[self.kind].client_may_retry

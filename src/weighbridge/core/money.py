@@ -1,0 +1,25 @@
+"""Money is an integer number of nano-dollars, rounded once, half to even.
+
+One nano-dollar is 1e-9 USD: the cheapest known token (0.005 $/M) costs 5 of them, and 2**63 of them are nine billion dollars.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final, NewType
+
+Nanousd = NewType("Nanousd", int)
+
+NANO: Final = 1_000_000_000
+_CENT_MILLIONTH: Final = Decimal("0.000001")
+
+
+def from_usd(dollars: str | Decimal) -> Nanousd:
+    """Exact dollars as nano-dollars. Takes text or `Decimal`, not float: 0.1 has no float. Raises `decimal.InvalidOperation`."""
+    return Nanousd(int((Decimal(dollars) * NANO).to_integral_value(ROUND_HALF_EVEN)))
+
+
+def format_usd(amount: Nanousd) -> str:
+    """For people: `$1.25`, `$0.000004` (six decimals below one cent, never scientific notation)."""
+    dollars = Decimal(amount) / NANO
+    return f"${dollars:,.2f}" if abs(dollars) >= Decimal("0.01") or not amount else f"${dollars.quantize(_CENT_MILLIONTH)}"

@@ -1,0 +1,237 @@
+"""The field's terms as frozen structs: what an endpoint, a deployment, a route, a key, a usage and a record *are*.
+
+All are msgspec Structs without behaviour beyond arithmetic, so that they can travel between our processes as they stand.
+Times are nanoseconds: `*_ns` durations and monotonic readings, `*_wall_ns` Unix time.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+from typing import Final
+
+import msgspec
+
+from weighbridge.core.secret import Secret
+
+
+class Dialect(StrEnum):
+    """A vendor's way of speaking: the shape of errors, of model lists, of keys in headers."""
+
+    # Enum's own hash is a Python function: 0.1 µs more for every dict look-up.
+    __hash__ = str.__hash__
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+
+
+class Operation(StrEnum):
+    """What is asked for. The wire format of a body follows from it."""
+
+    __hash__ = str.__hash__  # as above
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
+    RESPONSES_STORED = "responses.stored"
+    EMBEDDINGS = "embeddings"
+    MODERATIONS = "moderations"
+    IMAGES = "images"
+    AUDIO = "audio"
+    FILES = "files"
+    BATCHES = "batches"
+    REALTIME = "realtime"
+    MESSAGES = "messages"
+    COUNT_TOKENS = "count_tokens"
+    MESSAGE_BATCHES = "message_batches"
+    GENERATE = "generate"
+    STREAM_GENERATE = "stream_generate"
+    EMBED = "embed"
+    MODELS = "models"
+    RAW = "raw"
+
+
+class ModelPlace(Enum):
+    """Where a request names its model, and so where another name is spliced in."""
+
+    BODY = "body"
+    FORM = "form"
+    PATH = "path"
+    QUERY = "query"
+    NOWHERE = "nowhere"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One operation of one dialect, and where its model name stands."""
+
+    dialect: Dialect
+    operation: Operation
+    model_place: ModelPlace = ModelPlace.NOWHERE
+
+
+class Provenance(Enum):
+    """Where a number comes from. Every count and every amount carries one."""
+
+    REPORTED = "reported"
+    """The provider said so."""
+    DERIVED = "derived"
+    """Follows from what the provider said."""
+    ESTIMATED = "estimated"
+    """Our own bound or count."""
+    UNKNOWN = "unknown"
+    """Nobody said; it is not zero."""
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """Tokens of one attempt as a vector of *disjoint* counts, so that a sum is a total and a price is a dot product.
+
+    `input` is what was read at the full price: neither from a cache nor written to one, and neither audio nor image.
+    `output` is all that was generated as text, `reasoning` being that part of it which was thought (so a part, not a
+    further count). `tool_calls` are server-side tools that cost a fee each (a web search).
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+    input_audio: int = 0
+    input_image: int = 0
+    output_audio: int = 0
+    output_image: int = 0
+    tool_calls: int = 0
+    provenance: Provenance = Provenance.REPORTED
+
+    @property
+    def total_input(self) -> int:
+        """Every token that went in."""
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.input_audio + self.input_image
+
+    @property
+    def total_output(self) -> int:
+        """Every token that came out."""
+        return self.output + self.output_audio + self.output_image
+
+
+NO_USAGE: Final = Usage(provenance=Provenance.UNKNOWN)
+"""The provider has said nothing (yet): unknown, which is not zero."""
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """How we meet a provider's TLS: certificates are always verified.
+
+    `ca_file` replaces the system's store; `client_cert_file` and `client_key_file` are for mutual TLS. Paths to PEM files.
+    """
+
+    ca_file: str | None = None
+    client_cert_file: str | None = None
+    client_key_file: str | None = None
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """An HTTP proxy between us and a provider. `authorization` is the ready `Basic …` value."""
+
+    host: str
+    port: int
+    authorization: Secret | None = None
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a connection goes; equal origins share a pool.
+
+    `scheme` is `http`, `https`, `unix` (then `host` is the socket's path) or `demo` (no socket at all).
+    """
+
+    scheme: str
+    host: str
+    port: int = 0
+    tls: Tls = Tls()
+    proxy: Proxy | None = None
+
+
+class Deadlines(msgspec.Struct, frozen=True):
+    """Bounds on one attempt, each in nanoseconds, counted from: the start of connecting; the request's last byte sent;
+    the last byte received; the start of the attempt."""
+
+    connect_ns: int = 10_000_000_000
+    first_byte_ns: int = 300_000_000_000
+    between_bytes_ns: int = 120_000_000_000
+    total_ns: int = 1_800_000_000_000
+
+
+class VirtualKey(msgspec.Struct, frozen=True):
+    """A key of ours that applications hold instead of a provider's. Only its hash is kept.
+
+    `digest` is SHA-256 of the whole key; a key has 256 random bits, so that a slow hash would only cost time.
+    `models` are the names it may ask for: exact, or with `*` (`openai/*`); an empty tuple allows all.
+    """
+
+    id: str
+    name: str
+    digest: bytes
+    hint: str = ""
+    """The last characters of the key, for people to tell keys apart."""
+    models: tuple[str, ...] = ()
+    expires_wall_ns: int | None = None
+    is_admin: bool = False
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One model at one provider. `model` is the provider's own name for it."""
+
+    provider: str
+    model: str
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A name that callers ask for and the deployments that can answer, in order of preference."""
+
+    requested_model: str
+    deployments: tuple[Deployment, ...]
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """One try at one deployment: what was sent, what came, when. `*_ns` count from the start of the exchange; -1 never came."""
+
+    provider: str
+    model: str
+    credential: str
+    """Name of the provider key that was used, never the key."""
+    status: int
+    error: str | None
+    usage: Usage
+    sent_ns: int
+    first_byte_ns: int
+    end_ns: int
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """The settled account of one exchange: made exactly once, whatever happened. Sinks get these and nothing else."""
+
+    request_id: str
+    start_wall_ns: int
+    key_id: str
+    dialect: Dialect
+    operation: Operation
+    method: str
+    path: str
+    """The path without its query: queries can hold keys."""
+    requested_model: str
+    provider: str
+    model: str
+    status: int
+    error: str | None
+    detail: str
+    is_stream: bool
+    finish_reason: str | None
+    usage: Usage
+    edits: tuple[str, ...]
+    request_bytes: int
+    reply_bytes: int
+    attempts: tuple[Attempt, ...]
+    duration_ns: int
+    first_byte_ns: int
+    overhead_ns: int
+    config_version: int
+    end_user: str = ""

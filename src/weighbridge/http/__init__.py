@@ -1,0 +1,1 @@
+"""The HTTP engine: thin protocol code over uvloop and httptools, inbound and outbound."""

@@ -1,0 +1,199 @@
+"""The reply to one upstream request: the client's side of `core.ports.UpstreamReply`.
+
+Bytes that come before a sink is attached are held up to a bound; then the provider is paused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.ports import ByteSink, ByteSource, RawPipe, UpstreamRequest
+from weighbridge.http.limits import MAX_BUFFERED
+
+if TYPE_CHECKING:
+    from weighbridge.http.client_connection import UpstreamConnection
+
+
+class StaleConnectionError(Exception):
+    """A kept-alive connection was dead, and it is proven that the provider got not one byte of the request."""
+
+
+class ClientReply:
+    """A reply under way, and the deadlines that watch it."""
+
+    connection: UpstreamConnection | None = None
+    status: int = 0
+    reason: bytes = b""
+    content_length: int | None = None
+    sent_ns: int = 0
+    first_byte_ns: int = 0
+    _sink: ByteSink | None = None
+    _held_size: int = 0
+    _has_ended: bool = False
+    _is_aborted: bool = False
+    _is_full: bool = False
+    _is_paused: bool = False
+    _error: GatewayError | None = None
+
+    def __init__(self, request: UpstreamRequest, loop: asyncio.AbstractEventLoop, total_expires_ns: int) -> None:
+        self.request = request
+        self.head: asyncio.Future[None] = loop.create_future()
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.expires_ns = total_expires_ns
+        self.total_expires_ns = total_expires_ns
+        self._held: list[bytes] = []
+
+    # --- from the connection ------------------------------------------------------------------------------------
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the reply came whole, broke off or was dropped."""
+        return self._has_ended
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nobody takes bytes just now, so that silence is not the provider's."""
+        return self._is_paused or self._is_full
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the body."""
+        if self._sink is not None:
+            self._sink.on_data(data)
+        elif not self._has_ended:
+            self._held.append(data)
+            self._held_size += len(data)
+            if self._held_size > MAX_BUFFERED and not self._is_full and self.connection is not None:
+                self._is_full = True
+                self._stop_reading(self.connection)
+
+    def end(self) -> None:
+        """The body came whole."""
+        if not self._has_ended:
+            self._has_ended = True
+            # Let go of the sink, which holds us: reply and sink are then freed at once and not by the garbage collector.
+            sink, self._sink = self._sink, None
+            if sink is not None:
+                sink.on_end()
+
+    def fail(self, error: GatewayError | StaleConnectionError) -> None:
+        """The attempt failed, before or after its head."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if not self.head.done():
+            self.head.set_exception(error)
+        elif isinstance(error, GatewayError):
+            self._error = error
+            sink, self._sink = self._sink, None
+            if sink is not None:
+                sink.on_error(error)
+
+    # --- core.ports.UpstreamReply -------------------------------------------------------------------------------
+
+    def attach(self, sink: ByteSink) -> None:
+        """Give what is here, then what comes."""
+        held, self._held = self._held, []
+        self._held_size = 0
+        for piece in held:
+            sink.on_data(piece)
+        if self._is_aborted:
+            return
+        if self._error is not None:
+            sink.on_error(self._error)
+            return
+        if self._has_ended:
+            sink.on_end()
+            return
+        self._sink = sink
+        if self._is_full:
+            # Only our own bound is lifted: a sink that has paused us meanwhile stays in force.
+            self._is_full = False
+            self._read_on()
+
+    def pause(self) -> None:
+        """Whoever takes the bytes is slow."""
+        if not self._is_paused and not self._has_ended and self.connection is not None:
+            self._is_paused = True
+            self._stop_reading(self.connection)
+
+    def resume(self) -> None:
+        """Whoever takes the bytes has caught up."""
+        if self._is_paused:
+            self._is_paused = False
+            self._read_on()
+
+    def _stop_reading(self, connection: UpstreamConnection) -> None:
+        self.expires_ns = self.total_expires_ns
+        connection.pause_reading()
+
+    def _read_on(self) -> None:
+        if not self.is_paused and self.connection is not None and not self._has_ended:
+            self.connection.resume_reading()
+
+    def abort(self) -> None:
+        """The rest is not wanted."""
+        self._is_aborted = True
+        self._has_ended = True
+        self._sink = None
+        self._held = []
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.drop()
+
+    def take_over(self, sink: ByteSink) -> RawPipe:
+        """After a 101: raw bytes both ways."""
+        assert self.connection is not None
+        return self.connection.become_pipe(sink)
+
+
+class UpstreamPipe:
+    """The provider's side of a connection that has left HTTP: a `RawPipe`, and a `ByteSource` for the other side."""
+
+    __slots__ = ("_connection", "_source", "sink")
+
+    def __init__(self, connection: UpstreamConnection, sink: ByteSink) -> None:
+        self._connection = connection
+        self._source: ByteSource | None = None
+        self.sink = sink
+
+    def write(self, data: bytes) -> None:
+        """Raw bytes to the provider."""
+        self._connection.write_raw(data)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._connection.close()
+
+    def attach(self, sink: ByteSink) -> None:
+        """`ByteSource`: another sink from now on."""
+        self.sink = sink
+
+    def pause(self) -> None:
+        """Stop reading from the provider."""
+        self._connection.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._connection.resume_reading()
+
+    def throttle(self, source: ByteSource | None) -> None:
+        """Name the source to pause while the provider is slow."""
+        self._source = source
+
+    def pause_source(self) -> None:
+        """From the connection."""
+        if self._source is not None:
+            self._source.pause()
+
+    def resume_source(self) -> None:
+        """From the connection."""
+        if self._source is not None:
+            self._source.resume()
+
+
+def broke_off(detail: str, *, is_begun: bool) -> GatewayError:
+    """The connection was lost with a request on it."""
+    public = "The provider broke off its answer." if is_begun else "The provider closed the connection without an answer."
+    return GatewayError(ErrorKind.PROVIDER_BROKE_OFF, public, detail=detail)

@@ -1,0 +1,589 @@
+"""One client connection: bytes in, requests out, replies back in order.
+
+llhttp (through httptools) parses and, in its strict mode, refuses what request smuggling lives on: a length beside a
+transfer coding, two lengths, folded headers, bare CR or LF, odd chunk sizes. What it lets pass is refused here: a missing
+or second `Host`, a coding other than `chunked`, chunked HTTP/1.0, HTTP/0.9 and 2.0 preambles, CONNECT (RFC 9112 §3, §6).
+
+States, for the timers:
+    IDLE   between requests            bounded by keepalive_timeout
+    HEAD   some of a head has come     bounded by header_timeout, not extended by more bytes
+    BODY   the head is complete        bounded by body_idle_timeout, extended by every MIN_BODY_PROGRESS bytes
+    REPLY  the request is complete     bounded by the attempt's own deadlines; by write_stall_timeout while the client reads nothing
+    LINGER refused, reading the rest   bounded by LINGER_S
+    PIPE   no longer HTTP              bounded by nobody: a realtime session ends when one side closes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, cast
+
+import httptools
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.ports import ByteSink
+from weighbridge.http.limits import (
+    LINGER_S,
+    MAX_LINGER_BYTES,
+    MAX_PIPELINED,
+    MAX_PIPELINED_IN_ONE_READ,
+    MIN_BODY_PROGRESS,
+    SMALL_WRITE,
+)
+from weighbridge.http.request_head import check_head, head_size, head_too_large, is_websocket_offer, parse_failure
+from weighbridge.http.server_exchange import ServerExchange
+from weighbridge.http.server_pipe import ServerPipe
+from weighbridge.http.tcp_info import tcp_counts
+
+if TYPE_CHECKING:
+    from weighbridge.http.server import Server
+
+_LINGER_NS: Final = int(LINGER_S * NS_PER_S)
+_LOOKED_AT: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"host"))
+"""Headers that the engine itself has to understand."""
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER on, with no time: closing sends RST."""
+
+
+class State(IntEnum):
+    """See the module's text."""
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    REPLY = 3
+    LINGER = 4
+    PIPE = 5
+
+
+class ServerConnection(asyncio.Protocol):
+    """The protocol object of one accepted socket."""
+
+    __slots__ = (
+        "_acked_bytes",
+        "_barren_bytes",
+        "_body_progress",
+        "_body_seen",
+        "_exchange",
+        "_has_pipelined",
+        "_head_bytes",
+        "_headers",
+        "_is_body_paused",
+        "_is_closing",
+        "_is_deaf",
+        "_is_reading_paused",
+        "_is_replaying",
+        "_is_write_paused",
+        "_linger_bytes",
+        "_parser",
+        "_pending",
+        "_pipe",
+        "_queue",
+        "_refusal",
+        "_server",
+        "_transport",
+        "_unsent_bytes",
+        "expires_ns",
+        "memo",
+        "peer",
+        "state",
+    )
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made, before anything else
+        self._parser: httptools.HttpRequestParser | None = None
+        self._exchange: ServerExchange | None = None
+        self._pending: ServerExchange | None = None
+        self._queue: deque[ServerExchange] | None = None
+        self._pipe: ServerPipe | None = None
+        self._head_bytes = 0
+        self._headers: list[tuple[bytes, bytes]] | None = None
+        """Where header lines go; None once the head is complete, since what still comes are trailers."""
+        self._body_progress = 0
+        self._body_seen = 0
+        self._barren_bytes = 0
+        self._linger_bytes = 0
+        self._unsent_bytes = 0
+        self._acked_bytes = -1
+        self._refusal: tuple[GatewayError, ServerExchange | None] | None = None
+        """Of a request that came while another was being answered; sent in its turn."""
+        self._has_pipelined = False
+        self._is_body_paused = False
+        self._is_reading_paused = False
+        self._is_write_paused = False
+        self._is_replaying = False
+        self._is_closing = False
+        self._is_deaf = False
+        """Nothing that still comes is a request."""
+        self.state = State.IDLE
+        self.expires_ns = 0
+        self.peer = ""
+        self.memo: object = None
+
+    # --- transport callbacks ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports do not derive from asyncio's
+        address = transport.get_extra_info("peername")
+        self.peer = str(address[0]) if isinstance(address, tuple) else ""
+        if not self._server.add(self):
+            self._refuse(GatewayError(ErrorKind.GATEWAY_OVERLOADED, "The gateway has no connection to spare. Try again shortly."))
+            return
+        # A fresh connection must say something within the header timeout; only one that has been used may idle.
+        self.expires_ns = self._server.clock.now_ns() + self._server.limits.header_timeout_ns
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it went makes no difference
+        """The client is gone: whatever runs for it is cancelled at once."""
+        self._is_closing = True
+        self._server.discard(self)
+        gone = GatewayError(ErrorKind.CLIENT_CLOSED, "The client closed the connection.")
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.fail_body(gone)
+            exchange.has_ended = True
+            if exchange.task is not None:
+                exchange.task.cancel()
+        if self._queue:
+            self._queue.clear()
+        if self._pipe is not None:
+            pipe, self._pipe = self._pipe, None
+            pipe.sink.on_end()
+        self._parser = None
+
+    def eof_received(self) -> bool:
+        """A half-closed client can't be told from one that has left: like nginx we take it for gone."""
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """The next bytes of requests."""
+        if self._is_deaf:
+            self._take_non_http(data)
+            return
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
+        if self._pending is None or not self._pending.received_ns:
+            self._head_bytes += len(data)
+            if self.state == State.IDLE:
+                self.state = State.HEAD
+                self.expires_ns = self._server.clock.now_ns() + self._server.limits.header_timeout_ns
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade(memoryview(data)[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._refuse(parse_failure(error))
+        pending = self._pending
+        if pending is None or self._is_deaf:
+            return
+        if pending.received_ns:
+            self._note_body(pending, len(data))
+        elif self._head_bytes > self._server.limits.max_header_bytes:
+            self._refuse(head_too_large(self._server.limits.max_header_bytes))
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        self._is_write_paused = True
+        self._arm()
+        if self._pipe is not None:
+            self._pipe.pause_source()
+        elif self._exchange is not None:
+            self._exchange.pause_source()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._is_write_paused = False
+        self._arm()
+        if self._pipe is not None:
+            self._pipe.resume_source()
+        elif self._exchange is not None:
+            self._exchange.resume_source()
+
+    # --- parser callbacks ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins; the one before may still be in the making of its reply."""
+        if not self._is_replaying:
+            pending = self._pending = ServerExchange(self)
+            self._headers = pending.headers
+            if self._exchange is not None:
+                self._has_pipelined = True
+
+    def on_url(self, url: bytes) -> None:
+        """The request target, or the next piece of it."""
+        if self._is_replaying:
+            return
+        pending = self._pending
+        assert pending is not None
+        pending.target += url
+        if len(pending.target) > self._server.limits.max_url_bytes:
+            limit = self._server.limits.max_url_bytes
+            raise GatewayError(ErrorKind.URI_TOO_LONG, f"The request target is longer than the limit of {limit:,} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line; a trailer once the body has begun, which is tolerated and dropped."""
+        headers = self._headers
+        if headers is None:
+            return
+        lowered = name.lower()
+        if lowered in _LOOKED_AT:
+            self._look_at(lowered, value)
+        else:
+            headers.append((lowered, value))
+
+    def _look_at(self, lowered: bytes, value: bytes) -> None:
+        pending = self._pending
+        assert pending is not None
+        if lowered == b"host":
+            pending.n_hosts += 1
+            pending.headers.append((lowered, value))
+        elif lowered == b"content-length":
+            pending.content_length = int(value)
+        elif lowered == b"transfer-encoding":
+            if value.strip(b" \t").lower() != b"chunked":
+                raise GatewayError(ErrorKind.NOT_IMPLEMENTED, "The only transfer coding understood is chunked.")
+            pending.is_chunked = True
+        elif lowered == b"expect":
+            if value.lower() != b"100-continue":
+                raise GatewayError(ErrorKind.EXPECTATION_FAILED, "The only expectation understood is 100-continue.")
+            pending.expects_continue = True
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: check what llhttp leaves to us, and start unless a request is being answered."""
+        if self._is_replaying:
+            self._is_replaying = False
+            return
+        pending = self._pending
+        parser = self._parser
+        assert pending is not None
+        assert parser is not None
+        # `_head_bytes` counts whole reads: body bytes too, and not a head that began in the read of another request. So
+        # the exact size is summed up only when in doubt.
+        limit = self._server.limits.max_header_bytes
+        if (self._head_bytes > limit or self._has_pipelined) and head_size(pending) > limit:
+            raise head_too_large(limit)
+        self._headers = None
+        pending.received_ns = self._server.clock.now_ns()
+        pending.method = parser.get_method()
+        version = parser.get_http_version()
+        pending.http_minor = 0 if version == "1.0" else 1
+        pending.keep_alive = parser.should_keep_alive()
+        check_head(pending, version)
+        if parser.should_upgrade():
+            pending.is_upgrade = is_websocket_offer(pending)
+        if self._exchange is None:
+            self._begin(pending)
+        else:
+            self._enqueue(pending)
+
+    def on_body(self, data: bytes) -> None:
+        """Bytes of the body of the request that is being read (not always the one being answered)."""
+        assert self._pending is not None
+        self._pending.feed_body(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        pending, self._pending = self._pending, None
+        if pending is None or self._is_replaying:
+            self._pending = pending
+            return
+        self._head_bytes = 0
+        if pending is self._exchange:
+            self.state = State.REPLY
+            if not self._is_write_paused:
+                self.expires_ns = 0
+        pending.end_body()
+
+    # --- starting and ending requests ---------------------------------------------------------------------------
+
+    def _begin(self, exchange: ServerExchange) -> None:
+        self._exchange = exchange
+        if exchange.has_body_ended:
+            self.state = State.REPLY
+            self.expires_ns = 0
+        else:
+            self.state = State.BODY
+            self._body_progress = self._body_seen = self._barren_bytes = 0
+            self.expires_ns = exchange.received_ns + self._server.limits.body_idle_timeout_ns
+        if self._is_write_paused:
+            self._arm()
+            exchange.pause_source()
+        self._server.start_exchange(exchange)
+
+    def _enqueue(self, exchange: ServerExchange) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        if len(self._queue) >= MAX_PIPELINED_IN_ONE_READ:
+            raise GatewayError(ErrorKind.GATEWAY_OVERLOADED, "Too many requests were pipelined on one connection.")
+        self._queue.append(exchange)
+        if len(self._queue) >= MAX_PIPELINED:
+            self._pause_reading()
+
+    def exchange_ended(self, exchange: ServerExchange) -> None:
+        """The reply of the current request is out (or was broken off)."""
+        if self._exchange is not exchange:
+            return
+        self._exchange = None
+        if self._is_closing:
+            return
+        if self.state == State.PIPE:
+            self.close(is_body_unread=False)
+        elif exchange.must_close:
+            self.close(is_body_unread=self._is_deaf or not exchange.has_body_ended)
+        elif self._queue:
+            self._begin_next(self._queue)
+        elif self._refusal is not None:
+            self._send_refusal(*self._refusal)
+        elif self._is_deaf:
+            self.close(is_body_unread=True)
+        else:
+            self._wait_for_next()
+
+    def _begin_next(self, queue: deque[ServerExchange]) -> None:
+        self._begin(queue.popleft())
+        self._resume_reading()
+        if self.state == State.BODY:
+            self._arm()
+
+    def _wait_for_next(self) -> None:
+        self._is_body_paused = False
+        self._resume_reading()
+        limits = self._server.limits
+        patience_ns = limits.keepalive_timeout_ns
+        if self._pending is None:
+            self.state = State.IDLE
+            if self._server.is_draining:
+                self.close(is_body_unread=False)
+                return
+        else:
+            self.state = State.HEAD
+            patience_ns = limits.header_timeout_ns
+        if not self._is_write_paused:
+            self.expires_ns = self._server.clock.now_ns() + patience_ns
+
+    def close(self, *, is_body_unread: bool) -> None:
+        """Flush and close. With bytes of the client unread, its answer would be lost in a reset: then linger (RFC 9112 §9.6)."""
+        if is_body_unread:
+            self.state = State.LINGER
+            self._is_deaf = True
+            self._pipe = None
+            self._is_body_paused = False
+            self._resume_reading()
+            # TLS has no half-close: there the client learns from the framing that its answer is complete.
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        else:
+            self._transport.close()
+        self._is_closing = True
+        self._arm()
+
+    def reset(self) -> None:
+        """Close so that the client can't take it for the end of a reply that only the close delimits."""
+        self._is_closing = True
+        self._exchange = None
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def _refuse(self, error: GatewayError) -> None:
+        """The stream of requests can't be understood any further: answer, in turn, and close."""
+        self._parser = None
+        self._is_deaf = True
+        exchange, pending = self._exchange, self._pending
+        if exchange is None:
+            if not self._is_closing:
+                self._send_refusal(error, pending)
+        elif exchange is pending:
+            # The body of the request being served is broken: its handler learns it and answers.
+            exchange.fail_body(error)
+        else:
+            if self._queue and self._queue[-1] is pending:
+                self._queue.pop()
+            self._refusal = (error, pending)
+
+    def _send_refusal(self, error: GatewayError, pending: ServerExchange | None) -> None:
+        self._transport.write(self._server.render_refusal(error, pending))
+        self.close(is_body_unread=True)
+
+    # --- time ---------------------------------------------------------------------------------------------------
+
+    def _note_body(self, pending: ServerExchange, n_bytes: int) -> None:
+        """After a read that did not complete the body: is it progress?"""
+        if pending.body_size != self._body_seen:
+            self._body_seen = pending.body_size
+            self._barren_bytes = 0
+        else:
+            # Chunk extensions and trailers: the parser holds the latter until they are whole.
+            self._barren_bytes += n_bytes
+            if self._barren_bytes > self._server.limits.max_header_bytes:
+                self._refuse(head_too_large(self._server.limits.max_header_bytes))
+                return
+        if self.state == State.BODY:
+            self._body_progress += n_bytes
+            if self._body_progress >= MIN_BODY_PROGRESS:
+                self._body_progress = 0
+                self._arm()
+
+    def _arm(self) -> None:
+        """Set the timer that the state asks for (see the module's text)."""
+        limits = self._server.limits
+        if self._is_write_paused or self._is_closing:
+            self._unsent_bytes = self._transport.get_write_buffer_size()
+            self._acked_bytes = tcp_counts(self._transport).acked
+            is_flushed = self.state == State.LINGER and not self._unsent_bytes
+            patience_ns = _LINGER_NS if is_flushed else limits.write_stall_timeout_ns
+        elif self.state == State.IDLE:
+            patience_ns = limits.keepalive_timeout_ns
+        elif self.state == State.HEAD:
+            patience_ns = limits.header_timeout_ns
+        elif self.state == State.BODY and not self._is_body_paused:
+            patience_ns = limits.body_idle_timeout_ns
+        else:
+            self.expires_ns = 0
+            return
+        self.expires_ns = self._server.clock.now_ns() + patience_ns
+
+    def expire(self) -> None:
+        """From the server's sweep: `expires_ns` has passed."""
+        self.expires_ns = 0
+        if self._is_write_paused or self._is_closing:
+            self._expire_unsent()
+        elif self.state == State.HEAD:
+            self._refuse(GatewayError(ErrorKind.REQUEST_TIMEOUT, "The request's headers did not arrive in time."))
+        elif self.state == State.BODY and self._exchange is not None:
+            self._exchange.fail_body(GatewayError(ErrorKind.REQUEST_TIMEOUT, "The request's body did not arrive in time."))
+        else:
+            self.close(is_body_unread=False)
+
+    def _expire_unsent(self) -> None:
+        # Our own buffer moves only once the kernel's has drained by a third, which can be megabytes.
+        has_moved = tcp_counts(self._transport).acked > self._acked_bytes
+        if self._unsent_bytes and (has_moved or self._transport.get_write_buffer_size() < self._unsent_bytes):
+            self._arm()
+        else:
+            self._transport.abort()
+
+    # --- upgrades, lingering, pipes -----------------------------------------------------------------------------
+
+    def _upgrade(self, rest: memoryview) -> None:
+        """llhttp stops at any `Upgrade`. A WebSocket goes on in its handler; every other offer is declined by reading on."""
+        try:
+            while not self._has_become_websocket(rest):
+                parser = self._decline_upgrade()
+                try:
+                    parser.feed_data(rest)
+                except httptools.HttpParserUpgrade as upgrade:
+                    rest = rest[upgrade.args[0] :]
+                else:
+                    return
+        except httptools.HttpParserError as error:
+            self._refuse(parse_failure(error))
+
+    def _has_become_websocket(self, rest: memoryview) -> bool:
+        exchange = self._exchange
+        if exchange is None or not exchange.is_upgrade or self._queue:
+            return False
+        self._pipe = ServerPipe(self, bytes(rest))
+        self._is_deaf = True
+        return True
+
+    def _decline_upgrade(self) -> httptools.HttpRequestParser:
+        """Make a parser that reads on as if nothing had been offered, which RFC 9110 §7.8 allows.
+
+        llhttp has no way to be told so: a fresh parser is given a head with only the framing of the request, so that it
+        finds the body where it is.
+        """
+        exchange = self._exchange
+        parser = self._parser = httptools.HttpRequestParser(self)
+        declined = self._queue[-1] if self._queue else exchange
+        assert declined is not None
+        declined.is_upgrade = False
+        if not declined.is_chunked and not declined.content_length:
+            return parser
+        declined.has_body_ended = False
+        self._pending = declined
+        self._is_replaying = True
+        framing = b"transfer-encoding: chunked" if declined.is_chunked else b"content-length: %d" % (declined.content_length or 0)
+        parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+        if declined is exchange:
+            self.state = State.BODY
+            self._body_progress = self._body_seen = self._barren_bytes = 0
+            self._arm()
+        return parser
+
+    def _take_non_http(self, data: bytes) -> None:
+        if self._pipe is not None:
+            self._pipe.feed(data)
+            return
+        self._linger_bytes += len(data)
+        if self._linger_bytes > MAX_LINGER_BYTES:
+            self._transport.abort()
+
+    def become_pipe(self, sink: ByteSink) -> ServerPipe:
+        """Leave HTTP: the current exchange answered 101."""
+        if self._pipe is None:
+            raise GatewayError(ErrorKind.CLIENT_CLOSED, "The client closed the connection.")
+        self.state = State.PIPE
+        self.expires_ns = 0
+        self._pipe.connect(sink)
+        return self._pipe
+
+    # --- writing and flow ---------------------------------------------------------------------------------------
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server is about to stop, so that replies say `connection: close`."""
+        return self._server.is_draining
+
+    def write_raw(self, data: bytes) -> None:
+        """Bytes as they are; dropped when the client is gone."""
+        if not self._is_closing:
+            self._transport.write(data)
+
+    def write_pair(self, head: bytes, body: bytes) -> None:
+        """Head and first bytes of the body: one write when small."""
+        if len(body) <= SMALL_WRITE:
+            self.write_raw(head + body)
+        else:
+            self.write_raw(head)
+            self.write_raw(body)
+
+    def pause_body(self) -> None:
+        """The taker of the request's body is slow, or there is none yet."""
+        if not self._is_body_paused and not self._is_closing:
+            self._is_body_paused = True
+            self._arm()
+            self._pause_reading()
+
+    def resume_body(self) -> None:
+        """The taker of the body has caught up."""
+        if self._is_body_paused:
+            self._is_body_paused = False
+            self._arm()
+            self._resume_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._is_reading_paused and not self._is_closing:
+            self._is_reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._is_reading_paused and not self._is_body_paused and not self._is_closing:
+            self._is_reading_paused = False
+            self._transport.resume_reading()
+
+    def close_idle(self) -> None:
+        """From the drain: a connection between requests closes now, others after their reply."""
+        if not self._is_closing and (self.state == State.IDLE or (self.state == State.HEAD and self._pending is None)):
+            self.close(is_body_unread=False)
+
+    def abort(self) -> None:
+        """The drain's time is over."""
+        self._transport.abort()

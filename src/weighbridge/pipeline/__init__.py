@@ -1,0 +1,1 @@
+"""The data plane: one request's journey from receipt to settlement."""

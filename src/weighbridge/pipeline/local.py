@@ -1,0 +1,75 @@
+"""What a worker answers by itself: health, OPTIONS, and the list of models. None of it reaches a provider or costs anything."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote
+
+from weighbridge.auth.presented_key import may_use
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.terms import Operation
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.wire.model_lists import ModelEntry, render_model, render_models
+
+_HEALTH_PATHS: Final = frozenset((b"/healthz", b"/readyz"))
+_MODELS: Final = Operation.MODELS
+_JSON_LINE: Final = b"content-type: application/json\r\n"
+_ALLOW_LINE: Final = b"allow: GET, HEAD, POST, DELETE, OPTIONS\r\n"
+
+
+def answer_locally(exchange: Exchange, *, is_ready: bool) -> bool:
+    """Health and OPTIONS, without a key. True if answered."""
+    if exchange.downstream.method == b"OPTIONS":
+        # Which methods there are (RFC 9110 §9.3.7); it grants no cross-origin access.
+        exchange.downstream.start(204, _ALLOW_LINE, None)
+        exchange.downstream.end()
+        return True
+    if exchange.path in _HEALTH_PATHS:
+        _answer_health(exchange, is_ready=is_ready)
+        return True
+    return False
+
+
+def _answer_health(exchange: Exchange, *, is_ready: bool) -> None:
+    """`/healthz`: the process lives. `/readyz`: it takes requests (not while it drains)."""
+    is_well = is_ready or exchange.path == b"/healthz"
+    body = b'{"status":"ok"}' if is_well else b'{"status":"draining"}'
+    exchange.downstream.start(200 if is_well else 503, _JSON_LINE + b"cache-control: no-store\r\n", len(body))
+    exchange.downstream.end(body)
+
+
+def models_body(exchange: Exchange) -> bytes | None:
+    """`GET …/models` in the caller's dialect: what its key may use. A list pinned to one provider is that provider's own.
+
+    None if this is another request. Raises `GatewayError` MODEL_NOT_FOUND for one model that is not listed.
+    """
+    found = exchange.match
+    assert found is not None
+    if found.endpoint.operation is not _MODELS or found.provider is not None:
+        return None
+    models = _visible(exchange)
+    if found.model_span is None:
+        body = render_models(exchange.dialect, models)
+    else:
+        start, end = found.model_span
+        name = unquote(found.path[start:end])
+        entry = next((model for model in models if model.id == name), None)
+        if entry is None:
+            raise GatewayError(ErrorKind.MODEL_NOT_FOUND, f"The model '{name}' is not listed here.", param="model")
+        body = render_model(exchange.dialect, entry)
+    exchange.status = 200
+    exchange.reply_bytes = len(body)
+    return body
+
+
+def send_models(exchange: Exchange, body: bytes) -> None:
+    """Answer with a list; called once the exchange is settled."""
+    own = b"x-weighbridge-request-id: %b\r\n" % exchange.request_id.encode()
+    exchange.downstream.start(200, _JSON_LINE + own, len(body))
+    exchange.downstream.end(body)
+
+
+def _visible(exchange: Exchange) -> list[ModelEntry]:
+    key = exchange.key
+    assert key is not None
+    return [model for model in exchange.snapshot.models if may_use(key.models, (model.id,))]

@@ -1,0 +1,131 @@
+"""Step 9: the reply's bytes, from the provider to the client, past the meter.
+
+The head goes out with the first bytes of the body, so that a reply which breaks off before them can still become an honest
+error. The last bytes are held until the exchange is settled, so that no client has a whole reply that is not in the books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from weighbridge.core.clock import NS_PER_US
+from weighbridge.core.errors import GatewayError
+from weighbridge.core.ports import Clock, Downstream, UpstreamReply
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.headers import NEVER_RETURNED, connection_options
+from weighbridge.wire.error_bodies import render_stream_error
+from weighbridge.wire.meter import meter_for
+from weighbridge.wire.stream_usage import UsageChunkFilter
+
+
+class Relay:
+    """The sink of the reply's bytes (`core.ports.ByteSink`)."""
+
+    is_live: bool = False
+    """Whether bytes come as the provider sends them; before, those that were held are handed over."""
+    is_begun: bool = False
+    """Whether the client has (or is about to have) a status line."""
+    is_over: bool = False
+    error: GatewayError | None = None
+    """What broke the reply off, once it is over."""
+    _dropped: frozenset[bytes] = NEVER_RETURNED
+    _held: bytes = b""
+    _filter: UsageChunkFilter | None = None
+    _waiter: asyncio.Future[None] | None = None
+
+    def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock) -> None:
+        fields = dict(reply.headers)
+        content_type = fields.get(b"content-type", b"")
+        coding = fields.get(b"content-encoding", b"")
+        connection = fields.get(b"connection")
+        if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
+            self._dropped = NEVER_RETURNED | connection_options(connection)
+        self._exchange = exchange
+        self._reply = reply
+        self._meter = exchange.meter = meter_for(exchange.endpoint, content_type=content_type, content_encoding=coding)
+        self._clock = clock
+        self._downstream: Downstream = exchange.downstream
+        self._is_text_stream = content_type.startswith(b"text/event-stream") and coding in (b"", b"identity")
+        self._remaining = reply.content_length
+        if exchange.withholds_usage and self._is_text_stream and reply.status == 200:
+            self._filter = UsageChunkFilter()
+            self._remaining = None
+
+    def on_data(self, data: bytes) -> None:
+        """The next bytes of the reply."""
+        exchange = self._exchange
+        if not exchange.first_byte_ns:
+            exchange.first_byte_ns = self._clock.now_ns()
+        self._meter.feed(data)
+        if self._filter is not None:
+            data = self._filter.feed(data)
+            if not data:
+                return
+        if not self.is_begun:
+            self._begin()
+        exchange.reply_bytes += len(data)
+        if self._remaining is not None:
+            self._remaining -= len(data)
+            if self._remaining <= 0:
+                self._held = data
+                return
+        self._downstream.write(data)
+
+    def on_end(self) -> None:
+        """The reply came whole."""
+        if self._filter is not None:
+            self._held = self._filter.finish()
+            self._exchange.reply_bytes += len(self._held)
+        if not self.is_begun:
+            self._begin()
+        self._finish(None)
+
+    def on_error(self, error: GatewayError) -> None:
+        """The reply broke off."""
+        self._finish(error)
+
+    def _begin(self) -> None:
+        self.is_begun = True
+        exchange = self._exchange
+        exchange.status = self._reply.status
+        self._downstream.start(self._reply.status, self._head_lines(), self._remaining)
+
+    def _head_lines(self) -> bytes:
+        exchange = self._exchange
+        target = exchange.target
+        assert target is not None
+        reply = self._reply
+        # Bytes that were there before we listened have waited for us since the reply's first byte; later ones have not.
+        arrived_ns = exchange.first_byte_ns if self.is_live else reply.first_byte_ns
+        overhead_ns = (exchange.decided_ns - exchange.downstream.received_ns) + (self._clock.now_ns() - arrived_ns)
+        exchange.overhead_ns = overhead_ns
+        lines = [b"%b: %b\r\n" % pair for pair in reply.headers if pair[0] not in self._dropped]
+        edits = ",".join(exchange.edits).encode() if exchange.edits else b"none"
+        own = (exchange.request_id.encode(), edits, overhead_ns // NS_PER_US, target.reply_lines)
+        lines.append(b"x-weighbridge-request-id: %b\r\nx-weighbridge-edits: %b\r\nx-weighbridge-overhead-us: %d\r\n%b" % own)
+        return b"".join(lines)
+
+    def _finish(self, error: GatewayError | None) -> None:
+        self.is_over = True
+        self.error = error
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def outcome(self) -> GatewayError | None:
+        """Wait until the reply is over. The error that broke it off, or None."""
+        if not self.is_over:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self.error
+
+    def end(self) -> None:
+        """Send what was held, and the end. Called once the exchange is settled."""
+        self._downstream.end(self._held)
+
+    def break_off(self, error: GatewayError) -> None:
+        """After a reply that broke off: a stream ends with an error event of its dialect, and never with a proper end."""
+        if self._is_text_stream and self._remaining is None:
+            # A blank line first: the event may have been cut in the middle of a line.
+            event = render_stream_error(error, self._exchange.endpoint, self._exchange.request_id)
+            self._downstream.write(b"\n\n" + event)
+        self._downstream.abort()

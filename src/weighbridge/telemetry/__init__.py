@@ -1,0 +1,1 @@
+"""Consumers of settled Records. None of them stands on a request's path."""

@@ -1,0 +1,58 @@
+"""The access log: one line for each settled exchange, as JSON for machines or in columns for people.
+
+Keys, queries, headers and payloads are never in it: a `Record` does not hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import BinaryIO, Final
+
+from weighbridge.core.clock import NS_PER_MS, utc_from_ns
+from weighbridge.core.codec import encode_json
+from weighbridge.core.terms import Provenance, Record
+
+
+class LogFormat(Enum):
+    """How a line looks."""
+
+    JSON = "json"
+    CONSOLE = "console"
+    OFF = "off"
+
+
+class AccessLog:
+    """Writes batches of Records to a binary stream, each batch in one call."""
+
+    def __init__(self, stream: BinaryIO, log_format: LogFormat) -> None:
+        self._stream = stream
+        self._render = _RENDERERS.get(log_format)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write a line for each Record. Raises `OSError` when the disk is full or the pipe is gone."""
+        if self._render is None:
+            return
+        self._stream.write(b"".join([self._render(record) for record in records]))
+        self._stream.flush()
+
+
+def _json_line(record: Record) -> bytes:
+    return encode_json(record) + b"\n"
+
+
+def _console_line(record: Record) -> bytes:
+    time = utc_from_ns(record.start_wall_ns).strftime("%H:%M:%S")
+    model = f"{record.provider}/{record.model}" if record.model else record.provider or "-"
+    usage = record.usage
+    tokens = "-" if usage.provenance is Provenance.UNKNOWN else f"{usage.total_input}+{usage.total_output}"
+    line = (
+        f"{time} {record.status} {record.method} {record.path} {model} {tokens} tokens "
+        f"{record.duration_ns / NS_PER_MS:.1f} ms (ours {record.overhead_ns / NS_PER_MS:.2f}) {record.error or ''}"
+    )
+    line = line.rstrip()
+    # Callers choose the model's name: no line break or terminal command of theirs may reach the log.
+    return (line.encode() if line.isprintable() else line.encode("unicode_escape")) + b"\n"
+
+
+_RENDERERS: Final = {LogFormat.JSON: _json_line, LogFormat.CONSOLE: _console_line}

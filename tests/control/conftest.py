@@ -1,0 +1,146 @@
+"""A real store in a directory of its own, a clock that stands still, and the admin API over both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from weighbridge.auth.virtual_keys import mint_key
+from weighbridge.control.admin_api import admin_app
+from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
+from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.core.secret import Secret
+from weighbridge.core.terms import NO_USAGE, Record
+from weighbridge.storage.engine import sqlite_url
+from weighbridge.storage.store import Store
+from weighbridge.storage.stored_keys import NewKey
+
+
+class SetClock:
+    """A clock that stands where a test puts it."""
+
+    wall = 1_800_000_000_000_000_000
+
+    def wall_ns(self) -> int:
+        return self.wall
+
+    def now_ns(self) -> int:
+        return self.wall
+
+
+class Settings(BaseModel, arbitrary_types_allowed=True):
+    """A configuration, as far as the admin API looks at it."""
+
+    name: str
+    api_keys: tuple[Secret, ...]
+
+
+class Gateway:
+    """What a supervisor would answer; a test changes it."""
+
+    def __init__(self) -> None:
+        self.reloaded = ReloadOutcome(config_version=2)
+        self.settings: BaseModel = Settings(name="x", api_keys=(Secret("sk-hidden"),))
+        self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
+
+    def status(self) -> GatewayStatus:
+        config = ConfigStatus(version=1, source="weighbridge.yaml", loaded_at=datetime(2026, 1, 1, tzinfo=UTC))
+        worker = WorkerStatus(pid=7, state="ready", restarts=1, connections=3, in_flight=2)
+        return GatewayStatus(version="0.1.0", uptime_seconds=1.5, config=config, workers=(worker,))
+
+    async def reload(self) -> ReloadOutcome:
+        return self.reloaded
+
+
+def record(request_id: str) -> Record:
+    return Record(
+        request_id=request_id,
+        start_wall_ns=1,
+        key_id="key_1",
+        dialect="openai",
+        operation="chat",
+        method="POST",
+        path="/v1/chat/completions",
+        requested_model="gpt-4o",
+        provider="openai",
+        model="gpt-4o",
+        status=200,
+        error=None,
+        detail="",
+        is_stream=False,
+        finish_reason="stop",
+        usage=NO_USAGE,
+        edits=(),
+        request_bytes=1,
+        reply_bytes=1,
+        attempts=(),
+        duration_ns=1,
+        first_byte_ns=1,
+        overhead_ns=1,
+        config_version=1,
+    )
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def store(data_dir: Path, clock: SetClock) -> Iterator[Store]:
+    with closing(Store.open(sqlite_url(data_dir), clock)) as opened:
+        opened.migrate()
+        yield opened
+
+
+@pytest.fixture
+def make_key(store: Store):
+    """Store a key; gives the secret in clear."""
+
+    def make(name: str, *, is_admin: bool = False, expires: int | None = None) -> str:
+        minted = mint_key()
+        new = NewKey(name=name, digest=minted.digest, hint=minted.hint, is_admin=is_admin, expires_wall_ns=expires)
+        store.create_key(new)
+        return minted.secret.reveal()
+
+    return make
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    return Gateway()
+
+
+@pytest.fixture
+async def anyone(store: Store, clock: SetClock, gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the admin API without a key."""
+    services = AdminServices(
+        store=store,
+        keys=KeyRegistry(store),
+        clock=clock,
+        status=gateway.status,
+        config=lambda: gateway.settings,
+        records=lambda limit: gateway.records[:limit],
+        reload=gateway.reload,
+    )
+    transport = httpx.ASGITransport(admin_app(services), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway/admin/v1") as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(anyone: httpx.AsyncClient, make_key) -> httpx.AsyncClient:
+    """The same client with an admin key."""
+    anyone.headers["authorization"] = f"Bearer {make_key('root', is_admin=True)}"
+    return anyone

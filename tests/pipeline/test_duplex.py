@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.terms import Operation, Provenance
+from weighbridge.pipeline.duplex import SessionObserver
+
+HANDSHAKE = (
+    ("upgrade", "websocket"),
+    ("connection", "Upgrade"),
+    ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    ("x-other", "1"),
+)
+REQUEST_HEADERS = [
+    ("connection", "Upgrade"),
+    ("upgrade", "websocket"),
+    ("sec-websocket-key", "abc=="),
+    ("sec-websocket-version", "13"),
+]
+
+
+def frame(payload, opcode=0x81):
+    length = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + len(payload).to_bytes(2, "big")
+    return bytes([opcode]) + length + payload
+
+
+def response_done(n_input, n_output):
+    usage = b'{"total_tokens":%d,"input_tokens":%d,"output_tokens":%d}' % (n_input + n_output, n_input, n_output)
+    return frame(b'{"type":"response.done","response":{"status":"completed","usage":%b}}' % usage)
+
+
+class Session:
+    def __init__(self, world):
+        self.world = world
+        self.reply = world.will_reply(status=101, headers=HANDSHAKE)
+        self.client = world.client("GET", "/v1/realtime?model=gpt-4o", headers=REQUEST_HEADERS, is_upgrade=True)
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(self.world.gateway.handle(self.client))
+        await self.reply.attached.wait()
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_):
+        self.reply.pipe.sink.on_end()
+        await self.task
+
+    def provider_says(self, data):
+        self.reply.pipe.sink.on_data(data)
+
+    def client_says(self, data):
+        self.client.pipe.sink.on_data(data)
+
+
+async def test_bytes_pass_both_ways_untouched(world):
+    async with Session(world) as session:
+        session.client_says(b"\x81\x85abcdefghi\xff")
+        session.provider_says(frame(b'{"type":"session.created"}'))
+        session.provider_says(b"\x82\x03\x00\xff\x01")
+    assert session.reply.pipe.written == b"\x81\x85abcdefghi\xff"
+    assert session.client.pipe.written == frame(b'{"type":"session.created"}') + b"\x82\x03\x00\xff\x01"
+
+
+async def test_handshake_passes_and_says_who_serves(world):
+    async with Session(world) as session:
+        pass
+    assert session.client.status == 101
+    fields = session.client.fields
+    assert fields["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert (fields["upgrade"], fields["connection"]) == ("websocket", "Upgrade")
+    assert (fields["x-weighbridge-provider"], fields["x-weighbridge-model"]) == ("openai", "gpt-4o")
+    assert "x-other" not in fields
+
+
+async def test_usage_of_every_response_is_added_up(world):
+    async with Session(world) as session:
+        events = response_done(10, 5) + frame(b'{"type":"ping"}') + response_done(7, 3)
+        for byte in events:
+            session.provider_says(bytes([byte]))
+    record = world.record
+    assert (record.usage.total_input, record.usage.total_output) == (17, 8)
+    assert (record.status, record.operation, record.is_stream, record.error) == (101, Operation.REALTIME, True, None)
+    assert record.reply_bytes == len(events)
+    assert record.attempts[0].usage == record.usage
+    assert record.attempts[0].status == 101
+
+
+@pytest.mark.parametrize("side", ["client", "provider"])
+@pytest.mark.parametrize("is_broken", [False, True])
+async def test_session_is_settled_once_when_either_side_closes(world, side, is_broken):
+    session = Session(world)
+    await session.__aenter__()
+    sinks = [session.client.pipe.sink, session.reply.pipe.sink]
+    first, second = sinks if side == "client" else sinks[::-1]
+    assert world.sink.records == []
+    if is_broken:
+        first.on_error(GatewayError(ErrorKind.PROVIDER_BROKE_OFF, "x"))
+    else:
+        first.on_end()
+    await session.task
+    second.on_end()
+    assert len(world.sink.records) == 1
+    assert session.client.pipe.is_closed
+    assert session.reply.pipe.is_closed
+    assert not session.client.is_ended
+
+
+async def test_cancelled_session_keeps_its_status_and_usage(world):
+    session = Session(world)
+    await session.__aenter__()
+    session.provider_says(response_done(4, 2))
+    session.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await session.task
+    record = world.record
+    assert (record.status, record.error, record.usage.total_output) == (101, "client_closed", 2)
+    assert session.reply.pipe.is_closed
+
+
+async def test_slow_side_slows_the_other_down(world):
+    async with Session(world) as session:
+        assert session.client.pipe.source is session.reply.pipe
+        assert session.reply.pipe.source is session.client.pipe
+
+
+async def test_refused_handshake_is_relayed_like_any_reply(world):
+    body = b'{"error":{"message":"no"}}'
+    world.will_reply(body, status=403, length=len(body))
+    client = await world.ask("GET", "/v1/realtime?model=gpt-4o", headers=REQUEST_HEADERS, is_upgrade=True)
+    assert (client.status, client.body) == (403, body)
+
+
+async def test_switch_of_protocols_that_nobody_asked_for_is_refused(world):
+    reply = world.will_reply(status=101, headers=HANDSHAKE)
+    client = await world.chat()
+    assert (client.status, client.json["error"]["code"]) == (502, "provider_malformed")
+    assert reply.is_aborted
+    assert len(world.sink.records) == 1
+
+
+def test_frame_that_breaks_the_protocol_ends_the_reading_only():
+    observer = SessionObserver()
+    observer.feed(response_done(1, 1))
+    observer.feed(b"\xff\xff\xff")
+    observer.feed(response_done(1, 1))
+    assert observer.meter.usage.total_output == 1
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_can_make_reading_along_fail(data):
+    observer = SessionObserver()
+    observer.feed(data)
+    assert observer.meter.usage.provenance in Provenance

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import inspect
+
+from weighbridge.storage import errors
+
+
+def test_whoever_handles_storage_error_handles_them_all():
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    assert len(kinds) >= 4
+    assert all(issubclass(kind, errors.StorageError) for kind in kinds)
