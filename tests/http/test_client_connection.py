@@ -463,6 +463,7 @@ async def test_an_upload_is_never_sent_twice(client, upstream):
 
 class FakePool:
     clock = SystemClock()
+    is_absolute = False
 
     def __init__(self):
         self.is_reusable = None

@@ -60,7 +60,7 @@ def test_only_a_bodyless_get_of_http_1_1_offers_a_websocket():
 
 
 def test_the_size_of_a_head_counts_what_its_lines_take_on_the_wire():
-    assert head_size(head(target=b"/abc", headers=[(b"host", b"a"), (b"x", b"yz")])) == 4 + len(b"host: a\r\n") + len(b"x: yz\r\n")
+    assert head_size(b"/abc", [(b"host", b"a"), (b"x", b"yz")]) == 4 + len(b"host: a\r\n") + len(b"x: yz\r\n")
 
 
 def test_an_error_raised_in_a_callback_comes_out_of_the_parser_as_it_was():

@@ -125,7 +125,7 @@ class Pool:
         self._n_connecting = 0
         self.clock = client.clock
         proxy = origin.proxy
-        self._is_absolute = proxy is not None and origin.scheme == "http"
+        self.is_absolute = proxy is not None and origin.scheme == "http"
 
     @property
     def n_open(self) -> int:
@@ -143,7 +143,7 @@ class Pool:
 
     def adapt_head(self, head: bytes) -> bytes:
         """A head as this origin (or the proxy before it) wants it."""
-        if not self._is_absolute:
+        if not self.is_absolute:
             return head
         assert self._origin.proxy is not None
         return absolute_form(head, self._origin, self._origin.proxy)

@@ -24,7 +24,6 @@ from weighbridge.http.tcp_info import tcp_counts
 if TYPE_CHECKING:
     from weighbridge.http.client import Pool
 
-_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 _SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 _BODYLESS_METHODS: Final = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
 
@@ -74,8 +73,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._n_requests = 0
         self._n_interim = 0
         self._head_bytes = 0
-        self._headers: list[tuple[bytes, bytes]] | None = None
-        """Where header lines go; None once the head is complete, since what still comes are trailers."""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._acked_before = -1
         self._n_written = 0
         self._is_counted = origin.scheme == "http" and origin.proxy is None
@@ -103,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._barren_bytes = 0
         self._has_message_ended = False
         self._acked_before = self._acked_so_far()
-        head = self._pool.adapt_head(request.head)
+        head = request.head if not self._pool.is_absolute else self._pool.adapt_head(request.head)
         body = request.body
         now = self._pool.clock.now_ns()
         if isinstance(body, (list, tuple)):
@@ -297,8 +295,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._has_message_ended:
             raise GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider sent more than one reply.")
         if self._reply is not None:
-            self._headers = self._reply.headers = []
-            self._reply.content_length = None
+            self._headers = []
             self._is_chunked = False
             self._is_until_close = False
 
@@ -308,28 +305,27 @@ class UpstreamConnection(asyncio.Protocol):
             self._reply.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line; trailers (after the head) are tolerated and dropped."""
-        headers = self._headers
-        if headers is None:
-            return
-        lowered = name.lower()
-        if lowered in _FRAMING:
-            self._take_framing(lowered, value)
-        else:
-            headers.append((lowered, value))
+        """One header line (or a trailer, into a list that nobody reads). Looked at when the head is complete."""
+        self._headers.append((name.lower(), value))
 
-    def _take_framing(self, lowered: bytes, value: bytes) -> None:
-        reply = self._reply
-        assert reply is not None
-        if lowered == b"content-length":
-            reply.content_length = int(value)
-        else:
-            coding = value.strip(b" \t").lower()
-            self._is_chunked = coding == b"chunked"
-            # RFC 9112 §7.4: we send no TE, so that chunked is all that may come; identity is from RFC 2616 and changes nothing.
-            if not self._is_chunked and coding != b"identity":
-                raise GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider's reply has an unknown transfer coding.")
-            reply.headers.append((lowered, value))
+    def _take_headers(self, reply: ClientReply) -> None:
+        headers = reply.headers = self._headers
+        self._headers = []
+        fields = dict(headers)
+        length = fields.get(b"content-length")
+        if length is not None:
+            reply.content_length = int(length)
+            headers.remove((b"content-length", length))
+        if b"transfer-encoding" in fields:
+            for name, value in headers:
+                if name == b"transfer-encoding":
+                    self._take_coding(value.strip(b" \t").lower())
+
+    def _take_coding(self, coding: bytes) -> None:
+        self._is_chunked = coding == b"chunked"
+        # RFC 9112 §7.4: we send no TE, so that chunked is all that may come; identity is from RFC 2616 and changes nothing.
+        if not self._is_chunked and coding != b"identity":
+            raise GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider's reply has an unknown transfer coding.")
 
     def on_headers_complete(self) -> None:
         """The head is whole: the waiting task goes on, unless it is an interim reply."""
@@ -345,8 +341,8 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if status == 101 and b"\r\nupgrade:" not in reply.request.head.lower():
             raise GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider switched protocols unasked.")
+        self._take_headers(reply)
         reply.status = status
-        self._headers = None
         if reply.request.method == b"HEAD":
             # llhttp can't be told that this reply has no body, so the connection is not used again.
             self._is_reusable = False

@@ -6,10 +6,46 @@ llhttp lets pass, and this refuses: a missing or second `Host`, chunked HTTP/1.0
 
 from __future__ import annotations
 
+from typing import Final
+
 import httptools
 
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.http.server_exchange import ServerExchange
+
+_RARE: Final = frozenset((b"transfer-encoding", b"expect"))
+
+
+def take_headers(exchange: ServerExchange, headers: list[tuple[bytes, bytes]]) -> None:
+    """Give an exchange its header lines, less those that frame the message, which are understood here.
+
+    Raises `GatewayError`: NOT_IMPLEMENTED for a coding other than chunked, EXPECTATION_FAILED. llhttp has refused repeated
+    lengths and codings, and a length beside a coding.
+    """
+    fields = dict(headers)
+    n_fields = len(fields)
+    length = fields.get(b"content-length")
+    if b"host" in fields:
+        exchange.n_hosts = 1 if n_fields == len(headers) else sum(1 for name, _ in headers if name == b"host")
+    if length is not None:
+        exchange.content_length = int(length)
+        headers.remove((b"content-length", length))
+    if not _RARE.isdisjoint(fields):
+        headers = _take_rare(exchange, headers)
+    exchange.headers = headers
+
+
+def _take_rare(exchange: ServerExchange, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            if value.strip(b" \t").lower() != b"chunked":
+                raise GatewayError(ErrorKind.NOT_IMPLEMENTED, "The only transfer coding understood is chunked.")
+            exchange.is_chunked = True
+        elif name == b"expect":
+            if value.lower() != b"100-continue":
+                raise GatewayError(ErrorKind.EXPECTATION_FAILED, "The only expectation understood is 100-continue.")
+            exchange.expects_continue = True
+    return [line for line in headers if line[0] not in _RARE]
 
 
 def check_head(exchange: ServerExchange, version: str) -> None:
@@ -34,9 +70,9 @@ def is_websocket_offer(exchange: ServerExchange) -> bool:
     return exchange.method == b"GET" and exchange.http_minor == 1 and not has_body and offered.lower() == b"websocket"
 
 
-def head_size(exchange: ServerExchange) -> int:
+def head_size(target: bytes, headers: list[tuple[bytes, bytes]]) -> int:
     """Bytes of the target and the header lines that have come whole."""
-    return len(exchange.target) + sum(len(name) + len(value) + 4 for name, value in exchange.headers)
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def head_too_large(limit: int) -> GatewayError:

@@ -35,7 +35,7 @@ from weighbridge.http.limits import (
     MIN_BODY_PROGRESS,
     SMALL_WRITE,
 )
-from weighbridge.http.request_head import check_head, head_size, head_too_large, is_websocket_offer, parse_failure
+from weighbridge.http.request_head import check_head, head_size, head_too_large, is_websocket_offer, parse_failure, take_headers
 from weighbridge.http.server_exchange import ServerExchange
 from weighbridge.http.server_pipe import ServerPipe
 from weighbridge.http.tcp_info import tcp_counts
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from weighbridge.http.server import Server
 
 _LINGER_NS: Final = int(LINGER_S * NS_PER_S)
-_LOOKED_AT: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"host"))
-"""Headers that the engine itself has to understand."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, with no time: closing sends RST."""
 
@@ -103,8 +101,7 @@ class ServerConnection(asyncio.Protocol):
         self._queue: deque[ServerExchange] | None = None
         self._pipe: ServerPipe | None = None
         self._head_bytes = 0
-        self._headers: list[tuple[bytes, bytes]] | None = None
-        """Where header lines go; None once the head is complete, since what still comes are trailers."""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._body_progress = 0
         self._body_seen = 0
         self._barren_bytes = 0
@@ -210,8 +207,8 @@ class ServerConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request begins; the one before may still be in the making of its reply."""
         if not self._is_replaying:
-            pending = self._pending = ServerExchange(self)
-            self._headers = pending.headers
+            self._pending = ServerExchange(self)
+            self._headers = []
             if self._exchange is not None:
                 self._has_pipelined = True
 
@@ -227,32 +224,8 @@ class ServerConnection(asyncio.Protocol):
             raise GatewayError(ErrorKind.URI_TOO_LONG, f"The request target is longer than the limit of {limit:,} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line; a trailer once the body has begun, which is tolerated and dropped."""
-        headers = self._headers
-        if headers is None:
-            return
-        lowered = name.lower()
-        if lowered in _LOOKED_AT:
-            self._look_at(lowered, value)
-        else:
-            headers.append((lowered, value))
-
-    def _look_at(self, lowered: bytes, value: bytes) -> None:
-        pending = self._pending
-        assert pending is not None
-        if lowered == b"host":
-            pending.n_hosts += 1
-            pending.headers.append((lowered, value))
-        elif lowered == b"content-length":
-            pending.content_length = int(value)
-        elif lowered == b"transfer-encoding":
-            if value.strip(b" \t").lower() != b"chunked":
-                raise GatewayError(ErrorKind.NOT_IMPLEMENTED, "The only transfer coding understood is chunked.")
-            pending.is_chunked = True
-        elif lowered == b"expect":
-            if value.lower() != b"100-continue":
-                raise GatewayError(ErrorKind.EXPECTATION_FAILED, "The only expectation understood is 100-continue.")
-            pending.expects_continue = True
+        """One header line (or a trailer, into a list that nobody reads). Looked at when the head is complete."""
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: check what llhttp leaves to us, and start unless a request is being answered."""
@@ -266,9 +239,10 @@ class ServerConnection(asyncio.Protocol):
         # `_head_bytes` counts whole reads: body bytes too, and not a head that began in the read of another request. So
         # the exact size is summed up only when in doubt.
         limit = self._server.limits.max_header_bytes
-        if (self._head_bytes > limit or self._has_pipelined) and head_size(pending) > limit:
+        if (self._head_bytes > limit or self._has_pipelined) and head_size(pending.target, self._headers) > limit:
             raise head_too_large(limit)
-        self._headers = None
+        take_headers(pending, self._headers)
+        self._headers = []
         pending.received_ns = self._server.clock.now_ns()
         pending.method = parser.get_method()
         version = parser.get_http_version()
