@@ -99,6 +99,7 @@ class Supervisor:
             await self._drain()
             control.stop()
             await self._tasks.cancel_all()
+            self.records.close()
 
     def _start_workers(self) -> None:
         server = self.loaded.config.server

@@ -46,6 +46,10 @@ class RecordKeeper:
             self._recent.extend(records)
             taken(len(records))
 
+    def close(self) -> None:
+        """Close the log; nothing is taken any more."""
+        self._log.close()
+
     def recent(self, limit: int) -> list[Record]:
         """The last Records, newest first."""
         return list(islice(reversed(self._recent), limit))

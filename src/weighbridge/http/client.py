@@ -28,7 +28,8 @@ class HttpClient:
         self._pools: dict[Origin, Pool] = {}
         self._pool_of: dict[int, Pool] = {}
         self._contexts: dict[Tls, ssl.SSLContext] = {}
-        self._active: set[ClientReply] = set()
+        # A dict for its order: a set's depends on addresses, and a run in virtual time could not be repeated.
+        self._active: dict[ClientReply, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
 
@@ -42,7 +43,7 @@ class HttpClient:
         while True:
             connection = pool.take() or await pool.connect(request.deadlines)
             reply = ClientReply(request, loop, total_expires_ns)
-            self._active.add(reply)
+            self._active[reply] = None
             try:
                 connection.begin(reply)
                 await reply.head
@@ -50,7 +51,7 @@ class HttpClient:
                 continue
             except BaseException:
                 reply.abort()
-                self._active.discard(reply)
+                self._active.pop(reply, None)
                 raise
             return reply
 
@@ -77,14 +78,14 @@ class HttpClient:
 
     def forget(self, reply: ClientReply) -> None:
         """No deadline watches this reply any more."""
-        self._active.discard(reply)
+        self._active.pop(reply, None)
 
     def _sweep(self) -> None:
         now = self.clock.now_ns()
         for reply in [reply for reply in self._active if reply.expires_ns <= now]:
             if reply.connection is not None:
                 reply.connection.expire(reply)
-            self._active.discard(reply)
+            self._active.pop(reply, None)
         for pool in self._pools.values():
             pool.close_idle_since(now - self.limits.upstream_idle_timeout_ns)
         assert self._loop is not None
@@ -190,8 +191,10 @@ class Pool:
             self._wake_one()
             raise
         self._n_connecting -= 1
-        if not connection.is_dead:
-            self._open.add(connection)
+        if connection.is_dead:
+            self._wake_one()
+            raise ConnectionResetError("the provider closed the connection at once")
+        self._open.add(connection)
         return connection
 
     async def _dial(self) -> UpstreamConnection:

@@ -47,7 +47,7 @@ class Server:
         self._render_error = render_error
         self._on_bug = on_bug
         self._sweep_s = sweep_s
-        self._connections: set[ServerConnection] = set()
+        self._connections: dict[ServerConnection, None] = {}
         self._listeners: list[asyncio.Server] = []
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]  # set by start
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -69,12 +69,12 @@ class Server:
 
     def add(self, connection: ServerConnection) -> bool:
         """From a new connection; False when there are too many."""
-        self._connections.add(connection)
+        self._connections[connection] = None
         return len(self._connections) <= self.limits.max_connections
 
     def discard(self, connection: ServerConnection) -> None:
         """From a connection that is gone."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         if self.is_draining:
             self._note_gone()
 

@@ -5,6 +5,7 @@ Keys, queries, headers and payloads are never in it: a `Record` does not hold th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import Enum
 from typing import BinaryIO, Final
@@ -28,6 +29,11 @@ class AccessLog:
     def __init__(self, stream: BinaryIO, log_format: LogFormat) -> None:
         self._stream = stream
         self._render = _RENDERERS.get(log_format)
+
+    def close(self) -> None:
+        """Close the stream, unless it is the process's own."""
+        if self._stream is not sys.stdout.buffer:
+            self._stream.close()
 
     def write(self, records: Sequence[Record]) -> None:
         """Write a line for each Record. Raises `OSError` when the disk is full or the pipe is gone."""

@@ -1,0 +1,62 @@
+"""A slot for a worker: started, told everything, restarted, drained."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from tests.app.conftest import until
+from tests.app.test_worker import PLAN
+
+from weighbridge.app import listeners
+from weighbridge.app.worker_process import WorkerProcess
+from weighbridge.control.channel import Ready, Start
+from weighbridge.core.clock import SystemClock
+
+
+def slot() -> tuple[WorkerProcess, list]:
+    heard: list = []
+    sockets = listeners.bind("127.0.0.1", 0)
+    worker = WorkerProcess(
+        sockets, lambda: Start(PLAN, "nowhere.sock"), lambda worker, message: heard.append(message), SystemClock()
+    )
+    return worker, heard
+
+
+def ready(heard: list) -> int:
+    return sum(isinstance(message, Ready) for message in heard)
+
+
+async def test_a_worker_is_kept_running_until_it_is_drained(capsys) -> None:
+    worker, heard = slot()
+    task = asyncio.create_task(worker.keep_running())
+    await until(lambda: ready(heard) == 1)
+    first = worker.pid
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: ready(heard) == 2)
+    assert worker.pid not in (None, first)
+    assert worker.restarts == 1
+    await worker.drain(5)
+    await task
+    assert worker.is_stopping()
+    assert worker.pid is None
+    assert worker.restarts == 1
+
+
+async def test_a_worker_that_does_not_leave_in_time_is_killed(capsys) -> None:
+    worker, heard = slot()
+    task = asyncio.create_task(worker.keep_running())
+    await until(lambda: ready(heard) == 1)
+    os.kill(worker.pid, signal.SIGSTOP)
+    await worker.drain(0)
+    await task
+    assert worker.pid is None
+
+
+async def test_a_slot_that_is_drained_before_it_began_starts_nothing() -> None:
+    worker, heard = slot()
+    await worker.drain(1)
+    await worker.keep_running()
+    assert heard == []
+    assert worker.pid is None

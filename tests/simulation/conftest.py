@@ -1,0 +1,15 @@
+"""How many seeds a test run takes."""
+
+from __future__ import annotations
+
+import pytest
+
+N_RUNS = 14
+"""Ten seconds of one core."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Many new seeds, or the one that was asked for."""
+    if "run" in metafunc.fixturenames:
+        is_replay = metafunc.config.getoption("--sim-seed") is not None
+        metafunc.parametrize("run", range(1 if is_replay else N_RUNS))
