@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from weighbridge.core.codec import JsonError
 from weighbridge.core.terms import NO_USAGE, Provenance, Usage
-from weighbridge.wire.event_markers import message_tells
+from weighbridge.wire.event_markers import MESSAGE_MARKERS, message_tells
 from weighbridge.wire.reply_facts import ReplyFacts, read_message_event
 from weighbridge.wire.sse import MAX_EVENT_BYTES
 from weighbridge.wire.stream_meter import ChatSseMeter, GeminiSseMeter, SseMeter
@@ -43,7 +43,7 @@ def values(meter: Meter) -> dict[str, object]:
 
 
 def messages() -> SseMeter:
-    return SseMeter(read_message_event, message_tells, probes=0)
+    return SseMeter(read_message_event, message_tells, MESSAGE_MARKERS, probes=0)
 
 
 class Counted:
@@ -91,7 +91,9 @@ def test_only_events_worth_reading_are_decoded() -> None:
     read = Counted()
     ordinary = frame({"type": "content_block_delta", "delta": {"text": "hi"}})
     stop = frame({"type": "message_stop"})
-    meter = finished(SseMeter(read, message_tells, probes=0), ordinary * 50, *([ordinary] * 50), ordinary + stop + ordinary)
+    meter = finished(
+        SseMeter(read, message_tells, MESSAGE_MARKERS, probes=0), ordinary * 50, *([ordinary] * 50), ordinary + stop + ordinary
+    )
     assert read.documents == [b'{"type": "message_stop"}']
     assert meter.is_complete
 
@@ -149,7 +151,7 @@ def test_an_event_that_cannot_be_read_does_not_cost_the_next() -> None:
             raise JsonError("no")
         facts.finish_reason = "stop"
 
-    assert finished(SseMeter(refuse_first, lambda _: True, probes=0), b"data: 1\n\ndata: 2\n\n").finish_reason == "stop"
+    assert finished(SseMeter(refuse_first, lambda _: True, (), probes=0), b"data: 1\n\ndata: 2\n\n").finish_reason == "stop"
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=6), st.booleans(), st.data())

@@ -74,6 +74,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._plan = Plan(version=0, providers=())
         self._tasks = TaskSet(_report)
+        self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
         self._control_socket = Path()
         self._is_ready = False
@@ -185,6 +186,11 @@ class Supervisor:
 
     async def reload(self) -> ConfigError | None:
         """Load the configuration again and hand it to the workers. What is wrong with it, if anything: then the old one stays."""
+        # One at a time: of two that overlap, the one that read the older file could be the one to win.
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> ConfigError | None:
         try:
             loaded = await asyncio.to_thread(self._load)
         except ConfigError as error:

@@ -67,6 +67,7 @@ class Worker:
         self._client: HttpClient | None = None
         self._sink: RecordBuffer | None = None
         self._certificate: Certificate | None = None
+        self._is_ready = False
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -85,7 +86,9 @@ class Worker:
 
     def _obey(self, message: ToWorker) -> None:
         if isinstance(message, Start):
-            self._tasks.spawn(self._start(message))
+            # At once, since a message right behind this one already changes what is built here.
+            self._build(message)
+            self._tasks.spawn(self._listen(message))
         elif isinstance(message, SetPlan):
             self._apply(message.plan)
         elif isinstance(message, SetKeys) and self._gateway is not None:
@@ -99,7 +102,7 @@ class Worker:
         elif isinstance(message, Drain):
             self._tasks.spawn(self._drain(message.timeout_s))
 
-    async def _start(self, start: Start) -> None:
+    def _build(self, start: Start) -> None:
         loop = asyncio.get_running_loop()
         plan = start.plan
         client = self._client = HttpClient(clock=self._clock, limits=plan.limits)
@@ -113,16 +116,21 @@ class Worker:
             ids=CountingIds(),
             control=Origin("unix", start.control_socket),
         )
-        server = self._server = Server(
+        self._server = Server(
             gateway.handle, gateway.render_refusal, clock=self._clock, limits=plan.limits, on_bug=self._report_bug
         )
+
+    async def _listen(self, start: Start) -> None:
+        assert self._gateway is not None
+        assert self._server is not None
         if start.cert_file is not None and start.key_file is not None:
             self._certificate = Certificate(start.cert_file, start.key_file)
-        await server.start(self._listening, self._certificate.context if self._certificate is not None else None)
+        await self._server.start(self._listening, self._certificate.context if self._certificate is not None else None)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        self._channel.send(Ready(plan.version))
+        self._is_ready = True
+        self._channel.send(Ready(self._gateway.snapshot.plan.version))
         self._tasks.spawn(self._beat())
 
     def _apply(self, plan: Plan) -> None:
@@ -134,7 +142,8 @@ class Worker:
         self._client.limits = plan.limits
         if self._certificate is not None:
             self._certificate.reload()
-        self._channel.send(Applied(plan.version))
+        if self._is_ready:
+            self._channel.send(Applied(plan.version))
 
     async def _beat(self) -> None:
         while True:

@@ -181,7 +181,8 @@ class UpstreamConnection(asyncio.Protocol):
         now = self._pool.clock.now_ns()
         if not reply.first_byte_ns:
             reply.first_byte_ns = now
-        reply.expires_ns = min(now + reply.request.deadlines.between_bytes_ns, reply.total_expires_ns)
+        expires_ns = now + reply.between_bytes_ns
+        reply.expires_ns = min(reply.total_expires_ns, expires_ns)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -199,7 +200,13 @@ class UpstreamConnection(asyncio.Protocol):
             if self._head_bytes > MAX_REPLY_HEAD:
                 self._fail(reply, GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider's reply headers are too large."))
             return
-        if self._pieces or self._has_message_ended:
+        pieces = self._pieces
+        if pieces and not self._has_message_ended:
+            # In the midst of a body: a stream comes here once for each token.
+            self._pieces = []
+            self._barren_bytes = 0
+            reply.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        elif pieces or self._has_message_ended:
             self._deliver(reply)
         else:
             self._note_barren(reply, len(data))

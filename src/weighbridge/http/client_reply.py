@@ -41,6 +41,7 @@ class ClientReply:
         self.request = request
         self.head: asyncio.Future[None] = loop.create_future()
         self.headers: list[tuple[bytes, bytes]] = []
+        self.between_bytes_ns = request.deadlines.between_bytes_ns
         self.expires_ns = total_expires_ns
         self.total_expires_ns = total_expires_ns
         self._held: list[bytes] = []

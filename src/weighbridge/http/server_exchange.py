@@ -271,13 +271,12 @@ class ServerExchange:
             return  # an empty chunk would read as the end
         head = self._reply_head
         if self._is_chunked_reply:
-            self._reply_head = None
-            self._connection.write_raw(b"%b%x\r\n%b\r\n" % (head or b"", len(data), data))
-        elif head is not None:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if head is None:
+            self._connection.write_raw(data)
+        else:
             self._reply_head = None
             self._connection.write_pair(head, data)
-        else:
-            self._connection.write_raw(data)
 
     def end(self, data: bytes = b"") -> None:
         """The last bytes and the end of the body; the connection goes on to its next request."""

@@ -26,6 +26,8 @@ class Relay:
     is_begun: bool = False
     """Whether the client has (or is about to have) a status line."""
     is_over: bool = False
+    _is_plain: bool = False
+    """The head is out, and nothing is withheld or counted down: bytes only pass."""
     error: GatewayError | None = None
     """What broke the reply off, once it is over."""
     _dropped: frozenset[bytes] = NEVER_RETURNED
@@ -53,6 +55,15 @@ class Relay:
 
     def on_data(self, data: bytes) -> None:
         """The next bytes of the reply."""
+        if self._is_plain:
+            # In the midst of a stream, where this is called once for each token.
+            self._meter.feed(data)
+            self._exchange.reply_bytes += len(data)
+            self._downstream.write(data)
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         exchange = self._exchange
         if not exchange.first_byte_ns:
             exchange.first_byte_ns = self._clock.now_ns()
@@ -63,6 +74,7 @@ class Relay:
                 return
         if not self.is_begun:
             self._begin()
+            self._is_plain = self._remaining is None and self._filter is None
         exchange.reply_bytes += len(data)
         if self._remaining is not None:
             self._remaining -= len(data)

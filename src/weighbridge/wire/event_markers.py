@@ -8,6 +8,24 @@ JSON string are escaped, so that model text seldom matches a marker that holds o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
+CHAT_MARKERS: Final = (b'_tokens"', b'finish_reason":"', b'finish_reason": "', b"[DONE]", b'"error"')
+OPENAI_MARKERS: Final = (b'_tokens"', b".done", b".completed", b'"error"', b"[DONE]")
+RESPONSE_MARKERS: Final = (b'"response"', b'"error"')
+MESSAGE_MARKERS: Final = (b'"message_', b'"error"')
+
+
+def first_mention(data: bytes, markers: Sequence[bytes]) -> int:
+    """Where the first of any marker stands; the end of the data if none does."""
+    first = len(data)
+    for marker in markers:
+        found = data.find(marker, 0, first)
+        if found >= 0:
+            first = found
+    return first
+
 
 def chat_tells(data: bytes) -> bool:
     """Chat and completions: counts, a finish reason, the end, an error."""

@@ -12,7 +12,15 @@ from typing import Final
 from weighbridge.core.codec import JsonError
 from weighbridge.core.terms import NO_USAGE, Endpoint, Operation
 from weighbridge.wire.content_coding import Decoder, decoder_for
-from weighbridge.wire.event_markers import message_tells, openai_tells, realtime_tells, response_tells
+from weighbridge.wire.event_markers import (
+    MESSAGE_MARKERS,
+    OPENAI_MARKERS,
+    RESPONSE_MARKERS,
+    message_tells,
+    openai_tells,
+    realtime_tells,
+    response_tells,
+)
 from weighbridge.wire.reply_facts import (
     ReplyFacts,
     read_gemini,
@@ -77,15 +85,15 @@ def _stream_meter(operation: Operation, decoder: Decoder | None) -> Meter:
     if operation is _CHAT or operation is _COMPLETIONS:
         return ChatSseMeter(decoder)
     if operation is _RESPONSES:
-        return SseMeter(read_response_event, response_tells, probes=0, decoder=decoder)
+        return SseMeter(read_response_event, response_tells, RESPONSE_MARKERS, probes=0, decoder=decoder)
     if operation is _MESSAGES:
-        return SseMeter(read_message_event, message_tells, probes=0, decoder=decoder)
+        return SseMeter(read_message_event, message_tells, MESSAGE_MARKERS, probes=0, decoder=decoder)
     if operation is _STREAM_GENERATE or operation is _GENERATE:
         return GeminiSseMeter(decoder)
     if operation is Operation.IMAGES:
-        return SseMeter(read_openai_image, openai_tells, probes=0, decoder=decoder)
+        return SseMeter(read_openai_image, openai_tells, OPENAI_MARKERS, probes=0, decoder=decoder)
     if operation is Operation.AUDIO:
-        return SseMeter(read_openai, openai_tells, probes=0, decoder=decoder)
+        return SseMeter(read_openai, openai_tells, OPENAI_MARKERS, probes=0, decoder=decoder)
     return Meter()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from weighbridge.core.codec import JsonError
 from weighbridge.core.errors import GatewayError
 from weighbridge.wire.content_coding import Decoder
-from weighbridge.wire.event_markers import chat_tells, gemini_tells, payload_of
+from weighbridge.wire.event_markers import CHAT_MARKERS, chat_tells, first_mention, gemini_tells, payload_of
 from weighbridge.wire.reply_facts import read_gemini, read_openai
 from weighbridge.wire.sse import EventSplitter
 from weighbridge.wire.usage import as_derived
@@ -17,6 +17,8 @@ from weighbridge.wire.whole_meter import Meter, Read
 _PROBES: Final = 4
 """Events that are decoded to learn the model's name: Azure's first chunk (content filter results) has an empty one."""
 
+_WORTH_SKIMMING: Final = 2048
+"""Bytes that hold several events: tokens come in events of 200 to 300 bytes."""
 _GEMINI_COUNT: Final = b'TokenCount"'
 _FRAME_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 
@@ -24,11 +26,21 @@ _FRAME_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 class SseMeter(Meter):
     """A stream of server-sent events of which few are worth reading."""
 
-    __slots__ = ("_is_between", "_probes", "_read", "_splitter", "_tells")
+    __slots__ = ("_is_between", "_markers", "_probes", "_read", "_splitter", "_tells")
 
-    def __init__(self, read: Read, tells: Callable[[bytes], bool], *, probes: int, decoder: Decoder | None = None) -> None:
-        """`tells` says whether bytes may hold an event worth reading; the first `probes` events are read in any case."""
+    def __init__(
+        self,
+        read: Read,
+        tells: Callable[[bytes], bool],
+        markers: Sequence[bytes],
+        *,
+        probes: int,
+        decoder: Decoder | None = None,
+    ) -> None:
+        """`tells` says whether bytes may hold an event worth reading, because one of `markers` stands in them; the first
+        `probes` events are read in any case."""
         Meter.__init__(self, decoder)  # a super() call costs 0.1 µs
+        self._markers = markers
         self._read = read
         self._tells = tells
         self._probes = probes
@@ -53,6 +65,11 @@ class SseMeter(Meter):
         self._splitter = None
 
     def _cut(self, data: bytes) -> None:
+        if self._is_between and len(data) > _WORTH_SKIMMING:
+            data = self._skim(data)
+        self._cut_all(data)
+
+    def _cut_all(self, data: bytes) -> None:
         if self._splitter is None:
             return
         try:
@@ -63,6 +80,18 @@ class SseMeter(Meter):
         for frame in frames:
             self._look_at(frame)
         self._is_between = not self._splitter.pending
+
+    def _skim(self, data: bytes) -> bytes:
+        """What is left of bytes that begin with an event, from the first event on that tells something.
+
+        Many events in one read, of which few tell: they are found by searching all bytes once, not each event for itself.
+        Works where lines end in LF, as everybody's but Google's do; other bytes come back as they are.
+        """
+        while self._probes and (end := data.find(b"\n\n")) >= 0:
+            self._look_at(data[: end + 2])
+            data = data[end + 2 :]
+        boundary = data.rfind(b"\n\n", 0, first_mention(data, self._markers)) + 2
+        return data[boundary:] if boundary > 1 else data
 
     def _look_at(self, frame: bytes) -> None:
         if self._probes or self._tells(frame):
@@ -94,7 +123,7 @@ class ChatSseMeter(SseMeter):
     __slots__ = ("_finish_marker", "_last")
 
     def __init__(self, decoder: Decoder | None = None) -> None:
-        super().__init__(read_openai, chat_tells, probes=_PROBES, decoder=decoder)
+        super().__init__(read_openai, chat_tells, CHAT_MARKERS, probes=_PROBES, decoder=decoder)
         self._finish_marker = b"finish_reason"
         self._last = b""
 
@@ -138,7 +167,7 @@ class GeminiSseMeter(SseMeter):
     __slots__ = ("_latest",)
 
     def __init__(self, decoder: Decoder | None = None) -> None:
-        super().__init__(read_gemini, gemini_tells, probes=0, decoder=decoder)
+        super().__init__(read_gemini, gemini_tells, (), probes=0, decoder=decoder)
         self._latest = b""
 
     def feed(self, data: bytes) -> None:
@@ -148,7 +177,7 @@ class GeminiSseMeter(SseMeter):
         if self._is_between and data.endswith(_FRAME_ENDS) and data.rfind(_GEMINI_COUNT) >= 0 and data.rfind(b'"finishReason"') < 0:
             self._latest = data
             return
-        self._cut(data)
+        self._cut_all(data)
 
     def finish(self) -> None:
         """Read the latest counts; without a finish reason they are a floor."""
