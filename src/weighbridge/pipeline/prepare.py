@@ -76,6 +76,10 @@ def _forwarded(exchange: Exchange, target: Target, *, drops_encoding: bool) -> l
         if name == b"content-encoding" and drops_encoding:
             continue
         lines.append(b"%b: %b\r\n" % (name, value))
+    if exchange.withholds_usage and b"accept-encoding" not in exchange.fields:
+        # Without the header a provider may compress as it likes (RFC 9110 §12.5.3).
+        lines.append(b"accept-encoding: identity\r\n")
+        exchange.edits.append("accept-encoding")
     if exchange.downstream.is_upgrade:
         lines = _upgrade_lines(exchange, lines)
     elif b"sec-websocket-protocol" in exchange.fields:

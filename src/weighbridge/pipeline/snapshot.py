@@ -164,7 +164,9 @@ class Snapshot:
         if name in self._permitted:
             return
         full_name = f"{deployment.provider}/{deployment.model}"
-        if not may_use(key.models, (requested, full_name)):
+        # A name with another provider's prefix is not that provider's model when this provider was pinned.
+        is_own_name = "/" not in requested or requested in self.routes
+        if not may_use(key.models, (requested, full_name) if is_own_name else (full_name,)):
             raise GatewayError(
                 ErrorKind.PERMISSION_DENIED,
                 f"This key may not use the model '{requested}'.",
