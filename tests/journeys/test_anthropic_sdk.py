@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anthropic
-import httpx2
 import pydantic
 import pytest
 
@@ -109,9 +108,9 @@ async def test_a_message_batch_runs_to_its_results(client):
     requests = [{"custom_id": "good", "params": ask("four")}, {"custom_id": "bad", "params": ask("x", model="claude-none")}]
     made = await client.messages.batches.create(requests=requests)
     assert (await client.messages.batches.retrieve(made.id)).processing_status == "ended"
-    # Not `batches.results`: that follows the absolute `results_url` in the batch, which leads past every gateway.
-    lines = await client.get(f"/v1/messages/batches/{made.id}/results", cast_to=httpx2.Response)
-    results = {line["custom_id"]: line["result"] for line in map(decode_json, lines.content.splitlines())}
+    # The SDK follows the `results_url` of the batch, with the key it was given: to the gateway, not past it.
+    lines = [line async for line in await client.messages.batches.results(made.id)]
+    results = {line.custom_id: line.result.to_dict() for line in lines}
     assert results["good"]["message"]["content"][0]["text"] == "four"
     assert results["bad"]["error"]["error"]["type"] == "not_found_error"
     assert made.id in [batch.id async for batch in client.messages.batches.list()]

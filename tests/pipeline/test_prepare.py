@@ -266,6 +266,8 @@ async def test_form_without_splices_is_the_clients_own(world):
     assert world.sent_body == body
 
 
+USAGE_ASKED = "stream_options.include_usage,accept-encoding"
+
 CODINGS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.ZstdCompressor().compress}
 
 
@@ -320,12 +322,12 @@ ASKED = b'{"model":"gpt-4o","stream":true,"stream_options":%b}'
 )
 @pytest.mark.parametrize("target", ["/v1/chat/completions", "/v1/completions"])
 async def test_usage_is_asked_for_in_place(world, target, options, sent):
-    assert await edits_of(world, target, ASKED % options) == "stream_options.include_usage"
+    assert await edits_of(world, target, ASKED % options) == USAGE_ASKED
     assert world.sent_body == ASKED % sent
 
 
 async def test_usage_is_asked_for_where_options_are_absent(world):
-    assert await edits_of(world, "/v1/chat/completions", b'{"model":"gpt-4o","stream":true}') == "stream_options.include_usage"
+    assert await edits_of(world, "/v1/chat/completions", b'{"model":"gpt-4o","stream":true}') == USAGE_ASKED
     assert world.sent_body == b'{"stream_options":{"include_usage":true},"model":"gpt-4o","stream":true}'
 
 
@@ -338,7 +340,7 @@ async def test_clients_own_wish_for_usage_is_left_alone(world):
 
 async def test_text_is_asked_for_only_where_a_chunk_must_be_withheld(world):
     edits = await edits_of(world, "/v1/chat/completions", b'{"model":"gpt-4o","stream":true}', [("accept-encoding", "gzip, br")])
-    assert edits == "stream_options.include_usage,accept-encoding"
+    assert edits == USAGE_ASKED
     assert (b"accept-encoding", b"identity") in world.sent_headers
 
 
@@ -423,3 +425,9 @@ async def test_head_is_framed_for_the_engine(world):
     assert re.fullmatch(rb"POST \S+ HTTP/1\.1\r\n(?:[a-z0-9-]+: [^\r\n]*\r\n)*", head)
     assert not re.search(rb"^(content-length|transfer-encoding):", head, re.MULTILINE)
     assert world.record.operation is Operation.CHAT
+
+
+async def test_reply_that_will_be_changed_is_asked_for_uncompressed_though_the_client_names_no_coding(world):
+    edits = await edits_of(world, "/v1/chat/completions", b'{"model":"gpt-4o","stream":true}')
+    assert edits == USAGE_ASKED
+    assert (b"accept-encoding", b"identity") in world.sent_headers

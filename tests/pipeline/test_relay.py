@@ -179,7 +179,7 @@ def test_usage_that_the_client_did_not_ask_for_is_read_and_withheld(cuts):
     assert client.body == DELTA + DONE
     assert (record.usage.input, record.usage.output) == (9, 4)
     assert record.reply_bytes == len(client.body)
-    assert record.edits == ("stream_options.include_usage",)
+    assert record.edits == ("stream_options.include_usage", "accept-encoding")
 
 
 async def test_usage_that_the_client_asked_for_comes(world):

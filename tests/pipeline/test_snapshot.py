@@ -169,3 +169,12 @@ def test_snapshot_of_a_plan_without_anything(world):
         empty.target_for("gpt-4o", D.OPENAI, None)
     with pytest.raises(GatewayError):
         empty.home_for(D.GEMINI, None)
+
+
+def test_a_pinned_provider_is_not_opened_by_the_prefix_of_another(build):
+    snapshot = build().gateway.snapshot
+    target = snapshot.target_for("openai/gpt-oss", Dialect.OPENAI, "groq")
+    assert (target.deployment.provider, target.deployment.model) == ("groq", "openai/gpt-oss")
+    with pytest.raises(GatewayError):
+        snapshot.check_permitted(build.virtual_key(models=("openai/*",)), "openai/gpt-oss", target)
+    snapshot.check_permitted(build.virtual_key(models=("groq/*",), id="key_2"), "openai/gpt-oss", target)

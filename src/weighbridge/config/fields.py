@@ -30,7 +30,9 @@ MAX_NAME_CHARACTERS: Final = 200
 """Of a model or route: longer than any vendor's (Bedrock's ARNs reach about 150)."""
 _HINT_CHARACTERS: Final = 4
 
-RESERVED_NAMES: Final = frozenset({"v1", "v1beta", "admin", "api", "healthz", "readyz", "metrics", "engines", "genai", "docs"})
+RESERVED_NAMES: Final = frozenset(
+    {"v1", "v1beta", "admin", "api", "dashboard", "static", "healthz", "readyz", "metrics", "engines", "genai", "docs"}
+)
 """First segments of paths that mean something else: a provider is also reached at `/{provider}/…`."""
 
 _PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

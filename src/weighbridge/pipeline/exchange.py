@@ -45,6 +45,8 @@ class Exchange:
     is_stream: bool = False
     withholds_usage: bool = False
     """The usage chunk was asked for by us, so it is kept from the client."""
+    edits_reply: bool = False
+    """Something in the reply will be changed, so it must not come compressed."""
     target: Target | None = None
     credential_turn: int = 0
     reply: UpstreamReply | None = None

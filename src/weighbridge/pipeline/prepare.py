@@ -25,6 +25,7 @@ _INCLUDE_USAGE: Final = b"true"
 _CHAT: Final = Operation.CHAT
 _COMPLETIONS: Final = Operation.COMPLETIONS
 _RAW: Final = Operation.RAW
+_MESSAGE_BATCHES: Final = Operation.MESSAGE_BATCHES
 _MODELS: Final = Operation.MODELS
 _IN_BODY: Final = ModelPlace.BODY
 _IN_PATH: Final = ModelPlace.PATH
@@ -34,6 +35,7 @@ _IN_QUERY: Final = ModelPlace.QUERY
 def prepare(exchange: Exchange, target: Target, turn: int) -> UpstreamRequest:
     """The request to send to a target. `turn` chooses among its credentials."""
     exchange.edits = []
+    exchange.edits_reply = exchange.endpoint.operation is _MESSAGE_BATCHES
     body, length = _body(exchange, target)
     head = _head_as_before(exchange, target, turn) or _head(exchange, target, turn)
     return UpstreamRequest(exchange.downstream.method, target.origin, head, body, length, target.provider.deadlines)
@@ -42,7 +44,7 @@ def prepare(exchange: Exchange, target: Target, turn: int) -> UpstreamRequest:
 def _head_as_before(exchange: Exchange, target: Target, turn: int) -> bytes | None:
     """The head of this connection's request before, if this one's is the same."""
     memo = exchange.head_memo
-    if memo is None or memo.sent_to is not target or memo.turn != turn or exchange.withholds_usage:
+    if memo is None or memo.sent_to is not target or memo.turn != turn or exchange.edits_reply:
         return None
     return memo.sent if "content-encoding" not in exchange.edits else None
 
@@ -53,7 +55,7 @@ def _head(exchange: Exchange, target: Target, turn: int) -> bytes:
     forwarded = _forwarded(exchange, target, drops_encoding=drops_encoding)
     head = b"%b %b HTTP/1.1\r\n%b%b" % (method, _path(exchange, target), target.heads[turn], b"".join(forwarded))
     memo = exchange.head_memo
-    if memo is not None and exchange.endpoint.model_place is _IN_BODY and not exchange.withholds_usage and not drops_encoding:
+    if memo is not None and exchange.endpoint.model_place is _IN_BODY and not exchange.edits_reply and not drops_encoding:
         # Only then does the head follow from the request's head, the target and its turn alone.
         memo.sent, memo.sent_to, memo.turn = head, target, turn
     return head
@@ -68,15 +70,15 @@ def _forwarded(exchange: Exchange, target: Target, *, drops_encoding: bool) -> l
             continue
         if name[0] in MAY_BE_CONTROL and name.startswith(CONTROL_PREFIXES):
             continue
-        if name == b"accept-encoding" and exchange.withholds_usage:
-            # The usage chunk can only be taken out of text; asking for it is an edit like any other.
+        if name == b"accept-encoding" and exchange.edits_reply:
+            # Only text can be changed in passing; asking for it is an edit like any other.
             lines.append(b"accept-encoding: identity\r\n")
             exchange.edits.append("accept-encoding")
             continue
         if name == b"content-encoding" and drops_encoding:
             continue
         lines.append(b"%b: %b\r\n" % (name, value))
-    if exchange.withholds_usage and b"accept-encoding" not in exchange.fields:
+    if exchange.edits_reply and b"accept-encoding" not in exchange.fields:
         # Without the header a provider may compress as it likes (RFC 9110 §12.5.3).
         lines.append(b"accept-encoding: identity\r\n")
         exchange.edits.append("accept-encoding")
@@ -213,7 +215,7 @@ def _ask_for_usage(exchange: Exchange) -> list[Splice]:
     options = envelope.nested("stream_options") if _is_object(envelope.raw("stream_options")) else None
     if options is not None and options.boolean("include_usage") is True:
         return []
-    exchange.withholds_usage = True
+    exchange.withholds_usage = exchange.edits_reply = True
     exchange.edits.append("stream_options.include_usage")
     return envelope.put_nested("stream_options", "include_usage", _INCLUDE_USAGE)
 

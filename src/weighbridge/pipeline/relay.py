@@ -15,6 +15,7 @@ from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import NEVER_RETURNED, connection_options
 from weighbridge.wire.error_bodies import render_stream_error
 from weighbridge.wire.meter import meter_for
+from weighbridge.wire.results_url import ResultsUrlFilter
 from weighbridge.wire.stream_usage import UsageChunkFilter
 
 
@@ -32,7 +33,7 @@ class Relay:
     """What broke the reply off, once it is over."""
     _dropped: frozenset[bytes] = NEVER_RETURNED
     _held: bytes = b""
-    _filter: UsageChunkFilter | None = None
+    _filter: UsageChunkFilter | ResultsUrlFilter | None = None
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock) -> None:
@@ -49,9 +50,17 @@ class Relay:
         self._downstream: Downstream = exchange.downstream
         self._is_text_stream = content_type.startswith(b"text/event-stream") and coding in (b"", b"identity")
         self._remaining = reply.content_length
-        if exchange.withholds_usage and self._is_text_stream and reply.status == 200:
-            self._filter = UsageChunkFilter()
-            self._remaining = None
+        if exchange.edits_reply and reply.status == 200:
+            self._filter = self._filter_for(exchange, content_type, coding)
+            if self._filter is not None:
+                self._remaining = None
+
+    def _filter_for(self, exchange: Exchange, content_type: bytes, coding: bytes) -> UsageChunkFilter | ResultsUrlFilter | None:
+        if exchange.withholds_usage:
+            return UsageChunkFilter() if self._is_text_stream else None
+        is_json = content_type.startswith(b"application/json") and coding in (b"", b"identity")
+        assert exchange.target is not None
+        return ResultsUrlFilter(exchange.target.unversioned_path) if is_json else None
 
     def on_data(self, data: bytes) -> None:
         """The next bytes of the reply."""
@@ -88,7 +97,11 @@ class Relay:
         if self._filter is not None:
             self._held = self._filter.finish()
             self._exchange.reply_bytes += len(self._held)
+            if isinstance(self._filter, ResultsUrlFilter) and self._filter.has_edited:
+                self._exchange.edits.append(ResultsUrlFilter.edit)
         if not self.is_begun:
+            if self._filter is not None:
+                self._remaining = len(self._held)
             self._begin()
         self._finish(None)
 
