@@ -168,12 +168,15 @@ def test_a_killed_worker_cuts_its_stream_honestly_and_another_takes_its_place(st
 
 
 def child_of(pid, *, other_than):
-    """The process that the gateway has started beside those that are known, once there is one."""
+    """The worker that the gateway has started beside those that are known, once its own program runs in it.
+
+    Before that it is a copy of the gateway, which waits for it: stopping it then would stop both.
+    """
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
-        listed = subprocess.run(["ps", "-A", "-o", "pid=", "-o", "ppid="], capture_output=True, check=True).stdout
-        rows = [tuple(map(int, line.split())) for line in listed.splitlines()]
-        found = [child for child, parent in rows if parent == pid and child not in other_than]
+        listed = subprocess.run(["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "args="], capture_output=True, check=True).stdout
+        rows = [line.split(maxsplit=2) for line in listed.splitlines() if b"weighbridge.app.worker" in line]
+        found = [int(child) for child, parent, _ in rows if int(parent) == pid and int(child) not in other_than]
         if found:
             return found[0]
     pytest.fail("no worker was started")
