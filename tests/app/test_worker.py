@@ -75,7 +75,7 @@ async def test_it_serves_and_hands_its_records_on(worker: Spoken) -> None:
     answer = await ask(worker.port, KEY)
     assert answer.status == 200, answer.body
     await until(lambda: worker.all(Records))
-    assert worker.all(Records)[0].records[0].key_id == "key_1"
+    assert worker.all(Records)[0].batch.records()[0].key_id == "key_1"
     assert worker.all(Pulse)
 
 

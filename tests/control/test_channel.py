@@ -32,6 +32,7 @@ from weighbridge.core.secret import Secret
 from weighbridge.core.terms import VirtualKey
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import Credential, Provider
+from weighbridge.telemetry.record_lines import RecordLines
 
 KEY = VirtualKey("key_1", "a key", digest_of(b"wb-key"))
 PLAN = Plan(3, (Provider("p", {}, credentials=(Credential("p#1", Secret("sk-of-p")),)),), keys=(KEY,))
@@ -43,7 +44,14 @@ TO_WORKER = [
     Taken(12),
     Drain(1.5),
 ]
-FROM_WORKER = [Ready(1), Applied(2), FindKey(5, KEY.digest), Records((record("req_1"),)), Pulse(1, 2, 3), Bug("Traceback")]
+FROM_WORKER = [
+    Ready(1),
+    Applied(2),
+    FindKey(5, KEY.digest),
+    Records(RecordLines.of((record("req_1"),))),
+    Pulse(1, 2, 3),
+    Bug("Traceback"),
+]
 
 
 def framed(message) -> bytes:

@@ -9,6 +9,7 @@ from tests.control.conftest import record
 
 from weighbridge.control.record_keeper import MAX_RECENT, RecordKeeper
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
+from weighbridge.telemetry.record_lines import RecordLines
 
 
 class Disk(io.BytesIO):
@@ -29,7 +30,7 @@ def keeper_on(disk: Disk) -> RecordKeeper:
 def test_a_batch_is_written_acknowledged_and_shown_newest_first() -> None:
     disk, taken = Disk(), []
     keeper = keeper_on(disk)
-    keeper.take([record("req_1"), record("req_2")], taken.append)
+    keeper.take(RecordLines.of([record("req_1"), record("req_2")]), taken.append)
     assert taken == [2]
     assert disk.getvalue().count(b"\n") == 2
     assert [each.request_id for each in keeper.recent(10)] == ["req_2", "req_1"]
@@ -39,8 +40,8 @@ def test_while_the_disk_is_full_nothing_is_acknowledged_and_nothing_is_lost(caps
     disk, taken = Disk(), []
     keeper = keeper_on(disk)
     disk.is_full = True
-    keeper.take([record("req_1")], taken.append)
-    keeper.take([record("req_2"), record("req_3")], taken.append)
+    keeper.take(RecordLines.of([record("req_1")]), taken.append)
+    keeper.take(RecordLines.of([record("req_2"), record("req_3")]), taken.append)
     keeper.write_waiting()
     assert taken == []
     assert keeper.recent(10) == []
@@ -59,7 +60,7 @@ def test_the_operator_is_told_again_when_the_disk_fails_again(capsys) -> None:
     keeper = keeper_on(disk)
     for _ in range(2):
         disk.is_full = True
-        keeper.take([record("req_1")], lambda n: None)
+        keeper.take(RecordLines.of([record("req_1")]), lambda n: None)
         disk.is_full = False
         keeper.write_waiting()
     assert capsys.readouterr().err.count("requests wait") == 2
@@ -67,6 +68,6 @@ def test_the_operator_is_told_again_when_the_disk_fails_again(capsys) -> None:
 
 def test_only_the_last_records_are_kept_to_look_at() -> None:
     keeper = keeper_on(Disk())
-    keeper.take([record(f"req_{n}") for n in range(MAX_RECENT + 5)], lambda n: None)
+    keeper.take(RecordLines.of([record(f"req_{n}") for n in range(MAX_RECENT + 5)]), lambda n: None)
     assert len(keeper.recent(MAX_RECENT + 5)) == MAX_RECENT
     assert keeper.recent(1)[0].request_id == f"req_{MAX_RECENT + 4}"

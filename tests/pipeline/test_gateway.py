@@ -13,6 +13,7 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import Dialect, Operation, Route
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
+from weighbridge.telemetry.record_lines import RecordLines
 
 OTHER = "wb-" + "o" * 43
 CHAT = {"model": "gpt-4o", "messages": []}
@@ -304,7 +305,7 @@ async def _key_goes_nowhere(places, *, in_query, fails, is_upgrade):
     assert world.key not in repr(world.record)
     for log_format in (LogFormat.JSON, LogFormat.CONSOLE):
         stream = _Stream()
-        AccessLog(stream, log_format).write(world.sink.records)
+        AccessLog(stream, log_format).write(RecordLines.of(world.sink.records))
         assert secret not in stream.written
 
 

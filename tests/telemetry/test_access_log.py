@@ -8,6 +8,7 @@ import pytest
 from weighbridge.core.codec import decode_json
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record, Usage
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
+from weighbridge.telemetry.record_lines import RecordLines
 
 USAGE = Usage(input=9, cache_read=3, output=4)
 RECORD = Record(
@@ -40,7 +41,7 @@ RECORD = Record(
 
 def written(log_format, *records):
     stream = io.BytesIO()
-    AccessLog(stream, log_format).write(records)
+    AccessLog(stream, log_format).write(RecordLines.of(records))
     return stream.getvalue()
 
 
@@ -89,7 +90,7 @@ def test_batch_is_written_in_one_call():
             return super().write(data)
 
     stream = Stream()
-    AccessLog(stream, LogFormat.JSON).write([RECORD] * 5)
+    AccessLog(stream, LogFormat.JSON).write(RecordLines.of([RECORD] * 5))
     assert stream.calls == 1
 
 
@@ -103,4 +104,4 @@ def test_disk_that_is_full_is_reported():
             raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        AccessLog(Full(), LogFormat.JSON).write([RECORD])
+        AccessLog(Full(), LogFormat.JSON).write(RecordLines.of([RECORD]))

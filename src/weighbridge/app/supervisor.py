@@ -136,7 +136,7 @@ class Supervisor:
 
     def _hear(self, worker: WorkerProcess, message: FromWorker) -> None:
         if isinstance(message, Records):
-            self.records.take(message.records, lambda n: worker.send(Taken(n)))
+            self.records.take(message.batch, lambda n: worker.send(Taken(n)))
         elif isinstance(message, Pulse):
             worker.n_connections, worker.n_in_flight = message.n_connections, message.n_in_flight
         elif isinstance(message, FindKey):

@@ -42,6 +42,7 @@ from weighbridge.http.tls import Certificate
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
 from weighbridge.telemetry.record_buffer import RecordBuffer
+from weighbridge.telemetry.record_lines import RecordLines
 
 _PULSE_S: Final = 1.0
 _KEY_QUESTION_S: Final = 5.0
@@ -106,7 +107,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         plan = start.plan
         client = self._client = HttpClient(clock=self._clock, limits=plan.limits)
-        sink = self._sink = RecordBuffer(lambda records: self._channel.send(Records(tuple(records))), loop)
+        sink = self._sink = RecordBuffer(lambda records: self._channel.send(Records(RecordLines.of(records))), loop)
         gateway = self._gateway = Gateway(
             plan,
             upstream=UpstreamByScheme(client, DemoUpstream(self._clock)),

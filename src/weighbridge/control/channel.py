@@ -10,8 +10,9 @@ import msgspec
 
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_private, private_decoder
-from weighbridge.core.terms import Record, VirtualKey
+from weighbridge.core.terms import VirtualKey
 from weighbridge.pipeline.plan import Plan
+from weighbridge.telemetry.record_lines import RecordLines
 
 _LENGTH: Final = 4
 _MAX_FRAME: Final = 256 * 1024 * 1024
@@ -80,7 +81,7 @@ class FindKey(msgspec.Struct, frozen=True, tag="find_key"):
 class Records(msgspec.Struct, frozen=True, tag="records"):
     """Settled accounts."""
 
-    records: tuple[Record, ...]
+    batch: RecordLines
 
 
 class Pulse(msgspec.Struct, frozen=True, tag="pulse"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
 from weighbridge.core.terms import Record
 from weighbridge.telemetry.access_log import AccessLog
+from weighbridge.telemetry.record_lines import RecordLines
 
 MAX_RECENT: Final = 1_000
 """Records that `GET /admin/v1/records` can show, some 600 kB."""
@@ -21,21 +22,22 @@ class RecordKeeper:
 
     def __init__(self, log: AccessLog) -> None:
         self._log = log
-        self._recent: deque[Record] = deque(maxlen=MAX_RECENT)
-        self._waiting: deque[tuple[Sequence[Record], Callable[[int], None]]] = deque()
+        self._recent: deque[RecordLines] = deque()
+        self._n_recent = 0
+        self._waiting: deque[tuple[RecordLines, Callable[[int], None]]] = deque()
         self._is_broken = False
 
-    def take(self, records: Sequence[Record], taken: Callable[[int], None]) -> None:
+    def take(self, batch: RecordLines, taken: Callable[[int], None]) -> None:
         """Take a batch; `taken` is called with its size once it is written."""
-        self._waiting.append((records, taken))
+        self._waiting.append((batch, taken))
         self.write_waiting()
 
     def write_waiting(self) -> None:
         """Write what waits; called again every second while the log fails."""
         while self._waiting:
-            records, taken = self._waiting[0]
+            batch, taken = self._waiting[0]
             try:
-                self._log.write(records)
+                self._log.write(batch)
             except OSError as error:
                 if not self._is_broken:
                     sys.stderr.write(f"The access log cannot be written ({error.strerror or error}); requests wait for it.\n")
@@ -43,8 +45,15 @@ class RecordKeeper:
                 return
             self._is_broken = False
             self._waiting.popleft()
-            self._recent.extend(records)
-            taken(len(records))
+            self._keep(batch)
+            taken(batch.n_records)
+
+    def _keep(self, batch: RecordLines) -> None:
+        recent = self._recent
+        recent.append(batch)
+        self._n_recent += batch.n_records
+        while self._n_recent - recent[0].n_records >= MAX_RECENT:
+            self._n_recent -= recent.popleft().n_records
 
     def close(self) -> None:
         """Close the log; nothing is taken any more."""
@@ -52,4 +61,5 @@ class RecordKeeper:
 
     def recent(self, limit: int) -> list[Record]:
         """The last Records, newest first."""
-        return list(islice(reversed(self._recent), limit))
+        newest_first = (record for batch in reversed(self._recent) for record in reversed(batch.records()))
+        return list(islice(newest_first, min(limit, MAX_RECENT)))

@@ -19,8 +19,16 @@ JsonError: Final = msgspec.DecodeError
 encode_json: Final = msgspec.json.Encoder().encode
 """Any JSON-able object or Struct as compact UTF-8."""
 
+encode_json_lines: Final = msgspec.json.Encoder().encode_lines
+"""Many objects, each on a line of its own that ends in LF."""
+
 decode_json: Final = msgspec.json.Decoder().decode
 """Bytes as plain Python objects. Raises `JsonError`."""
+
+
+def lines_decoder(kind: type[T]) -> Callable[[bytes], list[T]]:
+    """The reverse of `encode_json_lines` for one type. What it returns raises `JsonError`."""
+    return msgspec.json.Decoder(kind).decode_lines
 
 
 def pretty_json(value: object) -> str:

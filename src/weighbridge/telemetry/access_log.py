@@ -6,13 +6,12 @@ Keys, queries, headers and payloads are never in it: a `Record` does not hold th
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from enum import Enum
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from weighbridge.core.clock import NS_PER_MS, utc_from_ns
-from weighbridge.core.codec import encode_json
 from weighbridge.core.terms import Provenance, Record
+from weighbridge.telemetry.record_lines import RecordLines
 
 
 class LogFormat(Enum):
@@ -28,23 +27,22 @@ class AccessLog:
 
     def __init__(self, stream: BinaryIO, log_format: LogFormat) -> None:
         self._stream = stream
-        self._render = _RENDERERS.get(log_format)
+        self._format = log_format
 
     def close(self) -> None:
         """Close the stream, unless it is the process's own."""
         if self._stream is not sys.stdout.buffer:
             self._stream.close()
 
-    def write(self, records: Sequence[Record]) -> None:
+    def write(self, batch: RecordLines) -> None:
         """Write a line for each Record. Raises `OSError` when the disk is full or the pipe is gone."""
-        if self._render is None:
+        if self._format is LogFormat.OFF:
             return
-        self._stream.write(b"".join([self._render(record) for record in records]))
+        if self._format is LogFormat.JSON:
+            self._stream.write(batch.lines)
+        else:
+            self._stream.write(b"".join([_console_line(record) for record in batch.records()]))
         self._stream.flush()
-
-
-def _json_line(record: Record) -> bytes:
-    return encode_json(record) + b"\n"
 
 
 def _console_line(record: Record) -> bytes:
@@ -59,6 +57,3 @@ def _console_line(record: Record) -> bytes:
     line = line.rstrip()
     # Callers choose the model's name: no line break or terminal command of theirs may reach the log.
     return (line.encode() if line.isprintable() else line.encode("unicode_escape")) + b"\n"
-
-
-_RENDERERS: Final = {LogFormat.JSON: _json_line, LogFormat.CONSOLE: _console_line}

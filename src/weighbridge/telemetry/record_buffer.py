@@ -15,8 +15,8 @@ from weighbridge.core.terms import Record
 FLUSH_S: Final = 0.05
 """How long a Record waits for company: a batch costs a system call and a wake-up of the control plane."""
 
-MAX_BATCH: Final = 512
-"""Records in one batch, some 150 kB."""
+MAX_BATCH: Final = 64
+"""Records in one batch. They are encoded in one go, and no request shall wait longer than 0.1 ms for that."""
 
 MAX_OUTSTANDING: Final = 50_000
 """Records that nobody has taken yet, some 15 MB: seconds of full load."""
