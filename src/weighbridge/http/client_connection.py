@@ -16,8 +16,9 @@ import httptools
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import ByteSink, ByteSource
 from weighbridge.core.terms import Origin
-from weighbridge.http.client_reply import ClientReply, StaleConnectionError, UpstreamPipe, broke_off
+from weighbridge.http.client_reply import ClientReply, StaleConnectionError, broke_off
 from weighbridge.http.limits import MAX_BUFFERED, MAX_INTERIM_REPLIES, MAX_REPLY_HEAD, SMALL_WRITE
+from weighbridge.http.pipes import UpstreamPipe
 from weighbridge.http.request_body import RequestBody
 from weighbridge.http.tcp_info import tcp_counts
 

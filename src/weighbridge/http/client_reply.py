@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import ByteSink, ByteSource, RawPipe, UpstreamRequest
+from weighbridge.core.ports import ByteSink, RawPipe, UpstreamRequest
 from weighbridge.http.limits import MAX_BUFFERED
 
 if TYPE_CHECKING:
@@ -147,51 +147,6 @@ class ClientReply:
         """After a 101: raw bytes both ways."""
         assert self.connection is not None
         return self.connection.become_pipe(sink)
-
-
-class UpstreamPipe:
-    """The provider's side of a connection that has left HTTP: a `RawPipe`, and a `ByteSource` for the other side."""
-
-    __slots__ = ("_connection", "_source", "sink")
-
-    def __init__(self, connection: UpstreamConnection, sink: ByteSink) -> None:
-        self._connection = connection
-        self._source: ByteSource | None = None
-        self.sink = sink
-
-    def write(self, data: bytes) -> None:
-        """Raw bytes to the provider."""
-        self._connection.write_raw(data)
-
-    def close(self) -> None:
-        """Flush and close."""
-        self._connection.close()
-
-    def attach(self, sink: ByteSink) -> None:
-        """`ByteSource`: another sink from now on."""
-        self.sink = sink
-
-    def pause(self) -> None:
-        """Stop reading from the provider."""
-        self._connection.pause_reading()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._connection.resume_reading()
-
-    def throttle(self, source: ByteSource | None) -> None:
-        """Name the source to pause while the provider is slow."""
-        self._source = source
-
-    def pause_source(self) -> None:
-        """From the connection."""
-        if self._source is not None:
-            self._source.pause()
-
-    def resume_source(self) -> None:
-        """From the connection."""
-        if self._source is not None:
-            self._source.resume()
 
 
 def broke_off(detail: str, *, is_begun: bool) -> GatewayError:

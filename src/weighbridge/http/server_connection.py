@@ -35,9 +35,9 @@ from weighbridge.http.limits import (
     MIN_BODY_PROGRESS,
     SMALL_WRITE,
 )
+from weighbridge.http.pipes import ServerPipe
 from weighbridge.http.request_head import check_head, head_size, head_too_large, is_websocket_offer, parse_failure, take_headers
 from weighbridge.http.server_exchange import ServerExchange
-from weighbridge.http.server_pipe import ServerPipe
 from weighbridge.http.tcp_info import tcp_counts
 
 if TYPE_CHECKING:
