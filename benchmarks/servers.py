@@ -60,12 +60,13 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gateway_launch(directory: Path, *, upstream_port: int) -> Launch:
-    """The gateway as an operator starts it: one worker, authentication on, everything else at its default."""
+    """The gateway as an operator starts it: one worker, authentication on, the access log as JSON, all else at its default."""
     port = free_port()
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "weighbridge.yaml"
     config.write_text(
         f"server: {{host: {LOOPBACK}, port: {port}, workers: 1}}\n"
+        f"access_log: {{format: json, path: {directory / 'access.jsonl'}}}\n"
         "providers:\n"
         f'  bench: {{type: openai, base_url: "http://{LOOPBACK}:{upstream_port}/v1", api_keys: ["sk-upstream"], '
         f"models: [{', '.join(MODELS)}]}}\n"

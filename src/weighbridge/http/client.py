@@ -82,10 +82,13 @@ class HttpClient:
 
     def _sweep(self) -> None:
         now = self.clock.now_ns()
-        for reply in [reply for reply in self._active if reply.expires_ns <= now]:
-            if reply.connection is not None:
-                reply.connection.expire(reply)
-            self._active.pop(reply, None)
+        for reply in list(self._active):
+            if reply.has_progress:
+                reply.note_progress(now)
+            if reply.expires_ns <= now:
+                if reply.connection is not None:
+                    reply.connection.expire(reply)
+                self._active.pop(reply, None)
         for pool in self._pools.values():
             pool.close_idle_since(now - self.limits.upstream_idle_timeout_ns)
         assert self._loop is not None

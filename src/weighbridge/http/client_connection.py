@@ -179,11 +179,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._has_upgraded:
             self._hold_for_pipe(data)
             return
-        now = self._pool.clock.now_ns()
         if not reply.first_byte_ns:
-            reply.first_byte_ns = now
-        expires_ns = now + reply.between_bytes_ns
-        reply.expires_ns = min(reply.total_expires_ns, expires_ns)
+            reply.first_byte_ns = self._pool.clock.now_ns()
+        reply.has_progress = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -206,7 +204,11 @@ class UpstreamConnection(asyncio.Protocol):
             # In the midst of a body: a stream comes here once for each token.
             self._pieces = []
             self._barren_bytes = 0
-            reply.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if reply.sink is not None:
+                reply.sink.on_data(piece)
+            else:
+                reply.hold(piece)
         elif pieces or self._has_message_ended:
             self._deliver(reply)
         else:

@@ -27,7 +27,7 @@ SERVER_SWEEP_S: Final = 0.5
 """How often the server looks for expired connections. One timer for all: a timer per request costs 2 µs."""
 
 CLIENT_SWEEP_S: Final = 0.1
-"""How often the client looks for expired attempts; deadlines are late by at most this much."""
+"""How often the client looks for expired attempts. Deadlines are late by at most this much; that between bytes by at most twice."""
 
 MAX_REPLY_HEAD: Final = 128 * 1024
 """Bytes of a provider's status line and headers. Vendors send 1 to 4 kB."""
