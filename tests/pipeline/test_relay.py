@@ -229,3 +229,23 @@ async def test_half_an_event_does_not_swallow_the_error(world):
     assert cut == b'data: {"choi'
     assert error.startswith(b'data: {"error":')
     assert b"DONE" not in client.body
+
+
+# --- the results of a message batch
+
+BATCH = b'{"id":"b1","results_url":"https://api.anthropic.com/v1/messages/batches/b1/results"}'
+VERSION = [("anthropic-version", "2023-06-01"), ("accept-encoding", "gzip")]
+
+
+async def test_the_url_of_a_batchs_results_leads_to_the_gateway_and_the_edit_is_named(world):
+    world.will_reply(BATCH[:40], BATCH[40:], length=len(BATCH))
+    client = await world.ask("GET", "/v1/messages/batches/b1", headers=VERSION)
+    assert client.body == b'{"id":"b1","results_url":"/v1/messages/batches/b1/results"}'
+    assert client.length == len(client.body)
+    assert client.fields["x-weighbridge-edits"] == "accept-encoding,results_url"
+
+
+async def test_the_length_that_a_head_request_asks_for_is_the_providers(world):
+    world.will_reply(length=len(BATCH))
+    client = await world.ask("HEAD", "/v1/messages/batches/b1", headers=VERSION)
+    assert (client.length, client.body) == (len(BATCH), b"")

@@ -50,7 +50,7 @@ class Relay:
         self._downstream: Downstream = exchange.downstream
         self._is_text_stream = content_type.startswith(b"text/event-stream") and coding in (b"", b"identity")
         self._remaining = reply.content_length
-        if exchange.edits_reply and reply.status == 200:
+        if exchange.edits_reply and reply.status == 200 and exchange.downstream.method != b"HEAD":
             self._filter = self._filter_for(exchange, content_type, coding)
             if self._filter is not None:
                 self._remaining = None
