@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import weakref
 
-from weighbridge.core.tasks import TaskSet, start_owned
+import pytest
+
+from weighbridge.core.tasks import Drive, Signal, TaskSet, on_a_task
 
 
 async def test_task_is_kept_until_it_ends():
@@ -72,11 +76,232 @@ async def test_cancelling_nothing_is_fine():
     await TaskSet(lambda error: None).cancel_all()
 
 
-async def test_owned_task_runs():
-    done = []
+# --- signals and drives
+
+
+class Driven(Drive):
+    """A drive that notes how its coroutine ended."""
+
+    def __init__(self, coroutine):
+        super().__init__(asyncio.get_running_loop(), coroutine)
+        self.outcomes = []
+
+    def ended(self, error):
+        self.outcomes.append(error)
+
+
+def drive(coroutine):
+    driven = Driven(coroutine)
+    driven.start()
+    return driven
+
+
+async def test_drive_goes_on_in_the_calls_that_start_it_and_set_its_signals():
+    first, second, steps = Signal(), Signal(), []
 
     async def work():
-        done.append(1)
+        steps.append("begun")
+        await first
+        steps.append("first")
+        await second
+        steps.append("second")
 
-    await start_owned(asyncio.get_running_loop(), work())
-    assert done == [1]
+    driven = drive(work())
+    assert steps == ["begun"]
+    first.set()
+    assert (steps, driven.outcomes) == (["begun", "first"], [])
+    second.set()
+    assert (steps, driven.outcomes) == (["begun", "first", "second"], [None])
+    second.set(ValueError("too late"))
+    assert driven.outcomes == [None]
+
+
+async def test_signal_that_is_set_already_is_not_waited_for():
+    signal = Signal()
+    signal.set()
+
+    async def work():
+        await signal
+
+    assert drive(work()).outcomes == [None]
+
+
+async def test_error_of_a_signal_is_raised_where_it_is_awaited_and_ends_with_the_drive():
+    early, late, error = Signal(), Signal(), ValueError("x")
+
+    async def work(signal):
+        await signal
+
+    early.set(error)
+    assert drive(work(early)).outcomes == [error]
+    driven = drive(work(late))
+    late.set(error)
+    assert driven.outcomes == [error]
+    assert late.error is None
+
+
+async def test_drive_that_waits_for_something_else_goes_on_as_a_task():
+    signal, seen = Signal(), []
+
+    async def work():
+        seen.append(asyncio.current_task())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+        seen.append(asyncio.current_task())
+        await signal
+        seen.append("set")
+        with contextlib.suppress(ValueError):
+            await asyncio.gather(fails())
+        raise KeyError("y")
+
+    async def fails():
+        raise ValueError("x")
+
+    driven = drive(work())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert isinstance(seen[-1], asyncio.Task)
+    signal.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert seen[-1] == "set"
+    assert [type(error) for error in driven.outcomes] == [KeyError]
+
+
+async def test_on_a_task_gives_what_follows_a_task_of_its_own():
+    tasks = []
+
+    async def work():
+        await on_a_task()
+        async with asyncio.timeout(5):
+            tasks.append(asyncio.current_task())
+
+    driven = drive(work())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert driven.outcomes == [None]
+    assert isinstance(tasks[0], asyncio.Task)
+    assert tasks[0] is not asyncio.current_task()
+
+
+WAITS = {
+    "a signal": Signal,
+    "a future": lambda: asyncio.get_running_loop().create_future(),
+    "a signal, on a task": lambda: after_a_hop(Signal()),
+}
+
+
+async def after_a_hop(signal):
+    await on_a_task()
+    await signal
+
+
+@pytest.mark.parametrize("waits", WAITS)
+@pytest.mark.parametrize("n_turns", [0, 1, 3])
+async def test_cancelled_drive_is_told_where_it_waits_and_may_still_tidy_up(waits, n_turns):
+    seen = []
+
+    async def work():
+        try:
+            await WAITS[waits]()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            await asyncio.sleep(0)
+            seen.append("tidied")
+            raise
+
+    driven = drive(work())
+    for _ in range(n_turns):
+        await asyncio.sleep(0)
+    driven.cancel()
+    assert seen == []  # never in the very call that cancels
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert seen == ["cancelled", "tidied"]
+    assert [type(error) for error in driven.outcomes] == [asyncio.CancelledError]
+
+
+async def test_drive_cancelled_while_it_runs_is_told_where_it_waits_next():
+    first, second = Signal(), Signal()
+
+    async def work():
+        await first
+        driven.cancel()
+        await second
+
+    driven = drive(work())
+    first.set()
+    assert driven.outcomes == []
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [type(error) for error in driven.outcomes] == [asyncio.CancelledError]
+
+
+async def test_cancelling_beats_a_signal_that_is_set_in_the_same_turn():
+    signal, seen = Signal(), []
+
+    async def work():
+        await signal
+        seen.append("went on")
+
+    driven = drive(work())
+    driven.cancel()
+    signal.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seen == []
+    assert [type(error) for error in driven.outcomes] == [asyncio.CancelledError]
+
+
+async def test_cancelling_twice_cancels_once():
+    n_told = []
+
+    async def work():
+        for _ in range(2):
+            try:
+                await Signal()
+            except asyncio.CancelledError:
+                n_told.append(1)
+                return
+
+    driven = drive(work())
+    driven.cancel()
+    driven.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (len(n_told), driven.outcomes) == (1, [None])
+
+
+async def test_task_waits_for_a_signal_as_for_a_future():
+    signal, other = Signal(), Signal()
+
+    async def work(awaited):
+        await awaited
+        return "done"
+
+    tasks = [asyncio.ensure_future(work(s)) for s in (signal, other)]
+    await asyncio.sleep(0)
+    signal.set()
+    other.set(ValueError("x"))
+    assert not tasks[0].done()
+    await asyncio.wait(tasks)
+    assert tasks[0].result() == "done"
+    assert isinstance(tasks[1].exception(), ValueError)
+
+
+async def test_finished_drive_leaves_nothing_to_the_garbage_collector():
+    signal = Signal()
+
+    async def work():
+        await signal
+
+    driven = drive(work())
+    gone = weakref.ref(driven)
+    signal.set()
+    gc.disable()
+    try:
+        del driven
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -503,7 +503,7 @@ async def read(pieces):
     pool = FakePool()
     connection = UpstreamConnection(pool, Origin("http", "a", 80))
     connection.connection_made(FakeTransport())
-    reply = ClientReply(request_to(Origin("http", "a", 80)), asyncio.get_running_loop(), 2**62)
+    reply = ClientReply(request_to(Origin("http", "a", 80)), 2**62)
     connection.begin(reply)
     sink = Collected()
     reply.attach(sink)
@@ -512,8 +512,7 @@ async def read(pieces):
         if connection.is_dead or pool.is_reusable is not None:
             break
     connection.connection_lost(None)
-    error = reply.head.exception() if reply.head.done() else None
-    return reply.status, sink.data, error or sink.error, pool.is_reusable
+    return reply.status, sink.data, reply.head.error or sink.error, pool.is_reusable
 
 
 def cut(data, points):

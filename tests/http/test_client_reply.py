@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from tests.http.conftest import Collected, request_to
 
@@ -32,7 +30,7 @@ class Wire:
 
 @pytest.fixture
 async def reply():
-    made = ClientReply(request_to(Origin("http", "a.test", 80)), asyncio.get_running_loop(), 2**62)
+    made = ClientReply(request_to(Origin("http", "a.test", 80)), 2**62)
     made.connection = Wire()
     return made
 
@@ -49,7 +47,8 @@ async def test_what_came_before_the_sink_is_given_first(reply):
 
 async def test_an_end_or_a_failure_before_the_sink_is_told_to_it(reply):
     reply.feed(b"one ")
-    reply.head.set_result(None)
+    reply.status = 200
+    reply.head.set()
     reply.fail(broke_off("reset", is_begun=True))
     sink = Collected()
     reply.attach(sink)

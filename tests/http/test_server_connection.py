@@ -597,7 +597,7 @@ class Conversation:
 
     async def play_any(self, pieces):
         """As `play`, of which the last request may stay incomplete."""
-        self.server._loop = asyncio.get_running_loop()
+        self.server.loop = asyncio.get_running_loop()
         self.transport = FakeTransport()
         connection = ServerConnection(self.server)
         connection.connection_made(self.transport)
@@ -614,14 +614,14 @@ class Conversation:
         return was_closing
 
     async def play(self, pieces):
-        self.server._loop = asyncio.get_running_loop()
+        self.server.loop = asyncio.get_running_loop()
         self.transport = FakeTransport()
         connection = ServerConnection(self.server)
         connection.connection_made(self.transport)
         for piece in pieces:
             connection.data_received(piece)
             await asyncio.sleep(0)
-        while self.server.in_flight or connection._queue:
+        while self.server.in_flight or connection._queue or connection._is_start_due:
             await asyncio.sleep(0)
         for _ in range(3):
             await asyncio.sleep(0)

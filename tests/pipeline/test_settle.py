@@ -233,7 +233,7 @@ async def test_bug_after_the_first_byte_never_ends_the_reply_properly(world):
     task = asyncio.create_task(world.gateway.handle(client))
     await reply.attached.wait()
     await asyncio.sleep(0)
-    reply.sink._waiter.set_exception(RuntimeError("bug"))
+    reply.sink._over.set(RuntimeError("bug"))
     with pytest.raises(RuntimeError):
         await task
     assert client.is_aborted

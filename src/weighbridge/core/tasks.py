@@ -7,7 +7,9 @@ https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
 from typing import Any
 
 
@@ -47,9 +49,159 @@ class TaskSet:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def start_owned(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Start a task whose owner keeps it and which lets no exception out: the task of one request.
+class Signal:
+    """Something that happens once and that one coroutine waits for (`await signal`), perhaps with an error for it.
 
-    A `TaskSet` costs a done-callback, which is 1 µs a request; the owner (a connection) holds the reference anyway.
+    A future wakes its waiter through the event loop's queue, which costs a turn of the loop; a signal goes on with a `Drive`
+    in the very call that sets it. Tasks may wait for it too: it has what asyncio asks of a future, and wakes them as one does.
     """
-    return loop.create_task(coroutine)
+
+    __slots__ = ("_asyncio_future_blocking", "error", "is_set", "on_set")
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self.error: BaseException | None = None
+        """For who waits; gone once raised, since an exception holds the frames that it passed through."""
+        self.on_set: Callable[[], object] | None = None
+        """Who waits: called by the call that sets the signal."""
+        self._asyncio_future_blocking = False
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if not self.is_set:
+            self._asyncio_future_blocking = True
+            yield self
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+    def set(self, error: BaseException | None = None) -> None:
+        """It has happened; who waits goes on, or gets the error. A second time changes nothing."""
+        if self.is_set:
+            return
+        self.is_set = True
+        self.error = error
+        on_set = self.on_set
+        if on_set is not None:
+            self.on_set = None
+            on_set()
+
+    # --- what asyncio asks of something that a task waits for -------------------------------------------------------
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of the task that waits."""
+        return asyncio.get_running_loop()
+
+    def add_done_callback(self, callback: Callable[[Signal], object], *, context: Context | None = None) -> None:
+        """Have the task woken as by a future: in its own turn of the loop."""
+        loop = asyncio.get_running_loop()
+        self.on_set = lambda: loop.call_soon(callback, self, context=context)
+
+    def result(self) -> None:
+        """Nothing: an error is raised where the signal is awaited."""
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio passes it on, nobody here gives one
+        """The task that waits is cancelled."""
+        if self.is_set:
+            return False
+        self.set(asyncio.CancelledError())
+        return True
+
+
+class Drive:
+    """A coroutine that runs without a task for as long as it waits for nothing but signals: the handling of one request.
+
+    Its first step is taken at once, in the call of `start`, and each further one in the call that sets its signal. A task
+    took a turn of the event loop to begin with and another for each wait: some 10 µs a request, more than anything else did.
+    When the coroutine waits for something else (a future, a sleep, see `on_a_task`), it goes on as a task from there.
+
+    `ended` is called once, with the exception that the coroutine raised or None: whatever it raises ends there.
+    """
+
+    __slots__ = ("__weakref__", "_coroutine", "_is_cancelled", "_loop", "_signal", "_task")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._loop = loop
+        self._coroutine = coroutine
+        self._signal: Signal | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_cancelled = False
+
+    def ended(self, error: BaseException | None) -> None:
+        """The coroutine is over. For the owner to define."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Take the next step. Called once from outside, then by signals."""
+        try:
+            awaited = self._coroutine.send(None)
+        except StopIteration:
+            self.ended(None)
+        except BaseException as error:
+            self.ended(error)
+        else:
+            if awaited.__class__ is Signal and not self._is_cancelled:
+                self._signal = awaited
+                awaited.on_set = self.start
+            else:
+                self._wait_otherwise(awaited)
+
+    def cancel(self) -> None:
+        """Raise `CancelledError` in the coroutine where it waits, in the loop's next turn as a task does."""
+        if self._task is not None:
+            self._task.cancel()
+            return
+        signal = self._signal
+        if not self._is_cancelled and signal is not None and not signal.is_set:
+            signal.on_set = None
+            self._go_on_as_task(signal).cancel()
+        self._is_cancelled = True  # a coroutine that runs right now gets it where it waits next
+
+    def _wait_otherwise(self, awaited: object) -> None:
+        task = self._go_on_as_task(awaited)
+        if self._is_cancelled:
+            task.cancel()
+
+    def _go_on_as_task(self, awaited: object) -> asyncio.Task[None]:
+        task = self._task = self._loop.create_task(_Rest(self._coroutine, awaited))
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self.ended(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+
+class _Rest(Coroutine[Any, Any, None]):
+    """A coroutine that waits for something already, as a coroutine that a task can run from there on."""
+
+    __slots__ = ("_awaited", "_coroutine", "_has_begun")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: object) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+        self._has_begun = False
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise NotImplementedError("only a task runs this")
+
+    def send(self, value: Any) -> Any:
+        """The first step is what the coroutine waits for already."""
+        if self._has_begun:
+            return self._coroutine.send(value)
+        self._has_begun = True
+        awaited, self._awaited = self._awaited, None
+        return awaited
+
+    def throw(self, *error: Any) -> Any:
+        """A cancellation, which may come before the first step too."""
+        self._has_begun = True
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """The loop was closed."""
+        self._coroutine.close()
+
+
+@types.coroutine
+def on_a_task() -> Generator[None, None, None]:
+    """What follows may use what needs a task of its own, such as `asyncio.timeout`: a `Drive` goes on as a task here."""
+    yield

@@ -9,6 +9,7 @@ from collections import deque
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock, UpstreamRequest
+from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Deadlines, Origin, Tls
 from weighbridge.http.client_connection import UpstreamConnection
 from weighbridge.http.client_reply import ClientReply, StaleConnectionError
@@ -35,14 +36,13 @@ class HttpClient:
 
     async def send(self, request: UpstreamRequest) -> ClientReply:
         """See `core.ports.Upstream.send`."""
-        loop = self._loop
-        if loop is None:
-            loop = self._start()
+        if self._loop is None:
+            self._start()
         pool = self._pool_of.get(id(request.origin)) or self._find_pool(request.origin)
         total_expires_ns = self.clock.now_ns() + request.deadlines.total_ns
         while True:
             connection = pool.take() or await pool.connect(request.deadlines)
-            reply = ClientReply(request, loop, total_expires_ns)
+            reply = ClientReply(request, total_expires_ns)
             self._active[reply] = None
             try:
                 connection.begin(reply)
@@ -64,10 +64,9 @@ class HttpClient:
         self._pool_of[id(origin)] = pool
         return pool
 
-    def _start(self) -> asyncio.AbstractEventLoop:
+    def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._sweep_timer = self._loop.call_later(self._sweep_s, self._sweep)
-        return self._loop
 
     def tls_context(self, tls: Tls) -> ssl.SSLContext:
         """The context for a way of meeting providers, made once. Raises `OSError` (which `ssl.SSLError` is) for bad files."""
@@ -155,6 +154,10 @@ class Pool:
     async def connect(self, deadlines: Deadlines) -> UpstreamConnection:
         """A new connection, or the next one that becomes free where there are too many. Raises `GatewayError`."""
         timeout_s = deadlines.connect_ns / NS_PER_S
+        await on_a_task()
+        # One may have become free meanwhile.
+        if (idle := self.take()) is not None:
+            return idle
         try:
             async with asyncio.timeout(timeout_s):
                 while len(self._open) + self._n_connecting >= self._client.limits.max_upstream_connections:

@@ -187,6 +187,7 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._has_upgraded = True
             self._hold_for_pipe(data[upgrade.args[0] :])
+            reply.head.set()
             return
         except httptools.HttpParserError as error:
             if not self._has_message_ended:
@@ -213,6 +214,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._deliver(reply)
         else:
             self._note_barren(reply, len(data))
+        if not reply.head.is_set:
+            # Only now, since who waits for it goes on in this very call.
+            reply.head.set()
 
     def _deliver(self, reply: ClientReply) -> None:
         pieces = self._pieces
@@ -360,8 +364,6 @@ class UpstreamConnection(asyncio.Protocol):
         elif reply.content_length is None and not self._is_chunked and status not in (101, 204, 304):
             self._is_until_close = True
             self._is_reusable = False
-        if not reply.head.done():
-            reply.head.set_result(None)
 
     def on_body(self, data: bytes) -> None:
         """Bytes of the body."""

@@ -5,11 +5,11 @@ Bytes that come before a sink is attached are held up to a bound; then the provi
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import ByteSink, RawPipe, UpstreamRequest
+from weighbridge.core.tasks import Signal
 from weighbridge.http.limits import MAX_BUFFERED
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ class ClientReply:
     _is_paused: bool = False
     _error: GatewayError | None = None
 
-    def __init__(self, request: UpstreamRequest, loop: asyncio.AbstractEventLoop, total_expires_ns: int) -> None:
+    def __init__(self, request: UpstreamRequest, total_expires_ns: int) -> None:
         self.request = request
-        self.head: asyncio.Future[None] = loop.create_future()
+        self.head = Signal()
+        """Set once the head is there, and what came with it is held or delivered."""
         self.headers: list[tuple[bytes, bytes]] = []
         self.expires_ns = total_expires_ns
         self.total_expires_ns = total_expires_ns
@@ -98,13 +99,14 @@ class ClientReply:
         if self._has_ended:
             return
         self._has_ended = True
-        if not self.head.done():
-            self.head.set_exception(error)
+        if not self.status:
+            self.head.set(error)
         elif isinstance(error, GatewayError):
             self._error = error
             sink, self.sink = self.sink, None
             if sink is not None:
                 sink.on_error(error)
+            self.head.set()
 
     # --- core.ports.UpstreamReply -------------------------------------------------------------------------------
 

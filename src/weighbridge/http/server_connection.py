@@ -76,6 +76,7 @@ class ServerConnection(asyncio.Protocol):
         "_is_deaf",
         "_is_reading_paused",
         "_is_replaying",
+        "_is_start_due",
         "_is_write_paused",
         "_linger_bytes",
         "_parser",
@@ -115,6 +116,8 @@ class ServerConnection(asyncio.Protocol):
         self._is_reading_paused = False
         self._is_write_paused = False
         self._is_replaying = False
+        self._is_start_due = False
+        """The current request has a whole head, and its handler is not called yet."""
         self._is_closing = False
         self._is_deaf = False
         """Nothing that still comes is a request."""
@@ -145,8 +148,8 @@ class ServerConnection(asyncio.Protocol):
         if exchange is not None:
             exchange.fail_body(gone)
             exchange.has_ended = True
-            if exchange.task is not None:
-                exchange.task.cancel()
+            if exchange.handling is not None:
+                exchange.handling.cancel()
         if self._queue:
             self._queue.clear()
         if self._pipe is not None:
@@ -177,12 +180,24 @@ class ServerConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(parse_failure(error))
         pending = self._pending
-        if pending is None or self._is_deaf:
+        if pending is not None and not self._is_deaf:
+            if pending.received_ns:
+                self._note_body(pending, len(data))
+            elif self._head_bytes > self._server.limits.max_header_bytes:
+                self._refuse(head_too_large(self._server.limits.max_header_bytes))
+        self._attend()
+
+    def _attend(self) -> None:
+        """Call the handler of a request, or let it go on with the body it waits for: not before the parser is done with what
+        came, since it runs in this very call."""
+        exchange = self._exchange
+        if exchange is None:
             return
-        if pending.received_ns:
-            self._note_body(pending, len(data))
-        elif self._head_bytes > self._server.limits.max_header_bytes:
-            self._refuse(head_too_large(self._server.limits.max_header_bytes))
+        if self._is_start_due:
+            self._is_start_due = False
+            self._server.start_exchange(exchange)
+        elif exchange.is_body_due:
+            exchange.wake()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
@@ -288,7 +303,7 @@ class ServerConnection(asyncio.Protocol):
         if self._is_write_paused:
             self._arm()
             exchange.pause_source()
-        self._server.start_exchange(exchange)
+        self._is_start_due = True
 
     def _enqueue(self, exchange: ServerExchange) -> None:
         if self._queue is None:
@@ -321,6 +336,8 @@ class ServerConnection(asyncio.Protocol):
 
     def _begin_next(self, queue: deque[ServerExchange]) -> None:
         self._begin(queue.popleft())
+        # Not in this call: of hundreds of requests in one read that are refused at once, each would stand on the one before.
+        self._server.loop.call_soon(self._attend)
         self._resume_reading()
         if self.state == State.BODY:
             self._arm()
@@ -433,6 +450,7 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(GatewayError(ErrorKind.REQUEST_TIMEOUT, "The request's headers did not arrive in time."))
         elif self.state == State.BODY and self._exchange is not None:
             self._exchange.fail_body(GatewayError(ErrorKind.REQUEST_TIMEOUT, "The request's body did not arrive in time."))
+            self._attend()
         else:
             self.close(is_body_unread=False)
 

@@ -7,11 +7,11 @@ held until its first bytes, so that a small reply is one write.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import ByteSink, ByteSource, RawPipe
+from weighbridge.core.tasks import Drive, Signal
 from weighbridge.http.limits import MAX_BUFFERED
 
 if TYPE_CHECKING:
@@ -83,13 +83,13 @@ class ServerExchange:
     http_minor: int = 1
     keep_alive: bool = True
     received_ns: int = 0
-    task: asyncio.Task[None] | None = None
+    handling: Drive | None = None
     has_body_ended: bool = False
     failure: GatewayError | None = None
     has_ended: bool = False
     _body_size: int = 0
     _body_limit: int | None = None
-    _body_waiter: asyncio.Future[None] | None = None
+    _body_signal: Signal | None = None
     _sink: ByteSink | None = None
     _source: ByteSource | None = None
     _is_throttled: bool = False
@@ -124,8 +124,8 @@ class ServerExchange:
             raise too_large(limit)
         if not self.has_body_ended and self.failure is None:
             self._want_body(limit)
-            self._body_waiter = asyncio.get_running_loop().create_future()
-            await self._body_waiter
+            self._body_signal = Signal()
+            await self._body_signal
         if self.failure is not None:
             raise self.failure
         if self._body_size > limit:
@@ -185,16 +185,24 @@ class ServerExchange:
             self._sink.on_data(data)
         else:
             self._body.append(data)
-            if self._body_waiter is None and self._body_size > MAX_BUFFERED:
+            if self._body_signal is None and self._body_size > MAX_BUFFERED:
                 self._connection.pause_body()
 
     def end_body(self) -> None:
         """From the connection: the request is complete."""
         self.has_body_ended = True
-        if self._body_waiter is not None and not self._body_waiter.done():
-            self._body_waiter.set_result(None)
-        elif self._sink is not None and self.failure is None:
+        if self._sink is not None and self.failure is None:
             self._sink.on_end()
+
+    @property
+    def is_body_due(self) -> bool:
+        """Whether the handler waits for a body that is whole by now, or that will not come (see `wake`)."""
+        return self._body_signal is not None and (self.has_body_ended or self.failure is not None)
+
+    def wake(self) -> None:
+        """Let the handler go on, once the connection's parser is done with what came: it goes on in this very call."""
+        assert self._body_signal is not None
+        self._body_signal.set()
 
     def fail_body(self, error: GatewayError) -> None:
         """The rest of the body will not come, or is not wanted."""
@@ -202,9 +210,7 @@ class ServerExchange:
             return
         self.failure = error
         self._must_close = True
-        if self._body_waiter is not None and not self._body_waiter.done():
-            self._body_waiter.set_result(None)
-        elif self._sink is not None:
+        if self._sink is not None:
             self._sink.on_error(error)
 
     @property

@@ -10,6 +10,7 @@ from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, Sink, Upstream, UpstreamReply
+from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import Turns, attempt
 from weighbridge.pipeline.control_proxy import forward_to_control, is_control_path
@@ -144,7 +145,10 @@ class Gateway:
     async def _ask_for_key(self, exchange: Exchange) -> VirtualKey:
         """A key that the snapshot does not know may have been made a moment ago: the store is asked once about its digest."""
         digest = digest_of(presented_key(exchange.fields, exchange.query) or b"")
-        key = await self._key_source.find(digest) if digest not in self._unknown_keys else None
+        key = None
+        if digest not in self._unknown_keys:
+            await on_a_task()
+            key = await self._key_source.find(digest)
         if key is None:
             if len(self._unknown_keys) >= _MAX_UNKNOWN_KEYS:
                 self._unknown_keys.clear()

@@ -6,11 +6,10 @@ error. The last bytes are held until the exchange is settled, so that no client 
 
 from __future__ import annotations
 
-import asyncio
-
 from weighbridge.core.clock import NS_PER_US
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Clock, Downstream, UpstreamReply
+from weighbridge.core.tasks import Signal
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import NEVER_RETURNED, connection_options
 from weighbridge.wire.error_bodies import render_stream_error
@@ -34,7 +33,7 @@ class Relay:
     _dropped: frozenset[bytes] = NEVER_RETURNED
     _held: bytes = b""
     _filter: UsageChunkFilter | ResultsUrlFilter | None = None
-    _waiter: asyncio.Future[None] | None = None
+    _over: Signal | None = None
 
     def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock) -> None:
         fields = dict(reply.headers)
@@ -133,14 +132,14 @@ class Relay:
     def _finish(self, error: GatewayError | None) -> None:
         self.is_over = True
         self.error = error
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._over is not None:
+            self._over.set()
 
     async def outcome(self) -> GatewayError | None:
         """Wait until the reply is over. The error that broke it off, or None."""
         if not self.is_over:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            self._over = Signal()
+            await self._over
         return self.error
 
     def end(self) -> None:
