@@ -4,13 +4,7 @@ llhttp (through httptools) parses and, in its strict mode, refuses what request 
 transfer coding, two lengths, folded headers, bare CR or LF, odd chunk sizes. What it lets pass is refused here: a missing
 or second `Host`, a coding other than `chunked`, chunked HTTP/1.0, HTTP/0.9 and 2.0 preambles, CONNECT (RFC 9112 §3, §6).
 
-States, for the timers:
-    IDLE   between requests            bounded by keepalive_timeout
-    HEAD   some of a head has come     bounded by header_timeout, not extended by more bytes
-    BODY   the head is complete        bounded by body_idle_timeout, extended by every MIN_BODY_PROGRESS bytes
-    REPLY  the request is complete     bounded by the attempt's own deadlines; by write_stall_timeout while the client reads nothing
-    LINGER refused, reading the rest   bounded by LINGER_S
-    PIPE   no longer HTTP              bounded by nobody: a realtime session ends when one side closes
+The states and their timers are in `connection_state.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +13,6 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
@@ -27,6 +20,8 @@ import httptools
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import ByteSink
+from weighbridge.http.connection_state import BODY, HEAD, IDLE, LINGER, PIPE, REPLY, State
+from weighbridge.http.known_head import KnownHead
 from weighbridge.http.limits import (
     LINGER_S,
     MAX_LINGER_BYTES,
@@ -48,17 +43,6 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, with no time: closing sends RST."""
 
 
-class State(IntEnum):
-    """See the module's text."""
-
-    IDLE = 0
-    HEAD = 1
-    BODY = 2
-    REPLY = 3
-    LINGER = 4
-    PIPE = 5
-
-
 class ServerConnection(asyncio.Protocol):
     """The protocol object of one accepted socket."""
 
@@ -78,7 +62,9 @@ class ServerConnection(asyncio.Protocol):
         "_is_replaying",
         "_is_start_due",
         "_is_write_paused",
+        "_known_head",
         "_linger_bytes",
+        "_n_unmet_heads",
         "_parser",
         "_pending",
         "_pipe",
@@ -121,10 +107,13 @@ class ServerConnection(asyncio.Protocol):
         self._is_closing = False
         self._is_deaf = False
         """Nothing that still comes is a request."""
-        self.state = State.IDLE
+        self._known_head: KnownHead | None = None
+        self._n_unmet_heads = 0
+        self.state: State = IDLE
         self.expires_ns = 0
         self.peer = ""
         self.memo: object = None
+        """What the handler left at its last request (see `core.ports.Downstream`)."""
 
     # --- transport callbacks ------------------------------------------------------------------------------------
 
@@ -166,12 +155,15 @@ class ServerConnection(asyncio.Protocol):
         if self._is_deaf:
             self._take_non_http(data)
             return
+        is_new = self.state is IDLE
+        if is_new and self._known_head is not None and self._receive_known(self._known_head, data):
+            return
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
         if self._pending is None or not self._pending.received_ns:
             self._head_bytes += len(data)
-            if self.state == State.IDLE:
-                self.state = State.HEAD
+            if self.state is IDLE:
+                self.state = HEAD
                 self.expires_ns = self._server.clock.now_ns() + self._server.limits.header_timeout_ns
         try:
             self._parser.feed_data(data)
@@ -185,7 +177,33 @@ class ServerConnection(asyncio.Protocol):
                 self._note_body(pending, len(data))
             elif self._head_bytes > self._server.limits.max_header_bytes:
                 self._refuse(head_too_large(self._server.limits.max_header_bytes))
+        elif is_new and self._exchange is not None:
+            self._keep_head(data, self._exchange)
         self._attend()
+
+    def _keep_head(self, data: bytes, exchange: ServerExchange) -> None:
+        """Keep a head to know it again; ever more rarely for a client that never sends the same."""
+        n_unmet = self._n_unmet_heads
+        if not n_unmet & (n_unmet - 1):
+            self._known_head = KnownHead.of(data, exchange, self._server.limits)
+        self._n_unmet_heads = n_unmet + 1
+
+    def _receive_known(self, known: KnownHead, data: bytes) -> bool:
+        """Begin a request without the parser, which stands between two messages, if this read is one with the head before."""
+        server = self._server
+        exchange = known.recognise(data, self) if known.limits is server.limits else None
+        if exchange is None:
+            return False
+        self._n_unmet_heads = 0
+        exchange.received_ns = server.clock.now_ns()
+        self._exchange = exchange
+        self.state = REPLY
+        self.expires_ns = 0
+        if self._is_write_paused:
+            self._arm()
+            exchange.pause_source()
+        server.start_exchange(exchange)
+        return True
 
     def _attend(self) -> None:
         """Call the handler of a request, or let it go on with the body it waits for: not before the parser is done with what
@@ -284,7 +302,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self._head_bytes = 0
         if pending is self._exchange:
-            self.state = State.REPLY
+            self.state = REPLY
             if not self._is_write_paused:
                 self.expires_ns = 0
         pending.end_body()
@@ -294,10 +312,10 @@ class ServerConnection(asyncio.Protocol):
     def _begin(self, exchange: ServerExchange) -> None:
         self._exchange = exchange
         if exchange.has_body_ended:
-            self.state = State.REPLY
+            self.state = REPLY
             self.expires_ns = 0
         else:
-            self.state = State.BODY
+            self.state = BODY
             self._body_progress = self._body_seen = self._barren_bytes = 0
             self.expires_ns = exchange.received_ns + self._server.limits.body_idle_timeout_ns
         if self._is_write_paused:
@@ -319,9 +337,10 @@ class ServerConnection(asyncio.Protocol):
         if self._exchange is not exchange:
             return
         self._exchange = None
+        self.memo = exchange.memo
         if self._is_closing:
             return
-        if self.state == State.PIPE:
+        if self.state is PIPE:
             self.close(is_body_unread=False)
         elif exchange.must_close:
             self.close(is_body_unread=self._is_deaf or not exchange.has_body_ended)
@@ -339,7 +358,7 @@ class ServerConnection(asyncio.Protocol):
         # Not in this call: of hundreds of requests in one read that are refused at once, each would stand on the one before.
         self._server.loop.call_soon(self._attend)
         self._resume_reading()
-        if self.state == State.BODY:
+        if self.state is BODY:
             self._arm()
 
     def _wait_for_next(self) -> None:
@@ -348,12 +367,12 @@ class ServerConnection(asyncio.Protocol):
         limits = self._server.limits
         patience_ns = limits.keepalive_timeout_ns
         if self._pending is None:
-            self.state = State.IDLE
+            self.state = IDLE
             if self._server.is_draining:
                 self.close(is_body_unread=False)
                 return
         else:
-            self.state = State.HEAD
+            self.state = HEAD
             patience_ns = limits.header_timeout_ns
         if not self._is_write_paused:
             self.expires_ns = self._server.clock.now_ns() + patience_ns
@@ -361,7 +380,7 @@ class ServerConnection(asyncio.Protocol):
     def close(self, *, is_body_unread: bool) -> None:
         """Flush and close. With bytes of the client unread, its answer would be lost in a reset: then linger (RFC 9112 §9.6)."""
         if is_body_unread:
-            self.state = State.LINGER
+            self.state = LINGER
             self._is_deaf = True
             self._pipe = None
             self._is_body_paused = False
@@ -416,7 +435,7 @@ class ServerConnection(asyncio.Protocol):
             if self._barren_bytes > self._server.limits.max_header_bytes:
                 self._refuse(head_too_large(self._server.limits.max_header_bytes))
                 return
-        if self.state == State.BODY:
+        if self.state is BODY:
             self._body_progress += n_bytes
             if self._body_progress >= MIN_BODY_PROGRESS:
                 self._body_progress = 0
@@ -428,13 +447,13 @@ class ServerConnection(asyncio.Protocol):
         if self._is_write_paused or self._is_closing:
             self._unsent_bytes = self._transport.get_write_buffer_size()
             self._acked_bytes = tcp_counts(self._transport).acked
-            is_flushed = self.state == State.LINGER and not self._unsent_bytes
+            is_flushed = self.state is LINGER and not self._unsent_bytes
             patience_ns = _LINGER_NS if is_flushed else limits.write_stall_timeout_ns
-        elif self.state == State.IDLE:
+        elif self.state is IDLE:
             patience_ns = limits.keepalive_timeout_ns
-        elif self.state == State.HEAD:
+        elif self.state is HEAD:
             patience_ns = limits.header_timeout_ns
-        elif self.state == State.BODY and not self._is_body_paused:
+        elif self.state is BODY and not self._is_body_paused:
             patience_ns = limits.body_idle_timeout_ns
         else:
             self.expires_ns = 0
@@ -446,9 +465,9 @@ class ServerConnection(asyncio.Protocol):
         self.expires_ns = 0
         if self._is_write_paused or self._is_closing:
             self._expire_unsent()
-        elif self.state == State.HEAD:
+        elif self.state is HEAD:
             self._refuse(GatewayError(ErrorKind.REQUEST_TIMEOUT, "The request's headers did not arrive in time."))
-        elif self.state == State.BODY and self._exchange is not None:
+        elif self.state is BODY and self._exchange is not None:
             self._exchange.fail_body(GatewayError(ErrorKind.REQUEST_TIMEOUT, "The request's body did not arrive in time."))
             self._attend()
         else:
@@ -505,7 +524,7 @@ class ServerConnection(asyncio.Protocol):
         framing = b"transfer-encoding: chunked" if declined.is_chunked else b"content-length: %d" % (declined.content_length or 0)
         parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
         if declined is exchange:
-            self.state = State.BODY
+            self.state = BODY
             self._body_progress = self._body_seen = self._barren_bytes = 0
             self._arm()
         return parser
@@ -522,7 +541,7 @@ class ServerConnection(asyncio.Protocol):
         """Leave HTTP: the current exchange answered 101."""
         if self._pipe is None:
             raise GatewayError(ErrorKind.CLIENT_CLOSED, "The client closed the connection.")
-        self.state = State.PIPE
+        self.state = PIPE
         self.expires_ns = 0
         self._pipe.connect(sink)
         return self._pipe
@@ -573,7 +592,7 @@ class ServerConnection(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """From the drain: a connection between requests closes now, others after their reply."""
-        if not self._is_closing and (self.state == State.IDLE or (self.state == State.HEAD and self._pending is None)):
+        if not self._is_closing and (self.state is IDLE or (self.state is HEAD and self._pending is None)):
             self.close(is_body_unread=False)
 
     def abort(self) -> None:
