@@ -19,6 +19,7 @@ from weighbridge.core.terms import Deadlines, Origin, Tls
 from weighbridge.http.client_connection import UpstreamConnection
 from weighbridge.http.client_reply import ClientReply
 from weighbridge.http.limits import MAX_INTERIM_REPLIES, MAX_REPLY_HEAD
+from weighbridge.http.reply_shape import Shapes
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -467,6 +468,7 @@ class FakePool:
 
     def __init__(self):
         self.is_reusable = None
+        self.shapes = Shapes()
 
     def adapt_head(self, head):
         return head
@@ -504,7 +506,7 @@ async def read(pieces):
     connection = UpstreamConnection(pool, Origin("http", "a", 80))
     connection.connection_made(FakeTransport())
     reply = ClientReply(request_to(Origin("http", "a", 80)), 2**62)
-    connection.begin(reply)
+    connection.begin(reply, 0)
     sink = Collected()
     reply.attach(sink)
     for piece in pieces:

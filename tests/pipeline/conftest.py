@@ -12,6 +12,7 @@ from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Deployment, Dialect, Origin, Route, VirtualKey
 from weighbridge.pipeline.gateway import Gateway
+from weighbridge.pipeline.headers import returned_lines
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
 
@@ -204,6 +205,10 @@ class Reply:
         self.reason = b""
         self.headers = [(name.encode(), value.encode()) for name, value in headers]
         self.content_length = length
+        fields = dict(self.headers)
+        self.content_type = fields.get(b"content-type", b"")
+        self.content_encoding = fields.get(b"content-encoding", b"")
+        self.whole = None
         self.sent_ns = 5_000_500_000
         self.first_byte_ns = 5_000_600_000
         self.is_aborted = False
@@ -213,6 +218,9 @@ class Reply:
         self._error = error
         self._is_open = is_open
         self.attached = asyncio.Event()
+
+    def header_lines(self):
+        return returned_lines(self.headers)
 
     def attach(self, sink):
         self.sink = sink

@@ -101,7 +101,7 @@ class UpstreamRequest:
     method: bytes
     origin: Origin
     head: bytes
-    body: Sequence[bytes | memoryview] | ByteSource
+    body: list[bytes | memoryview] | ByteSource
     body_length: int | None
     deadlines: Deadlines
 
@@ -111,12 +111,25 @@ class UpstreamReply(ByteSource, Protocol):
 
     status: int
     reason: bytes
-    headers: list[tuple[bytes, bytes]]
     content_length: int | None
+    content_type: bytes
+    """This header's value, and that of `content-encoding`; empty where absent."""
+    content_encoding: bytes
+    whole: bytes | None
+    """The body, if it came whole with the head: then nobody needs to attach a sink."""
     sent_ns: int
     """Monotonic time at which the request's last byte was handed to the kernel."""
     first_byte_ns: int
     """Monotonic time at which the reply's first byte came."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """As sent, in order, names in lower case; without `content-length`."""
+        ...
+
+    def header_lines(self) -> bytes:
+        """The lines of `headers` that the client gets (`pipeline.headers.returned_lines`), made with less effort."""
+        ...
 
     def abort(self) -> None:
         """The rest is not wanted: drop the connection at once, so that the provider stops generating."""

@@ -14,6 +14,7 @@ from weighbridge.core.terms import Deadlines, Origin, Tls
 from weighbridge.http.client_connection import UpstreamConnection
 from weighbridge.http.client_reply import ClientReply, StaleConnectionError
 from weighbridge.http.limits import CLIENT_SWEEP_S
+from weighbridge.http.reply_shape import Shapes
 from weighbridge.http.tls import client_context
 from weighbridge.http.tunnel import Tunnel, absolute_form, connect_head
 from weighbridge.pipeline.plan import Limits
@@ -39,13 +40,17 @@ class HttpClient:
         if self._loop is None:
             self._start()
         pool = self._pool_of.get(id(request.origin)) or self._find_pool(request.origin)
-        total_expires_ns = self.clock.now_ns() + request.deadlines.total_ns
+        now_ns = self.clock.now_ns()
+        total_expires_ns = now_ns + request.deadlines.total_ns
         while True:
-            connection = pool.take() or await pool.connect(request.deadlines)
+            connection = pool.take()
+            if connection is None:
+                connection = await pool.connect(request.deadlines)
+                now_ns = self.clock.now_ns()
             reply = ClientReply(request, total_expires_ns)
             self._active[reply] = None
             try:
-                connection.begin(reply)
+                connection.begin(reply, now_ns)
                 await reply.head
             except StaleConnectionError:
                 continue
@@ -126,6 +131,7 @@ class Pool:
         self._waiters: deque[asyncio.Future[UpstreamConnection | None]] = deque()
         self._open: set[UpstreamConnection] = set()
         self._n_connecting = 0
+        self.shapes = Shapes()
         self.clock = client.clock
         proxy = origin.proxy
         self.is_absolute = proxy is not None and origin.scheme == "http"

@@ -9,6 +9,7 @@ none may have been sent. Methods that RFC 9110 §9.2.2 calls safe are sent again
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
@@ -25,6 +26,9 @@ from weighbridge.http.tcp_info import tcp_counts
 if TYPE_CHECKING:
     from weighbridge.http.client import Pool
 
+_CHUNK_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,7})\r\n").match
+"""The line before a chunk, without extensions. Of 16 MB at most: no read holds more."""
+_LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 _SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 _BODYLESS_METHODS: Final = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
 
@@ -39,9 +43,11 @@ class UpstreamConnection(asyncio.Protocol):
         "_has_upgraded",
         "_head_bytes",
         "_headers",
+        "_is_at_chunk",
         "_is_chunked",
         "_is_counted",
         "_is_keep_alive",
+        "_is_replaying",
         "_is_request_sent",
         "_is_reusable",
         "_is_until_close",
@@ -55,9 +61,11 @@ class UpstreamConnection(asyncio.Protocol):
         "_reply",
         "_request_source",
         "_rest",
+        "_shapes",
         "_transport",
         "idle_since_ns",
         "is_dead",
+        "on_body",
         "origin",
     )
 
@@ -65,12 +73,15 @@ class UpstreamConnection(asyncio.Protocol):
         self._pool = pool
         self.origin = origin
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made, before anything else
+        self._shapes = pool.shapes
+        self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append
+        """The parser's callback for bytes of a body: no function of ours, since a read may hold hundreds of chunks."""
         self._parser = httptools.HttpResponseParser(self)
         self._reply: ClientReply | None = None
         self._pipe: UpstreamPipe | None = None
         self._request_source: ByteSource | None = None
         self._rest = b""
-        self._pieces: list[bytes] = []
         self._n_requests = 0
         self._n_interim = 0
         self._head_bytes = 0
@@ -79,6 +90,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._n_written = 0
         self._is_counted = origin.scheme == "http" and origin.proxy is None
         self._is_chunked = False
+        self._is_at_chunk = False
+        """The body is chunked, the next byte begins a chunk, and the parser has not seen this reply."""
+        self._is_replaying = False
+        """The parser is being told where we stand."""
         self._is_request_sent = False
         self._has_message_ended = False
         self._is_keep_alive = False
@@ -91,49 +106,50 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- sending ------------------------------------------------------------------------------------------------
 
-    def begin(self, reply: ClientReply) -> None:
+    def begin(self, reply: ClientReply, now_ns: int) -> None:
         """Send a request on this idle connection."""
         request = reply.request
         self._reply = reply
         reply.connection = self
-        self._n_requests += 1
-        self._n_interim = 0
-        self._head_bytes = 0
-        self._barren_bytes = 0
+        reply.sent_ns = now_ns
         self._has_message_ended = False
-        self._acked_before = self._acked_so_far()
-        head = request.head if not self._pool.is_absolute else self._pool.adapt_head(request.head)
-        body = request.body
-        now = self._pool.clock.now_ns()
-        if isinstance(body, (list, tuple)):
-            self._is_request_sent = True
-            length = request.body_length or 0
-            if length or request.method not in _BODYLESS_METHODS:
-                head = b"%bcontent-length: %d\r\n\r\n" % (head, length)
-            else:
-                head += b"\r\n"
-            self._n_written += len(head) + length
-            self._write_pieces(head, body)
-            reply.sent_ns = now
-            expires_ns = now + request.deadlines.first_byte_ns
-            reply.expires_ns = min(reply.expires_ns, expires_ns)
+        n_before = self._n_requests
+        self._n_requests = n_before + 1
+        # What the kernel says before a request: all that was ever written, since the provider has answered it. On a plain
+        # socket we know that without asking (the SYN counts as one byte), which saves a system call a request.
+        if not n_before:
+            self._acked_before = -1
+        elif self._is_counted:
+            self._acked_before = 1 + self._n_written
         else:
-            self._is_request_sent = False
-            self._is_counted = False
-            reply.sent_ns = now
-            framing = b"transfer-encoding: chunked" if request.body_length is None else b"content-length: %d" % request.body_length
-            self._transport.write(b"%b%b\r\n\r\n" % (head, framing))
-            source = cast("ByteSource", body)
-            self._request_source = source
-            source.attach(RequestBody(self, reply, is_chunked=request.body_length is None))
-
-    def _write_pieces(self, head: bytes, pieces: list[bytes | memoryview] | tuple[bytes | memoryview, ...]) -> None:
-        if not pieces:
-            self._transport.write(head)
-        elif len(pieces) == 1 and len(pieces[0]) <= SMALL_WRITE:
-            self._transport.write(head + pieces[0])
+            self._acked_before = tcp_counts(self._transport).acked
+        head = request.head if not self._pool.is_absolute else self._pool.adapt_head(request.head)
+        pieces = request.body
+        if not isinstance(pieces, list):
+            self._begin_upload(reply, head, pieces)
+            return
+        length = request.body_length or 0
+        if length or request.method not in _BODYLESS_METHODS:
+            head = b"%bcontent-length: %d\r\n\r\n" % (head, length)
+        else:
+            head += b"\r\n"
+        self._is_request_sent = True
+        self._n_written += len(head) + length
+        if length <= SMALL_WRITE:
+            self._transport.write(head + pieces[0] if len(pieces) == 1 else b"".join([head, *pieces]))
         else:
             self._transport.writelines([head, *pieces])
+        expires_ns = now_ns + request.deadlines.first_byte_ns
+        reply.expires_ns = min(reply.expires_ns, expires_ns)
+
+    def _begin_upload(self, reply: ClientReply, head: bytes, body: ByteSource) -> None:
+        length = reply.request.body_length
+        self._is_request_sent = False
+        self._is_counted = False
+        framing = b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
+        self._transport.write(b"%b%b\r\n\r\n" % (head, framing))
+        self._request_source = body
+        body.attach(RequestBody(self, reply, is_chunked=length is None))
 
     def request_sent(self, reply: ClientReply) -> None:
         """A streamed request body is out."""
@@ -150,15 +166,6 @@ class UpstreamConnection(asyncio.Protocol):
         """A streamed request body broke off: so does the request, and the caller learns why."""
         if self._reply is reply:
             self._fail(reply, error)
-
-    def _acked_so_far(self) -> int:
-        """What the kernel says before a request: all that was ever written, since the provider has answered it.
-
-        On a plain socket we know that without asking (the SYN counts as one byte), which saves a system call a request.
-        """
-        if self._n_requests < 2:
-            return -1
-        return 1 + self._n_written if self._is_counted else tcp_counts(self._transport).acked
 
     # --- transport callbacks ------------------------------------------------------------------------------------
 
@@ -179,15 +186,95 @@ class UpstreamConnection(asyncio.Protocol):
         if self._has_upgraded:
             self._hold_for_pipe(data)
             return
+        reply.has_progress = True
+        if self._is_at_chunk:
+            # In the midst of a stream: this is called once for each token.
+            self._receive_chunk(reply, data)
+            return
         if not reply.first_byte_ns:
             reply.first_byte_ns = self._pool.clock.now_ns()
-        reply.has_progress = True
+            if self._receive_known(reply, data):
+                return
+            self._head_bytes = self._barren_bytes = self._n_interim = 0
+            self._parse(reply, data)
+            if reply.status and not self._has_upgraded:
+                self._shapes.learn(data, reply)
+        else:
+            self._parse(reply, data)
+        if reply.status and not reply.head.is_set:
+            # Only now, since who waits for it goes on in this very call.
+            reply.head.set()
+
+    def _receive_known(self, reply: ClientReply, data: bytes) -> bool:
+        """Take the first read of a reply without the parser, which stands between two messages, if its head has a known shape and
+        its body is plain to see."""
+        known = self._shapes.known
+        for shape in known:
+            found = shape.match(data)
+            if found is not None:
+                break
+        else:
+            return False
+        values = found.groups()
+        rest = data[found.end() :]
+        group = shape.length_group
+        if reply.request.method == b"HEAD" or (group and int(values[group - 1]) != len(rest)):
+            return False
+        if shape is not known[0]:
+            self._shapes.met(shape)
+        reply.take_shape(shape, values)
+        if group:
+            reply.take_whole(rest)
+            self._reply = None
+            self._request_source = None
+            reply.connection = None
+            self._pool.finished(self, reply, is_reusable=self._is_reusable and self._is_request_sent)
+        else:
+            self._is_at_chunk = True
+            if rest:
+                self._receive_chunk(reply, rest)
+        reply.head.set()
+        return True
+
+    def _receive_chunk(self, reply: ClientReply, data: bytes) -> None:
+        """A read in the midst of a chunked body: most are one chunk, the last with the end of the body behind it."""
+        size = _CHUNK_SIZE(data)
+        if size is not None:
+            start = size.end()
+            end = start + int(size[1], 16)
+            rest = data[end:]
+            if start < end and rest in (b"\r\n", _LAST_CHUNK):
+                piece = data[start:end]
+                if reply.sink is not None:
+                    reply.sink.on_data(piece)
+                else:
+                    reply.hold(piece)
+                if rest == b"\r\n" or self._reply is not reply:
+                    return
+                self._end_chunks(reply)
+                return
+            if data == b"0\r\n\r\n":
+                self._end_chunks(reply)
+                return
+        # Several chunks, or a part of one: the parser takes over, from a head that has the same framing.
+        self._is_at_chunk = False
+        self._is_replaying = True
+        self._parser.feed_data(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        self._is_replaying = False
+        self._barren_bytes = 0
+        self._parse(reply, data)
+
+    def _end_chunks(self, reply: ClientReply) -> None:
+        self._is_at_chunk = False
+        self._is_keep_alive = True
+        self._finish(reply)
+
+    def _parse(self, reply: ClientReply, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._has_upgraded = True
             self._hold_for_pipe(data[upgrade.args[0] :])
-            reply.head.set()
             return
         except httptools.HttpParserError as error:
             if not self._has_message_ended:
@@ -199,31 +286,18 @@ class UpstreamConnection(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_REPLY_HEAD:
                 self._fail(reply, GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider's reply headers are too large."))
-            return
-        pieces = self._pieces
-        if pieces and not self._has_message_ended:
-            # In the midst of a body: a stream comes here once for each token.
-            self._pieces = []
-            self._barren_bytes = 0
-            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            if reply.sink is not None:
-                reply.sink.on_data(piece)
-            else:
-                reply.hold(piece)
-        elif pieces or self._has_message_ended:
+        elif self._pieces or self._has_message_ended:
             self._deliver(reply)
         else:
             self._note_barren(reply, len(data))
-        if not reply.head.is_set:
-            # Only now, since who waits for it goes on in this very call.
-            reply.head.set()
 
     def _deliver(self, reply: ClientReply) -> None:
         pieces = self._pieces
         if pieces:
-            self._pieces = []
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
             self._barren_bytes = 0
-            reply.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            reply.feed(data)
         if self._has_message_ended and self._reply is reply:
             self._finish(reply)
 
@@ -277,7 +351,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _is_unprocessed(self, reply: ClientReply, exc: Exception | None) -> bool:
         """Whether the request can be sent again without doubt: see the module's text."""
-        if self._n_requests < 2 or reply.first_byte_ns or not isinstance(reply.request.body, (list, tuple)):
+        if self._n_requests < 2 or reply.first_byte_ns or not isinstance(reply.request.body, list):
             return False
         if reply.request.method in _SAFE_METHODS:
             return True
@@ -308,14 +382,14 @@ class UpstreamConnection(asyncio.Protocol):
         """A reply begins; a second one to the same request is none of ours."""
         if self._has_message_ended:
             raise GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider sent more than one reply.")
-        if self._reply is not None:
+        if self._reply is not None and not self._is_replaying:
             self._headers = []
             self._is_chunked = False
             self._is_until_close = False
 
     def on_status(self, reason: bytes) -> None:
         """The reason phrase, or a piece of it."""
-        if self._reply is not None:
+        if self._reply is not None and not self._is_replaying:
             self._reply.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -326,6 +400,8 @@ class UpstreamConnection(asyncio.Protocol):
         headers = reply.headers = self._headers
         self._headers = []
         fields = dict(headers)
+        reply.content_type = fields.get(b"content-type", b"")
+        reply.content_encoding = fields.get(b"content-encoding", b"")
         length = fields.get(b"content-length")
         if length is not None:
             reply.content_length = int(length)
@@ -344,7 +420,7 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is whole: the waiting task goes on, unless it is an interim reply."""
         reply = self._reply
-        if reply is None:
+        if reply is None or self._is_replaying:
             return
         status: int = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
@@ -364,10 +440,6 @@ class UpstreamConnection(asyncio.Protocol):
         elif reply.content_length is None and not self._is_chunked and status not in (101, 204, 304):
             self._is_until_close = True
             self._is_reusable = False
-
-    def on_body(self, data: bytes) -> None:
-        """Bytes of the body."""
-        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         """The reply is whole. `should_keep_alive` must be read here: llhttp forgets it with the next byte."""

@@ -11,9 +11,11 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import ByteSink, RawPipe, UpstreamRequest
 from weighbridge.core.tasks import Signal
 from weighbridge.http.limits import MAX_BUFFERED
+from weighbridge.pipeline.headers import returned_lines
 
 if TYPE_CHECKING:
     from weighbridge.http.client_connection import UpstreamConnection
+    from weighbridge.http.reply_shape import ReplyShape
 
 
 class StaleConnectionError(Exception):
@@ -23,32 +25,92 @@ class StaleConnectionError(Exception):
 class ClientReply:
     """A reply under way, and the deadlines that watch it."""
 
-    connection: UpstreamConnection | None = None
-    status: int = 0
-    reason: bytes = b""
-    content_length: int | None = None
-    sent_ns: int = 0
-    first_byte_ns: int = 0
-    sink: ByteSink | None = None
-    """Who takes the body's bytes, once somebody does and until the end."""
-    has_progress: bool = False
-    """Bytes have come since the client's last sweep, which then puts the deadline off: a reading of the clock and a sum for each
-    token of a stream would cost 0.3 µs."""
-    _held_size: int = 0
-    _has_ended: bool = False
-    _is_aborted: bool = False
-    _is_full: bool = False
-    _is_paused: bool = False
-    _error: GatewayError | None = None
+    # Slots, each filled: see `ServerExchange`.
+    __slots__ = (
+        "_error",
+        "_has_ended",
+        "_headers",
+        "_held",
+        "_held_size",
+        "_is_aborted",
+        "_is_full",
+        "_is_paused",
+        "_shape",
+        "_values",
+        "connection",
+        "content_encoding",
+        "content_length",
+        "content_type",
+        "expires_ns",
+        "first_byte_ns",
+        "has_progress",
+        "head",
+        "reason",
+        "request",
+        "sent_ns",
+        "sink",
+        "status",
+        "total_expires_ns",
+        "whole",
+    )
 
     def __init__(self, request: UpstreamRequest, total_expires_ns: int) -> None:
         self.request = request
         self.head = Signal()
         """Set once the head is there, and what came with it is held or delivered."""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.connection: UpstreamConnection | None = None
+        self.status = 0
+        self.reason = b""
+        self.content_length: int | None = None
+        self.content_type = b""
+        self.content_encoding = b""
+        self.sent_ns = 0
+        self.first_byte_ns = 0
+        self.sink: ByteSink | None = None
+        """Who takes the body's bytes, once somebody does and until the end."""
+        self.has_progress = False
+        """Bytes have come since the client's last sweep, which then puts the deadline off: a reading of the clock and a sum for
+        each token of a stream would cost 0.3 µs."""
+        self.whole: bytes | None = None
         self.expires_ns = total_expires_ns
         self.total_expires_ns = total_expires_ns
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._shape: ReplyShape | None = None
+        self._values: tuple[bytes, ...] = ()
         self._held: list[bytes] = []
+        self._held_size = 0
+        self._has_ended = False
+        self._is_aborted = False
+        self._is_full = False
+        self._is_paused = False
+        self._error: GatewayError | None = None
+
+    # --- the head -------------------------------------------------------------------------------------------------
+
+    def take_shape(self, shape: ReplyShape, values: tuple[bytes, ...]) -> None:
+        """From the connection: the head is one of a known shape, with these values."""
+        self.status = shape.status
+        self.reason = shape.reason
+        self.content_type = shape.content_type
+        self.content_encoding = shape.content_encoding
+        self._shape = shape
+        self._values = values
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The header lines but for the length, in order, names in lower case."""
+        if self._shape is not None:
+            self._headers = self._shape.headers(self._values)
+            self._shape = None
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._headers = headers
+
+    def header_lines(self) -> bytes:
+        """See `core.ports.UpstreamReply.header_lines`."""
+        return self._shape.header_lines(self._values) if self._shape is not None else returned_lines(self._headers)
 
     # --- from the connection ------------------------------------------------------------------------------------
 
@@ -61,6 +123,14 @@ class ClientReply:
     def is_paused(self) -> bool:
         """Whether nobody takes bytes just now, so that silence is not the provider's."""
         return self._is_paused or self._is_full
+
+    def take_whole(self, body: bytes) -> None:
+        """From the connection: the body came whole with the head, before anybody could attach a sink."""
+        self.content_length = len(body)
+        self.whole = body
+        if body:
+            self._held.append(body)
+        self._has_ended = True
 
     def feed(self, data: bytes) -> None:
         """The next bytes of the body."""

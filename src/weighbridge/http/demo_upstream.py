@@ -11,6 +11,7 @@ from weighbridge.core.clock import NS_PER_S, SystemRng
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import ByteSink, Clock, RawPipe, Upstream, UpstreamReply, UpstreamRequest
 from weighbridge.core.terms import Dialect
+from weighbridge.pipeline.headers import returned_lines
 from weighbridge.providers.demo import DemoChunk, DemoReply, DemoRequest, respond
 
 DEMO_SCHEME: Final = "demo"
@@ -78,6 +79,9 @@ class DemoPlayback:
         self.status = reply.status
         self.reason = b""
         self.headers = [pair for pair in reply.headers if pair[0] != b"content-length"]
+        self.content_type = dict(self.headers).get(b"content-type", b"")
+        self.content_encoding = b""
+        self.whole: bytes | None = None
         lengths = [int(value) for name, value in reply.headers if name == b"content-length"]
         self.content_length: int | None = lengths[0] if lengths else None
         self.sent_ns = sent_ns
@@ -86,6 +90,10 @@ class DemoPlayback:
         self._sink: ByteSink | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_paused = False
+
+    def header_lines(self) -> bytes:
+        """See `core.ports.UpstreamReply.header_lines`."""
+        return returned_lines(self.headers)
 
     def attach(self, sink: ByteSink) -> None:
         """Begin to play."""

@@ -19,49 +19,59 @@ if TYPE_CHECKING:
     from weighbridge.pipeline.head_memo import HeadMemo
 
 UNMATCHED = Endpoint(Dialect.OPENAI, Operation.RAW)
+_OPENAI = Dialect.OPENAI
 
 
 class Exchange:
     """The state of one exchange. Written by the steps of `Gateway.handle`, in their order, and read by `settle`.
 
-    What most steps leave alone is a default of the class and no slot: thirty assignments cost 0.4 µs a request.
+    What every request reads has a slot: reading a default of the class takes 28 ns in Python 3.11, filling and reading a slot
+    11. What only some have is a default of the class.
     """
 
-    fields: dict[bytes, bytes]
-    """Header values by name; where a name is repeated, the last. What is forwarded is `downstream.headers`."""
-    head_memo: HeadMemo | None = None
-    dialect: Dialect = Dialect.OPENAI
-    endpoint: Endpoint = UNMATCHED
-    match: Match | None = None
-    key: VirtualKey | None = None
-    body: bytes | None = None
-    """The whole request body, decoded if it came compressed; None while it is not held."""
-    raw_body: bytes = b""
-    """The same as it came."""
-    envelope: Envelope | None = None
+    __slots__ = (
+        "__dict__",
+        "attempts",
+        "body",
+        "credential_turn",
+        "decided_ns",
+        "dialect",
+        "downstream",
+        "edits",
+        "edits_reply",
+        "endpoint",
+        "envelope",
+        "error",
+        "fields",
+        "finish_reason",
+        "first_byte_ns",
+        "head_memo",
+        "is_settled",
+        "is_stream",
+        "key",
+        "match",
+        "meter",
+        "overhead_ns",
+        "path",
+        "query",
+        "reply",
+        "reply_bytes",
+        "request_bytes",
+        "request_id",
+        "requested_model",
+        "snapshot",
+        "start_wall_ns",
+        "status",
+        "target",
+        "usage",
+    )
+
     form_field: FormField | None = None
     inner_models: Sequence[InnerModel] = ()
-    requested_model: str = ""
-    is_stream: bool = False
+    raw_body: bytes = b""
+    """The request body as it came, where it came compressed."""
     withholds_usage: bool = False
     """The usage chunk was asked for by us, so it is kept from the client."""
-    edits_reply: bool = False
-    """Something in the reply will be changed, so it must not come compressed."""
-    target: Target | None = None
-    credential_turn: int = 0
-    reply: UpstreamReply | None = None
-    meter: Meter | None = None
-    usage: Usage = NO_USAGE
-    finish_reason: str | None = None
-    error: GatewayError | None = None
-    status: int = 0
-    request_bytes: int = 0
-    reply_bytes: int = 0
-    decided_ns: int = 0
-    """Monotonic time at which the first attempt was handed to the client."""
-    first_byte_ns: int = 0
-    overhead_ns: int = 0
-    is_settled: bool = False
 
     def __init__(self, downstream: Downstream, snapshot: Snapshot, request_id: str, start_wall_ns: int) -> None:
         self.downstream = downstream
@@ -69,9 +79,38 @@ class Exchange:
         self.request_id = request_id
         self.start_wall_ns = start_wall_ns
         self.path, _, self.query = downstream.target.partition(b"?")
+        self.fields: dict[bytes, bytes] = {}
+        """Header values by name; where a name is repeated, the last. What is forwarded is `downstream.headers`."""
+        self.head_memo: HeadMemo | None = None
+        self.dialect = _OPENAI
+        self.endpoint = UNMATCHED
+        self.match: Match | None = None
+        self.key: VirtualKey | None = None
+        self.body: bytes | None = None
+        """The whole request body, decoded if it came compressed; None while it is not held."""
+        self.envelope: Envelope | None = None
+        self.requested_model = ""
+        self.is_stream = False
         self.edits: list[str] = []
         """What the gateway changed, by name: goes out in `x-weighbridge-edits`."""
+        self.edits_reply = False
+        """Something in the reply will be changed, so it must not come compressed."""
+        self.target: Target | None = None
+        self.credential_turn = 0
+        self.reply: UpstreamReply | None = None
+        self.meter: Meter | None = None
         self.attempts: list[Attempt] = []
+        self.usage: Usage = NO_USAGE
+        self.finish_reason: str | None = None
+        self.error: GatewayError | None = None
+        self.status = 0
+        self.request_bytes = 0
+        self.reply_bytes = 0
+        self.decided_ns = 0
+        """Monotonic time at which the first attempt was handed to the client."""
+        self.first_byte_ns = 0
+        self.overhead_ns = 0
+        self.is_settled = False
 
     @property
     def key_id(self) -> str:

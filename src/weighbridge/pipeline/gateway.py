@@ -9,7 +9,7 @@ from weighbridge.auth.presented_key import presented_key
 from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, Sink, Upstream, UpstreamReply
+from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, Sink, Upstream
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import Turns, attempt
@@ -107,7 +107,8 @@ class Gateway:
             if reply.status == 101:
                 await run_duplex(exchange, reply, self._clock)
             else:
-                relay = self._relay(exchange, reply)
+                relay = Relay(exchange, reply, self._clock)
+                relay.run()
                 exchange.error = relay.error if relay.is_over else await relay.outcome()
         except GatewayError as error:
             exchange.error = error
@@ -120,13 +121,6 @@ class Gateway:
         finally:
             self.in_flight -= 1
             self._end(exchange, relay)
-
-    def _relay(self, exchange: Exchange, reply: UpstreamReply) -> Relay:
-        relay = Relay(exchange, reply, self._clock)
-        exchange.downstream.throttle(reply)
-        reply.attach(relay)
-        relay.is_live = True
-        return relay
 
     def _authenticate(self, exchange: Exchange) -> VirtualKey | None:
         """Step 2: the hash of the key, a dict look-up. None where the store has to be asked."""

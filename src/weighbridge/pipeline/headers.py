@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from weighbridge.auth.presented_key import KEY_HEADERS
@@ -47,3 +48,16 @@ NOT_FOR_CONTROL: Final = (
     HOP_BY_HOP | _OF_OUR_CONNECTION | frozenset(b"x-forwarded-for x-forwarded-proto forwarded x-real-ip".split())
 )
 """Not copied to the control plane: what a client says of its own address is not believed."""
+
+
+def returned_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The header lines of a reply that its client gets: all but `NEVER_RETURNED` and those that `Connection` names."""
+    dropped = NEVER_RETURNED
+    lines = []
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            dropped |= connection_options(value)
+    for name, value in headers:
+        if name not in dropped:
+            lines.append(b"%b: %b\r\n" % (name, value))
+    return b"".join(lines)

@@ -106,9 +106,9 @@ def read_envelope(exchange: Exchange, body: bytes) -> None:
 
 def _read_body(exchange: Exchange, place: ModelPlace, body: bytes) -> None:
     limits = exchange.snapshot.limits
-    exchange.raw_body = body
     exchange.request_bytes = len(body)
     if (encoding := exchange.fields.get(b"content-encoding")) is not None and encoding.lower() != b"identity":
+        exchange.raw_body = body
         body = decode_body(encoding.decode("latin-1"), body, limit=limits.max_body_bytes)
     exchange.body = body
     content_type = exchange.header(b"content-type")

@@ -11,7 +11,6 @@ from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Clock, Downstream, UpstreamReply
 from weighbridge.core.tasks import Signal
 from weighbridge.pipeline.exchange import Exchange
-from weighbridge.pipeline.headers import NEVER_RETURNED, connection_options
 from weighbridge.wire.error_bodies import render_stream_error
 from weighbridge.wire.meter import meter_for
 from weighbridge.wire.results_url import ResultsUrlFilter
@@ -21,45 +20,71 @@ from weighbridge.wire.stream_usage import UsageChunkFilter
 class Relay:
     """The sink of the reply's bytes (`core.ports.ByteSink`)."""
 
-    is_live: bool = False
-    """Whether bytes come as the provider sends them; before, those that were held are handed over."""
-    is_begun: bool = False
-    """Whether the client has (or is about to have) a status line."""
-    is_over: bool = False
-    _is_plain: bool = False
-    """The head is out, and nothing is withheld or counted down: bytes only pass."""
-    error: GatewayError | None = None
-    """What broke the reply off, once it is over."""
-    _dropped: frozenset[bytes] = NEVER_RETURNED
-    _held: bytes = b""
-    _filter: UsageChunkFilter | ResultsUrlFilter | None = None
-    _over: Signal | None = None
+    __slots__ = (
+        "_clock",
+        "_downstream",
+        "_exchange",
+        "_filter",
+        "_held",
+        "_is_plain",
+        "_meter",
+        "_over",
+        "_remaining",
+        "_reply",
+        "error",
+        "is_begun",
+        "is_live",
+        "is_over",
+    )
 
     def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock) -> None:
-        fields = dict(reply.headers)
-        content_type = fields.get(b"content-type", b"")
-        coding = fields.get(b"content-encoding", b"")
-        connection = fields.get(b"connection")
-        if connection is not None and connection.lower() not in (b"keep-alive", b"close"):
-            self._dropped = NEVER_RETURNED | connection_options(connection)
         self._exchange = exchange
         self._reply = reply
-        self._meter = exchange.meter = meter_for(exchange.endpoint, content_type=content_type, content_encoding=coding)
+        self._meter = exchange.meter = meter_for(
+            exchange.endpoint, content_type=reply.content_type, content_encoding=reply.content_encoding
+        )
         self._clock = clock
         self._downstream: Downstream = exchange.downstream
-        self._is_text_stream = content_type.startswith(b"text/event-stream") and coding in (b"", b"identity")
         self._remaining = reply.content_length
+        self._held = b""
+        self._is_plain = False
+        """The head is out, and nothing is withheld or counted down: bytes only pass."""
+        self._over: Signal | None = None
+        self.is_live = False
+        """Whether bytes come as the provider sends them; before, those that were held are handed over."""
+        self.is_begun = False
+        """Whether the client has (or is about to have) a status line."""
+        self.is_over = False
+        self.error: GatewayError | None = None
+        """What broke the reply off, once it is over."""
+        self._filter: UsageChunkFilter | ResultsUrlFilter | None = None
         if exchange.edits_reply and reply.status == 200 and exchange.downstream.method != b"HEAD":
-            self._filter = self._filter_for(exchange, content_type, coding)
+            self._filter = self._filter_for(exchange, reply)
             if self._filter is not None:
                 self._remaining = None
 
-    def _filter_for(self, exchange: Exchange, content_type: bytes, coding: bytes) -> UsageChunkFilter | ResultsUrlFilter | None:
+    def _filter_for(self, exchange: Exchange, reply: UpstreamReply) -> UsageChunkFilter | ResultsUrlFilter | None:
         if exchange.withholds_usage:
-            return UsageChunkFilter() if self._is_text_stream else None
-        is_json = content_type.startswith(b"application/json") and coding in (b"", b"identity")
+            return UsageChunkFilter() if _is_text_stream(reply) else None
+        is_json = reply.content_type.startswith(b"application/json") and reply.content_encoding in (b"", b"identity")
         assert exchange.target is not None
         return ResultsUrlFilter(exchange.target.unversioned_path) if is_json else None
+
+    def run(self) -> None:
+        """Take the reply's bytes: at once if all of them are here, else as they come."""
+        reply = self._reply
+        whole = reply.whole
+        if whole and self._filter is None:
+            self._exchange.first_byte_ns = self._clock.now_ns()
+            self._meter.feed(whole)
+            self._begin()
+            self._exchange.reply_bytes = len(whole)
+            self._held = whole
+            self.is_over = True
+            return
+        self._downstream.throttle(reply)
+        reply.attach(self)
+        self.is_live = True
 
     def on_data(self, data: bytes) -> None:
         """The next bytes of the reply."""
@@ -123,11 +148,13 @@ class Relay:
         arrived_ns = exchange.first_byte_ns if self.is_live else reply.first_byte_ns
         overhead_ns = (exchange.decided_ns - exchange.downstream.received_ns) + (self._clock.now_ns() - arrived_ns)
         exchange.overhead_ns = overhead_ns
-        lines = [b"%b: %b\r\n" % pair for pair in reply.headers if pair[0] not in self._dropped]
-        edits = ",".join(exchange.edits).encode() if exchange.edits else b"none"
-        own = (exchange.request_id.encode(), edits, overhead_ns // NS_PER_US, target.reply_lines)
-        lines.append(b"x-weighbridge-request-id: %b\r\nx-weighbridge-edits: %b\r\nx-weighbridge-overhead-us: %d\r\n%b" % own)
-        return b"".join(lines)
+        return b"%bx-weighbridge-request-id: %b\r\nx-weighbridge-edits: %b\r\nx-weighbridge-overhead-us: %d\r\n%b" % (
+            reply.header_lines(),
+            exchange.request_id.encode(),
+            ",".join(exchange.edits).encode() if exchange.edits else b"none",
+            overhead_ns // NS_PER_US,
+            target.reply_lines,
+        )
 
     def _finish(self, error: GatewayError | None) -> None:
         self.is_over = True
@@ -148,8 +175,12 @@ class Relay:
 
     def break_off(self, error: GatewayError) -> None:
         """After a reply that broke off: a stream ends with an error event of its dialect, and never with a proper end."""
-        if self._is_text_stream and self._remaining is None:
+        if self._remaining is None and _is_text_stream(self._reply):
             # A blank line first: the event may have been cut in the middle of a line.
             event = render_stream_error(error, self._exchange.endpoint, self._exchange.request_id)
             self._downstream.write(b"\n\n" + event)
         self._downstream.abort()
+
+
+def _is_text_stream(reply: UpstreamReply) -> bool:
+    return reply.content_type.startswith(b"text/event-stream") and reply.content_encoding in (b"", b"identity")
