@@ -79,20 +79,18 @@ async def test_cancelling_nothing_is_fine():
 # --- signals and drives
 
 
-class Driven(Drive):
-    """A drive that notes how its coroutine ended."""
+class Driven:
+    """A drive, and how its coroutine ended."""
 
     def __init__(self, coroutine):
-        super().__init__(asyncio.get_running_loop(), coroutine)
         self.outcomes = []
-
-    def ended(self, error):
-        self.outcomes.append(error)
+        self.drive = Drive(asyncio.get_running_loop(), coroutine, self.outcomes, list.append)
+        self.cancel = self.drive.cancel
 
 
 def drive(coroutine):
     driven = Driven(coroutine)
-    driven.start()
+    driven.drive.start()
     return driven
 
 
@@ -297,7 +295,7 @@ async def test_finished_drive_leaves_nothing_to_the_garbage_collector():
         await signal
 
     driven = drive(work())
-    gone = weakref.ref(driven)
+    gone = weakref.ref(driven.drive)
     signal.set()
     gc.disable()
     try:

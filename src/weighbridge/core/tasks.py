@@ -10,7 +10,9 @@ import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+S = TypeVar("S")
 
 
 class TaskSet:
@@ -107,37 +109,42 @@ class Signal:
         return True
 
 
-class Drive:
+class Drive(Generic[S]):
     """A coroutine that runs without a task for as long as it waits for nothing but signals: the handling of one request.
 
     Its first step is taken at once, in the call of `start`, and each further one in the call that sets its signal. A task
     took a turn of the event loop to begin with and another for each wait: some 10 µs a request, more than anything else did.
     When the coroutine waits for something else (a future, a sleep, see `on_a_task`), it goes on as a task from there.
 
-    `ended` is called once, with the exception that the coroutine raised or None: whatever it raises ends there.
+    `ended` is called once, with the subject of the drive and the exception that the coroutine raised or None: whatever it raises
+    ends there.
     """
 
-    __slots__ = ("__weakref__", "_coroutine", "_is_cancelled", "_loop", "_signal", "_task")
+    __slots__ = ("__weakref__", "_coroutine", "_ended", "_is_cancelled", "_loop", "_signal", "_subject", "_task")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, None],
+        subject: S,
+        ended: Callable[[S, BaseException | None], None],
+    ) -> None:
         self._loop = loop
         self._coroutine = coroutine
+        self._subject = subject
+        self._ended = ended
         self._signal: Signal | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_cancelled = False
-
-    def ended(self, error: BaseException | None) -> None:
-        """The coroutine is over. For the owner to define."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Take the next step. Called once from outside, then by signals."""
         try:
             awaited = self._coroutine.send(None)
         except StopIteration:
-            self.ended(None)
+            self._ended(self._subject, None)
         except BaseException as error:
-            self.ended(error)
+            self._ended(self._subject, error)
         else:
             if awaited.__class__ is Signal and not self._is_cancelled:
                 self._signal = awaited
@@ -167,7 +174,7 @@ class Drive:
         return task
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self.ended(asyncio.CancelledError() if task.cancelled() else task.exception())
+        self._ended(self._subject, asyncio.CancelledError() if task.cancelled() else task.exception())
 
 
 class _Rest(Coroutine[Any, Any, None]):

@@ -255,7 +255,10 @@ class Pool:
             connection.close()
             return
         connection.idle_since_ns = self.clock.now_ns()
-        self._release(connection)
+        if self._waiters:
+            self._release(connection)
+        else:
+            self._idle.append(connection)
 
     def _release(self, connection: UpstreamConnection) -> None:
         while self._waiters:

@@ -340,10 +340,10 @@ class ServerConnection(asyncio.Protocol):
         self.memo = exchange.memo
         if self._is_closing:
             return
-        if self.state is PIPE:
+        if exchange.must_close:
+            self.close(is_body_unread=self.state is not PIPE and (self._is_deaf or not exchange.has_body_ended))
+        elif self.state is PIPE:
             self.close(is_body_unread=False)
-        elif exchange.must_close:
-            self.close(is_body_unread=self._is_deaf or not exchange.has_body_ended)
         elif self._queue:
             self._begin_next(self._queue)
         elif self._refusal is not None:
@@ -363,19 +363,20 @@ class ServerConnection(asyncio.Protocol):
 
     def _wait_for_next(self) -> None:
         self._is_body_paused = False
-        self._resume_reading()
-        limits = self._server.limits
-        patience_ns = limits.keepalive_timeout_ns
+        if self._is_reading_paused:
+            self._resume_reading()
+        server = self._server
+        patience_ns = server.limits.keepalive_timeout_ns
         if self._pending is None:
             self.state = IDLE
-            if self._server.is_draining:
+            if server.is_draining:
                 self.close(is_body_unread=False)
                 return
         else:
             self.state = HEAD
-            patience_ns = limits.header_timeout_ns
+            patience_ns = server.limits.header_timeout_ns
         if not self._is_write_paused:
-            self.expires_ns = self._server.clock.now_ns() + patience_ns
+            self.expires_ns = server.clock.now_ns() + patience_ns
 
     def close(self, *, is_body_unread: bool) -> None:
         """Flush and close. With bytes of the client unread, its answer would be lost in a reset: then linger (RFC 9112 §9.6)."""

@@ -120,7 +120,7 @@ class ServerExchange:
         self.http_minor = 1
         self.keep_alive = True
         self.received_ns = 0
-        self.handling: Drive | None = None
+        self.handling: Drive[ServerExchange] | None = None
         self.has_body_ended = False
         self.failure: GatewayError | None = None
         self.has_started = False
@@ -290,7 +290,8 @@ class ServerExchange:
             connection = b"connection: close\r\n"
             self._must_close = True
             self._is_close_delimited = not is_bodyless
-        self._reply_head = b"%b%b%b%b\r\n" % (status_line(status), header_lines, framing, connection)
+        line = _STATUS_LINES.get(status) or status_line(status)
+        self._reply_head = b"%b%b%b%b\r\n" % (line, header_lines, framing, connection)
 
     def flush(self) -> None:
         """Send the head now."""
@@ -319,8 +320,11 @@ class ServerExchange:
         if head is not None and not self._is_chunked_reply and len(data) <= SMALL_WRITE:
             # A whole reply, which most are.
             self._reply_head = None
-            self._connection.write_raw(head if self._is_bodyless_reply else head + data)
-            self._finish()
+            self._source = None
+            self.has_ended = True
+            connection = self._connection
+            connection.write_raw(head if self._is_bodyless_reply else head + data)
+            connection.exchange_ended(self)
             return
         if data:
             self.write(data)

@@ -44,7 +44,7 @@ class Turns:
 async def attempt(exchange: Exchange, target: Target, upstream: Upstream, turns: Turns, clock: Clock) -> UpstreamReply:
     """Send the request and wait for the reply's head. Raises `GatewayError` of kind PROVIDER_*."""
     exchange.target = target
-    turn = turns.take(target)
+    turn = turns.take(target) if len(target.credentials) > 1 else 0
     request = prepare(exchange, target, turn)
     begun_ns = clock.now_ns()
     exchange.decided_ns = begun_ns
@@ -90,14 +90,14 @@ def answered(exchange: Exchange, target: Target, end_ns: int, error: str | None)
     reply = exchange.reply
     assert reply is not None
     start = exchange.downstream.received_ns
-    return Attempt(
-        provider=target.provider.name,
-        model=target.deployment.model,
-        credential=credential_name(target, exchange.credential_turn),
-        status=reply.status,
-        error=error,
-        usage=exchange.usage,
-        sent_ns=reply.sent_ns - start,
-        first_byte_ns=reply.first_byte_ns - start,
-        end_ns=end_ns - start,
+    return Attempt(  # by position: see settle.py
+        target.deployment.provider,
+        target.deployment.model,
+        credential_name(target, exchange.credential_turn),
+        reply.status,
+        error,
+        exchange.usage,
+        reply.sent_ns - start,
+        reply.first_byte_ns - start,
+        end_ns - start,
     )

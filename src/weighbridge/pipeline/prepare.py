@@ -163,7 +163,7 @@ def _body(exchange: Exchange, target: Target) -> tuple[list[bytes | memoryview] 
             return source, None if downstream.is_chunked else downstream.content_length
         return [], 0
     splices = _splices(exchange, target)
-    if exchange.header(b"content-encoding").lower() not in (b"", b"identity"):
+    if (encoding := exchange.fields.get(b"content-encoding")) is not None and encoding.lower() not in (b"", b"identity"):
         if not splices:
             return [exchange.raw_body], len(exchange.raw_body)
         exchange.edits.append("content-encoding")

@@ -111,13 +111,12 @@ def _read_body(exchange: Exchange, place: ModelPlace, body: bytes) -> None:
         exchange.raw_body = body
         body = decode_body(encoding.decode("latin-1"), body, limit=limits.max_body_bytes)
     exchange.body = body
-    content_type = exchange.header(b"content-type")
-    if place is _IN_FORM and content_type.lower().startswith(b"multipart/"):
+    if place is _IN_FORM and (content_type := exchange.header(b"content-type")).lower().startswith(b"multipart/"):
         _read_form(exchange, content_type, body)
     elif place is _IN_PATH:
         _read_path(exchange, body)
     else:
-        _read_object(exchange, Envelope.read(body))
+        _read_object(exchange, Envelope(body))
 
 
 def _read_object(exchange: Exchange, envelope: Envelope) -> None:

@@ -13,7 +13,7 @@ def settle(exchange: Exchange, clock: Clock, sink: Sink) -> None:
     if exchange.is_settled:
         return
     exchange.is_settled = True
-    if not exchange.attempts and exchange.reply is None and sink.is_full:
+    if exchange.reply is None and not exchange.attempts and sink.is_full:
         # A refusal for want of room costs nothing, and its Record would take the room that is wanting.
         return
     end_ns = clock.now_ns()
@@ -34,29 +34,32 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
     downstream = exchange.downstream
     target = exchange.target
     start_ns = downstream.received_ns
+    endpoint = exchange.endpoint
+    key = exchange.key
+    # By position: msgspec looks each keyword up among the names, 1.2 µs for a Record.
     return Record(
-        request_id=exchange.request_id,
-        start_wall_ns=exchange.start_wall_ns,
-        key_id=exchange.key_id,
-        dialect=exchange.endpoint.dialect,
-        operation=exchange.endpoint.operation,
-        method=downstream.method.decode("latin-1"),
-        path=exchange.path.decode("latin-1"),
-        requested_model=exchange.requested_model,
-        provider=target.deployment.provider if target is not None else "",
-        model=target.deployment.model if target is not None else "",
-        status=exchange.status,
-        error=error_kind,
-        detail=exchange.error.detail if exchange.error is not None else "",
-        is_stream=exchange.is_stream,
-        finish_reason=exchange.finish_reason,
-        usage=exchange.usage,
-        edits=tuple(exchange.edits),
-        request_bytes=exchange.request_bytes,
-        reply_bytes=exchange.reply_bytes,
-        attempts=tuple(exchange.attempts),
-        duration_ns=end_ns - start_ns,
-        first_byte_ns=exchange.first_byte_ns - start_ns if exchange.first_byte_ns else -1,
-        overhead_ns=exchange.overhead_ns,
-        config_version=exchange.snapshot.version,
+        exchange.request_id,
+        exchange.start_wall_ns,
+        key.id if key is not None else "",
+        endpoint.dialect,
+        endpoint.operation,
+        downstream.method.decode("latin-1"),
+        exchange.path.decode("latin-1"),
+        exchange.requested_model,
+        target.deployment.provider if target is not None else "",
+        target.deployment.model if target is not None else "",
+        exchange.status,
+        error_kind,
+        exchange.error.detail if exchange.error is not None else "",
+        exchange.is_stream,
+        exchange.finish_reason,
+        exchange.usage,
+        tuple(exchange.edits),
+        exchange.request_bytes,
+        exchange.reply_bytes,
+        tuple(exchange.attempts),
+        end_ns - start_ns,
+        exchange.first_byte_ns - start_ns if exchange.first_byte_ns else -1,
+        exchange.overhead_ns,
+        exchange.snapshot.version,
     )

@@ -115,11 +115,11 @@ class Envelope:
 
     def string(self, name: str) -> str | None:
         """A text field; None if absent or null. Raises `GatewayError` INVALID_REQUEST if it is of another type."""
-        return self._value(name, _STRING, "a string")
+        return self._value(name, _STRING, "a string") if name in self._fields else None
 
     def boolean(self, name: str) -> bool | None:
         """A true/false field; None if absent or null. Raises `GatewayError` INVALID_REQUEST if it is of another type."""
-        return self._value(name, _BOOLEAN, "true or false")
+        return self._value(name, _BOOLEAN, "true or false") if name in self._fields else None
 
     def integer(self, name: str) -> int | None:
         """A whole number; None if absent or null. Raises `GatewayError` INVALID_REQUEST if not (`1.0` included)."""
