@@ -16,6 +16,7 @@ from typing import Final
 
 import uvloop
 
+from weighbridge.app.allocator import keep_freed_memory
 from weighbridge.control.channel import (
     Applied,
     Bug,
@@ -194,6 +195,7 @@ def main(arguments: list[str]) -> None:
     async def serve() -> None:
         await Worker(listening, channel).run()
 
+    keep_freed_memory()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve())
 

@@ -175,11 +175,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The next bytes of replies."""
-        if self._pipe is not None:
-            self._pipe.sink.on_data(data)
-            return
         reply = self._reply
         if reply is None:
+            if self._pipe is not None:
+                self._pipe.sink.on_data(data)
+                return
             # Nobody asked: a provider may say "408, closing" on an idle connection. It can't be used again.
             self.drop()
             return
@@ -188,7 +188,14 @@ class UpstreamConnection(asyncio.Protocol):
             return
         reply.has_progress = True
         if self._is_at_chunk:
-            # In the midst of a stream: this is called once for each token.
+            # In the midst of a stream, where this is called once for each token.
+            size = _CHUNK_SIZE(data)
+            if size is not None and reply.sink is not None:
+                start = size.end()
+                end = start + int(size[1], 16)
+                if start < end == len(data) - 2 and data.endswith(b"\r\n"):
+                    reply.sink.on_data(data[start:end])
+                    return
             self._receive_chunk(reply, data)
             return
         if not reply.first_byte_ns:

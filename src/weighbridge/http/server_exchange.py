@@ -303,9 +303,9 @@ class ServerExchange:
         """The next bytes of the body."""
         if self._is_bodyless_reply or self.has_ended or not data:
             return  # an empty chunk would read as the end
-        head = self._reply_head
         if self._is_chunked_reply:
             data = b"%x\r\n%b\r\n" % (len(data), data)
+        head = self._reply_head
         if head is None:
             self._connection.write_raw(data)
         else:
