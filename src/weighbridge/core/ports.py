@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.terms import Deadlines, Origin, Record, VirtualKey
@@ -89,8 +90,7 @@ class RawPipe(ByteSource, Protocol):
         ...
 
 
-@dataclass(slots=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct):
     """One HTTP request, ready for the wire.
 
     `head`: request line and header lines, each ended with CRLF, without `content-length`, `transfer-encoding` and the

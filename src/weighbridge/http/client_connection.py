@@ -123,7 +123,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._acked_before = 1 + self._n_written
         else:
             self._acked_before = tcp_counts(self._transport).acked
-        head = request.head if not self._pool.is_absolute else self._pool.adapt_head(request.head)
+        head = request.head
+        if self._pool.is_absolute:
+            head = self._pool.adapt_head(head)
         pieces = request.body
         if not isinstance(pieces, list):
             self._begin_upload(reply, head, pieces)

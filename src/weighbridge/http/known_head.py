@@ -70,10 +70,9 @@ class KnownHead:
         length = int(digits)
         if len(body) != length:
             return None
-        exchange = ServerExchange(connection)
+        exchange = ServerExchange(connection, body)
         exchange.method = self._method
         exchange.target = self._target
         exchange.headers = self._headers
         exchange.content_length = length
-        exchange.take_whole_body(body)
         return exchange

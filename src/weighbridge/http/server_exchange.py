@@ -105,7 +105,8 @@ class ServerExchange:
         "target",
     )
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: ServerConnection, body: bytes | None = None) -> None:
+        """`body` is that of a request which came whole in one read; else it is fed."""
         self._connection = connection
         self.peer = connection.peer
         self.memo = connection.memo
@@ -121,13 +122,13 @@ class ServerExchange:
         self.keep_alive = True
         self.received_ns = 0
         self.handling: Drive[ServerExchange] | None = None
-        self.has_body_ended = False
+        self.has_body_ended = body is not None
         self.failure: GatewayError | None = None
         self.has_started = False
         """Whether a reply is under way."""
         self.has_ended = False
-        self._body: list[bytes] = []
-        self._body_size = 0
+        self._body = [body] if body is not None else []
+        self._body_size = len(body) if body is not None else 0
         self._body_limit: int | None = None
         self._body_signal: Signal | None = None
         self._sink: ByteSink | None = None
@@ -206,12 +207,6 @@ class ServerExchange:
             self.expects_continue = False
             self._connection.write_raw(_CONTINUE)
         self._connection.resume_body()
-
-    def take_whole_body(self, body: bytes) -> None:
-        """From the connection: the request came whole in one read."""
-        self._body.append(body)
-        self._body_size = len(body)
-        self.has_body_ended = True
 
     def feed_body(self, data: bytes) -> None:
         """From the connection: the next bytes of the request's body."""

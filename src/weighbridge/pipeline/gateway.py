@@ -31,6 +31,7 @@ _RETRY_SOON_NS: Final = NS_PER_S
 _MAX_UNKNOWN_KEYS: Final = 4096
 """Digests of keys that the store did not know; they come from callers, so the set is bounded and then emptied."""
 
+_MODELS: Final = Operation.MODELS  # reaching a member through its class takes 0.1 µs in Python 3.11
 _UNSEEN_MODEL: Final = frozenset((Operation.RAW, Operation.BATCHES, Operation.MESSAGE_BATCHES))
 """Operations that may spend on a model that the gateway does not see."""
 
@@ -94,7 +95,7 @@ class Gateway:
                 remember(exchange)
             check_expiry(exchange)
             self._admit(exchange)
-            if (listing := models_body(exchange)) is not None:
+            if exchange.endpoint.operation is _MODELS and (listing := models_body(exchange)) is not None:
                 settle(exchange, self._clock, self._sink)
                 send_models(exchange, listing)
                 return

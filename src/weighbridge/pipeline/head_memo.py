@@ -17,7 +17,20 @@ from weighbridge.wire.endpoints import Match
 class HeadMemo:
     """The head of a connection's last request and what it meant."""
 
-    __slots__ = ("fields", "headers", "key", "match", "method", "sent", "sent_to", "snapshot", "target", "turn")
+    __slots__ = (
+        "fields",
+        "headers",
+        "key",
+        "match",
+        "method",
+        "method_text",
+        "path_text",
+        "sent",
+        "sent_to",
+        "snapshot",
+        "target",
+        "turn",
+    )
 
     def __init__(self, exchange: Exchange, match: Match, key: VirtualKey) -> None:
         downstream = exchange.downstream
@@ -28,23 +41,29 @@ class HeadMemo:
         self.fields = exchange.fields
         self.match = match
         self.key = key
+        self.method_text = downstream.method.decode("latin-1")
+        self.path_text = exchange.path.decode("latin-1")
+        """Both as a Record has them."""
         self.sent: bytes = b""
         """The head of the request to the provider, where it does not depend on the body: to this target with this credential."""
         self.sent_to: Target | None = None
         self.turn = 0
 
     def is_of(self, downstream: Downstream) -> bool:
-        """Whether a request has this head. The engine hands out the very same lines where it recognised the head's bytes."""
-        return self.headers is downstream.headers or (
-            self.target == downstream.target and self.method == downstream.method and self.headers == downstream.headers
-        )
+        """Whether a request has this head."""
+        return self.target == downstream.target and self.method == downstream.method and self.headers == downstream.headers
 
 
 def recall(exchange: Exchange) -> bool:
     """Whether the head is that of the request before; then the exchange knows what it means, else only its fields."""
     downstream = exchange.downstream
     memo = downstream.memo
-    if memo.__class__ is not HeadMemo or memo.snapshot is not exchange.snapshot or not memo.is_of(downstream):
+    if (
+        memo.__class__ is not HeadMemo
+        or memo.snapshot is not exchange.snapshot
+        # The engine hands out the very same lines where it recognised the head's bytes.
+        or not (memo.headers is downstream.headers or memo.is_of(downstream))
+    ):
         exchange.fields = dict(downstream.headers)
         return False
     exchange.fields = memo.fields

@@ -36,6 +36,7 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
     start_ns = downstream.received_ns
     endpoint = exchange.endpoint
     key = exchange.key
+    memo = exchange.head_memo
     # By position: msgspec looks each keyword up among the names, 1.2 µs for a Record.
     return Record(
         exchange.request_id,
@@ -43,8 +44,8 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
         key.id if key is not None else "",
         endpoint.dialect,
         endpoint.operation,
-        downstream.method.decode("latin-1"),
-        exchange.path.decode("latin-1"),
+        memo.method_text if memo is not None else downstream.method.decode("latin-1"),
+        memo.path_text if memo is not None else exchange.path.decode("latin-1"),
         exchange.requested_model,
         target.deployment.provider if target is not None else "",
         target.deployment.model if target is not None else "",

@@ -115,7 +115,16 @@ class Envelope:
 
     def string(self, name: str) -> str | None:
         """A text field; None if absent or null. Raises `GatewayError` INVALID_REQUEST if it is of another type."""
-        return self._value(name, _STRING, "a string") if name in self._fields else None
+        raw = self._fields.get(name)
+        if raw is None:
+            return None
+        if self._text is not self._body:
+            return self._value(name, _STRING, "a string")
+        try:
+            text: str | None = _STRING.decode(raw)
+        except JsonError:
+            raise self._wrong_type(name, "a string") from None
+        return text
 
     def boolean(self, name: str) -> bool | None:
         """A true/false field; None if absent or null. Raises `GatewayError` INVALID_REQUEST if it is of another type."""
@@ -123,7 +132,7 @@ class Envelope:
 
     def integer(self, name: str) -> int | None:
         """A whole number; None if absent or null. Raises `GatewayError` INVALID_REQUEST if not (`1.0` included)."""
-        return self._value(name, _INTEGER, "an integer")
+        return self._value(name, _INTEGER, "an integer") if name in self._fields else None
 
     def nested(self, name: str) -> Envelope | None:
         """An object field; None if absent or null; the last of duplicates. Its offsets are those of the whole body.
@@ -188,7 +197,7 @@ class Envelope:
         return splices
 
     def _value(self, name: str, decoder: msgspec.json.Decoder[_T], expected: str) -> _T | None:
-        raw = self._fields.get(name) if self._text is self._body else self.raw(name)
+        raw = self._fields[name] if self._text is self._body else self.raw(name)
         if raw is None:
             return None
         try:
