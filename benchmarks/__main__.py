@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import idle, latency, matrix, slow_reader, slowloris, soak, start, stream_latency
+from benchmarks import idle, latency, matrix, slow_reader, slowloris, soak, start, steps, stream_latency
 from benchmarks.accounting import foreign_cpus, machine_usage
 from benchmarks.findings import Section, keep, markdown, read, show
 from benchmarks.rig import BULK_BYTES, Options, Rig, running
@@ -32,6 +32,7 @@ class Program(enum.StrEnum):
     SLOW_READER = "slow-reader"
     SOAK = "soak"
     START = "start"
+    STEPS = "steps"
     ALL = "all"
     TABLE = "table"
 
@@ -45,6 +46,7 @@ MEASUREMENTS: dict[Program, Callable[[Rig, Options, Console], Section]] = {
     Program.SLOW_READER: slow_reader.run,
     Program.SOAK: soak.run,
     Program.START: start.run,
+    Program.STEPS: steps.run,
 }
 _RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _FAILED = 1
@@ -71,6 +73,7 @@ def main(
     matrix: CPU per request over bodies, streams and connections. latency: time added at low load. stream-latency: how long
     a chunk stays inside. idle: memory of 10,000 idle connections. slowloris: p99 while 1,000 clients drip their headers.
     slow-reader: memory while a gigabyte flows. soak: memory over a million requests. start: time until ready.
+    steps: Python's own share of an exchange, without kernel and event loop, which repeats on a busy machine.
     all: every one of them. table: Markdown of the results kept in --json.
     """
     if program is Program.TABLE:

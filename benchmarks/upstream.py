@@ -63,6 +63,14 @@ _PACED = (_STREAM_HEAD + _STREAM_CHUNKS[0], *_STREAM_CHUNKS[1:-1], _STREAM_CHUNK
 _BULK_CHUNK = _chunk(bulk_events())
 
 
+def replies_to(body: bytes) -> tuple[bytes, ...]:
+    """What a request with this body is answered, as the writes of it; without the pauses, and not for stamped and bulk streams."""
+    body_head = body[:_BODY_HEAD_BYTES]
+    if TOGETHER_MODEL.encode() in body_head:
+        return (_TOGETHER,)
+    return _PACED if PACED_MODEL.encode() in body_head else (_CHAT,)
+
+
 def _stamped_writes() -> Iterator[bytes]:
     """Each chunk carries the time of its own writing."""
     yield _STREAM_HEAD + _chunk(_stamped_event())

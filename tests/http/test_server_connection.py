@@ -686,3 +686,42 @@ def test_no_bytes_make_the_connection_raise_or_hang(pieces):
     assert not conversation.bugs
     refused = any(b"HTTP/1.1 %d" % status in conversation.transport.written for status in (400, 405, 413, 414, 417, 431, 501, 505))
     assert not refused or ended
+
+
+class RefusesAtOnce:
+    """A sink of an upload whose failure ends the reply in the very call that reports it, as a handler under way does."""
+
+    def __init__(self, exchange):
+        self.exchange = exchange
+
+    def on_data(self, data):
+        pass
+
+    def on_end(self):
+        pass
+
+    def on_error(self, error):
+        self.exchange.start(error.status, b"", 0)
+        self.exchange.end()
+
+
+@pytest.mark.parametrize("body", [post(b"x" * 20), chunked(b"x" * 8, b"x" * 8), chunked(b"x" * 20)])
+async def test_nothing_behind_an_upload_that_is_refused_in_the_midst_of_a_read_is_served(serve, body):
+    targets = []
+
+    async def handler(exchange):
+        targets.append(exchange.target)
+        exchange.content_length = None  # its length is found out only as it comes
+        exchange.stream_body(10).attach(RefusesAtOnce(exchange))
+        await asyncio.Event().wait()
+
+    engine = await serve(handler)
+    peer = await engine.connect()
+    head, rest = body.split(b"\r\n\r\n", 1)
+    await peer.send(head + b"\r\n\r\n")
+    await asyncio.sleep(0.05)
+    await peer.send(rest + GET)
+    answer = await peer.reply("POST")
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
+    assert await peer.rest() == b""
+    assert targets == [b"/"]

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from weighbridge.auth.presented_key import KEY_HEADERS
-from weighbridge.pipeline.headers import CONTROL_PREFIXES, HOP_BY_HOP, MAY_BE_CONTROL, NEVER_RETURNED, NEVER_SENT, NOT_FOR_CONTROL
+from weighbridge.pipeline.headers import (
+    CONTROL_PREFIXES,
+    HOP_BY_HOP,
+    MAY_BE_CONTROL,
+    NEVER_RETURNED,
+    NEVER_SENT,
+    NOT_FOR_CONTROL,
+    returned_lines,
+)
 
 PASSED_ON = b"""anthropic-version anthropic-beta openai-organization openai-project openai-beta user-agent accept content-type
 content-encoding accept-encoding x-stainless-lang idempotency-key traceparent x-goog-user-project http-referer x-title""".split()
@@ -43,3 +51,10 @@ def test_control_plane_sees_cookies_and_keys_but_no_claims_about_the_client():
     assert b"cookie" not in NOT_FOR_CONTROL
     assert not KEY_HEADERS & NOT_FOR_CONTROL
     assert {b"x-forwarded-for", b"forwarded", b"x-real-ip"} <= NOT_FOR_CONTROL
+
+
+def test_client_gets_all_lines_but_those_of_the_providers_connection():
+    headers = [(b"connection", b"X-Hop, keep-alive"), (b"x-hop", b"1"), (b"x-kept", b"2"), (b"set-cookie", b"c"), (b"x-kept", b"3")]
+    assert returned_lines(headers) == b"x-kept: 2\r\nx-kept: 3\r\n"
+    assert returned_lines([(b"connection", b"Keep-Alive"), (b"keep-alive", b"timeout=5"), (b"close", b"1")]) == b"close: 1\r\n"
+    assert returned_lines([]) == b""

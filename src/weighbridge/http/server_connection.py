@@ -284,10 +284,10 @@ class ServerConnection(asyncio.Protocol):
         check_head(pending, version)
         if parser.should_upgrade():
             pending.is_upgrade = is_websocket_offer(pending)
-        if self._exchange is None:
-            self._begin(pending)
-        else:
+        if self._exchange is not None:
             self._enqueue(pending)
+        elif not self._is_closing:  # else the reply to the request before has just ended the connection, from within this read
+            self._begin(pending)
 
     def on_body(self, data: bytes) -> None:
         """Bytes of the body of the request that is being read (not always the one being answered)."""
@@ -561,10 +561,8 @@ class ServerConnection(asyncio.Protocol):
 
     def write_pair(self, head: bytes, body: bytes) -> None:
         """Head and first bytes of the body: one write when small."""
-        if len(body) <= SMALL_WRITE:
-            self.write_raw(head + body)
-        else:
-            self.write_raw(head)
+        self.write_raw(head + body if len(body) <= SMALL_WRITE else head)
+        if len(body) > SMALL_WRITE:
             self.write_raw(body)
 
     def pause_body(self) -> None:
