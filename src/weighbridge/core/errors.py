@@ -25,8 +25,11 @@ class Retry(Enum):
     """What the next attempt may be, from the gateway's point of view."""
 
     NEVER = "never"
+    """The same request fails everywhere."""
     SAME = "same"
+    """It passes: the same target may be asked again after the provider's hint or a backoff, and another one at once."""
     NEXT = "next"
+    """This target will not answer it (or may have billed it already): only another one makes sense."""
 
 
 class ErrorKind(Enum):
@@ -55,6 +58,20 @@ class ErrorKind(Enum):
     PROVIDER_BROKE_OFF = "provider_broke_off"
     PROVIDER_MALFORMED = "provider_malformed"
     PROVIDER_TIMEOUT = "provider_timeout"
+    # What providers say themselves: `wire/provider_errors.py` finds the kind.
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+    CONTENT_POLICY_VIOLATION = "content_policy_violation"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    INSUFFICIENT_QUOTA = "insufficient_quota"
+    PROVIDER_OVERLOADED = "provider_overloaded"
+    PROVIDER_AUTHENTICATION = "provider_authentication"
+    PROVIDER_PERMISSION = "provider_permission"
+    PROVIDER_MODEL_NOT_FOUND = "provider_model_not_found"
+    PROVIDER_NOT_FOUND = "provider_not_found"
+    PROVIDER_CONFLICT = "provider_conflict"
+    PROVIDER_INVALID_REQUEST = "provider_invalid_request"
+    UNPROCESSABLE = "unprocessable"
+    PROVIDER_INTERNAL = "provider_internal"
 
 
 class _Facts(NamedTuple):
@@ -90,6 +107,22 @@ _FACTS: Final[dict[ErrorKind, _Facts]] = {
     ErrorKind.PROVIDER_BROKE_OFF: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
     ErrorKind.PROVIDER_MALFORMED: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
     ErrorKind.PROVIDER_TIMEOUT: _Facts(504, _U, Retry.NEXT, client_may_retry=True),
+    # The caller's doing, yet another target may answer: one with a larger context, or with another policy.
+    ErrorKind.CONTEXT_LENGTH_EXCEEDED: _Facts(400, _D, Retry.NEXT, client_may_retry=False),
+    ErrorKind.CONTENT_POLICY_VIOLATION: _Facts(400, _D, Retry.NEXT, client_may_retry=False),
+    ErrorKind.RATE_LIMIT_EXCEEDED: _Facts(429, _U, Retry.SAME, client_may_retry=True),
+    # No rate limit: waiting does not help, paying does.
+    ErrorKind.INSUFFICIENT_QUOTA: _Facts(429, _U, Retry.NEXT, client_may_retry=False),
+    ErrorKind.PROVIDER_OVERLOADED: _Facts(503, _U, Retry.SAME, client_may_retry=True),
+    # The provider refused our key, not the caller's. 401 nevertheless: it is what the vendor's own SDK would have raised.
+    ErrorKind.PROVIDER_AUTHENTICATION: _Facts(401, _U, Retry.NEXT, client_may_retry=False),
+    ErrorKind.PROVIDER_PERMISSION: _Facts(403, _U, Retry.NEXT, client_may_retry=False),
+    ErrorKind.PROVIDER_MODEL_NOT_FOUND: _Facts(404, _U, Retry.NEXT, client_may_retry=False),
+    ErrorKind.PROVIDER_NOT_FOUND: _Facts(404, _U, Retry.NEXT, client_may_retry=False),
+    ErrorKind.PROVIDER_CONFLICT: _Facts(409, _U, Retry.SAME, client_may_retry=True),
+    ErrorKind.PROVIDER_INVALID_REQUEST: _Facts(400, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.UNPROCESSABLE: _Facts(422, _D, Retry.NEVER, client_may_retry=False),
+    ErrorKind.PROVIDER_INTERNAL: _Facts(502, _U, Retry.SAME, client_may_retry=True),
 }
 
 
@@ -99,9 +132,12 @@ class GatewayError(Exception):
     `public`: a sentence for the caller that says what to do; never a key, a host or a path.
     `detail`: for Records and logs. `param`: the request field at fault, if one is. `code`: a finer machine-readable code
     than the kind (`model_ambiguous`), else the kind's value. `retry_after_ns`: when trying again makes sense.
+
+    Of an error that a provider sent: `provider_code` and `provider_type` are its own words (empty where it has none), `status`
+    its own number where that says more than the kind's (a 422, a 529).
     """
 
-    __slots__ = ("_code", "detail", "kind", "param", "public", "retry_after_ns")
+    __slots__ = ("_code", "_status", "detail", "kind", "param", "provider_code", "provider_type", "public", "retry_after_ns")
 
     def __init__(
         self,
@@ -112,6 +148,9 @@ class GatewayError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after_ns: int | None = None,
+        status: int | None = None,
+        provider_code: str = "",
+        provider_type: str = "",
     ) -> None:
         super().__init__(public)
         self.kind = kind
@@ -120,6 +159,9 @@ class GatewayError(Exception):
         self.param = param
         self._code = code
         self.retry_after_ns = retry_after_ns
+        self._status = status
+        self.provider_code = provider_code
+        self.provider_type = provider_type
 
     @property
     def code(self) -> str:
@@ -128,8 +170,8 @@ class GatewayError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status in every dialect of ours."""
-        return _FACTS[self.kind].status
+        """The HTTP status. Some dialects have another number for it: `wire.error_bodies.error_status`."""
+        return self._status or _FACTS[self.kind].status
 
     @property
     def source(self) -> Source:

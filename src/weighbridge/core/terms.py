@@ -23,6 +23,25 @@ class Dialect(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    # Spoken by providers only: callers never are answered in one of these.
+    BEDROCK = "bedrock"
+    COHERE = "cohere"
+    OLLAMA = "ollama"
+
+
+class WireFormat(StrEnum):
+    """The format of a request for an answer and of its reply. A dialect may have several."""
+
+    __hash__ = str.__hash__  # as above
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_COMPLETIONS = "openai-completions"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    GEMINI_GENERATE = "gemini-generate"
+    BEDROCK_CONVERSE = "bedrock-converse"
+    COHERE_CHAT = "cohere-chat"
+    OLLAMA_CHAT = "ollama-chat"
 
 
 class Operation(StrEnum):
@@ -35,6 +54,7 @@ class Operation(StrEnum):
     RESPONSES = "responses"
     RESPONSES_STORED = "responses.stored"
     EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
     MODERATIONS = "moderations"
     IMAGES = "images"
     AUDIO = "audio"
@@ -189,6 +209,8 @@ class Route(msgspec.Struct, frozen=True):
 
     requested_model: str
     deployments: tuple[Deployment, ...]
+    strict: bool = False
+    """A translation that would lose something is refused."""
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):

@@ -80,6 +80,7 @@ _FIXED: Final[dict[Dialect, tuple[_Fixed, ...]]] = {
         _Fixed("POST", "/responses/input_tokens", _openai(_O.COUNT_TOKENS, _BODY)),
         _Fixed("POST", "/responses/compact", _openai(_O.RESPONSES, _BODY)),
         _Fixed("POST", "/embeddings", _openai(_O.EMBEDDINGS, _BODY)),
+        _Fixed("POST", "/rerank", _openai(_O.RERANK, _BODY)),  # https://docs.cohere.com/reference/rerank, Jina, vLLM, LiteLLM
         _Fixed("POST", "/moderations", _openai(_O.MODERATIONS, _BODY)),
         _Fixed("GET", "/models", _openai(_O.MODELS)),
         _Fixed("POST", "/images/generations", _openai(_O.IMAGES, _BODY)),

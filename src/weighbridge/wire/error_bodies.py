@@ -1,4 +1,4 @@
-"""Our own failures in each dialect's own words, so that the vendors' SDKs raise the exception that their users catch."""
+"""Failures, our own and the providers', in each dialect's own words, so that the vendors' SDKs raise what their users catch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,53 @@ _WORDS: Final[dict[ErrorKind, _Words]] = {
     _K.PROVIDER_BROKE_OFF: _Words(_SERVER, "provider_broke_off", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_MALFORMED: _Words(_SERVER, "provider_malformed", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_TIMEOUT: _Words(_SERVER, "provider_timeout", "timeout_error", "DEADLINE_EXCEEDED"),
+    _K.CONTEXT_LENGTH_EXCEEDED: _Words(_INVALID, "context_length_exceeded", _INVALID, "INVALID_ARGUMENT"),
+    _K.CONTENT_POLICY_VIOLATION: _Words(_INVALID, "content_filter", _INVALID, "INVALID_ARGUMENT"),
+    _K.RATE_LIMIT_EXCEEDED: _Words("rate_limit_error", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+    _K.INSUFFICIENT_QUOTA: _Words("insufficient_quota", "insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"),
+    _K.PROVIDER_OVERLOADED: _Words(_SERVER, "provider_overloaded", "overloaded_error", "UNAVAILABLE"),
+    # Not `invalid_api_key`: an application would throw away its own key, which is good.
+    _K.PROVIDER_AUTHENTICATION: _Words(
+        "authentication_error", "provider_authentication", "authentication_error", "UNAUTHENTICATED"
+    ),
+    _K.PROVIDER_PERMISSION: _Words("permission_error", "provider_permission", "permission_error", "PERMISSION_DENIED"),
+    _K.PROVIDER_MODEL_NOT_FOUND: _Words(_INVALID, "model_not_found", "not_found_error", "NOT_FOUND"),
+    _K.PROVIDER_NOT_FOUND: _Words(_INVALID, "not_found", "not_found_error", "NOT_FOUND"),
+    _K.PROVIDER_CONFLICT: _Words(_INVALID, "conflict", _INVALID, "ABORTED"),
+    _K.PROVIDER_INVALID_REQUEST: _Words(_INVALID, "invalid_request", _INVALID, "INVALID_ARGUMENT"),
+    _K.UNPROCESSABLE: _Words(_INVALID, "unprocessable", _INVALID, "INVALID_ARGUMENT"),
+    _K.PROVIDER_INTERNAL: _Words(_SERVER, "provider_internal", "api_error", "INTERNAL"),
 }
+
+_OWN_CODE_SAYS_MORE: Final = frozenset(
+    (
+        _K.PROVIDER_INVALID_REQUEST,
+        _K.UNPROCESSABLE,
+        _K.PROVIDER_NOT_FOUND,
+        _K.PROVIDER_CONFLICT,
+        _K.PROVIDER_INTERNAL,
+        _K.PROVIDER_MALFORMED,
+    )
+)
+"""General kinds: OpenAI's dialect carries the provider's own code (`unknown_parameter`), where it has one."""
+
+_STATUSES: Final[dict[tuple[ErrorKind, Dialect], int]] = {
+    (_K.INSUFFICIENT_QUOTA, Dialect.OPENAI): 429,  # RateLimitError with the code `insufficient_quota`
+    (_K.INSUFFICIENT_QUOTA, Dialect.ANTHROPIC): 402,
+    (_K.INSUFFICIENT_QUOTA, Dialect.GEMINI): 429,
+    (_K.PROVIDER_OVERLOADED, Dialect.OPENAI): 503,
+    (_K.PROVIDER_OVERLOADED, Dialect.ANTHROPIC): 529,  # OverloadedError
+    (_K.PROVIDER_OVERLOADED, Dialect.GEMINI): 503,
+}
+"""Failures for which the vendors have different numbers, by which their SDKs choose the exception."""
+
+_TOO_LONG: Final = "prompt is too long"
+"""Anthropic has no type for a context that is full: agents look for this in the sentence, and then shorten their conversation."""
+
+
+def error_status(error: GatewayError, dialect: Dialect) -> int:
+    """The HTTP status of an error response in a dialect."""
+    return _STATUSES.get((error.kind, dialect)) or error.status
 
 
 def render_error(error: GatewayError, dialect: Dialect, request_id: str) -> bytes:
@@ -85,7 +131,7 @@ def error_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
     if error.retry_after_ns is not None:
         headers.append((b"retry-after", b"%d" % _rounded_up(error.retry_after_ns, NS_PER_S)))
         headers.append((b"retry-after-ms", b"%d" % _rounded_up(error.retry_after_ns, NS_PER_MS)))
-    if error.kind is ErrorKind.AUTHENTICATION:
+    if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))  # RFC 9110, section 15.5.2: a 401 must say how
     return headers
 
@@ -96,6 +142,8 @@ def _rounded_up(duration_ns: int, unit_ns: int) -> int:
 
 def _openai_fields(error: GatewayError) -> dict[str, object]:
     code = error.code if error.code != error.kind.value else _WORDS[error.kind].openai_code
+    if error.provider_code and error.kind in _OWN_CODE_SAYS_MORE:
+        code = error.provider_code
     return {"code": code, "message": error.public, "param": error.param}
 
 
@@ -104,9 +152,12 @@ def _openai_body(error: GatewayError, _request_id: str) -> dict[str, object]:
 
 
 def _anthropic_body(error: GatewayError, request_id: str) -> dict[str, object]:
+    message = error.public
+    if error.kind is ErrorKind.CONTEXT_LENGTH_EXCEEDED and _TOO_LONG not in message.lower():
+        message = f"{_TOO_LONG}: {message}"
     return {
         "type": "error",
-        "error": {"type": _WORDS[error.kind].anthropic_type, "message": error.public},
+        "error": {"type": _WORDS[error.kind].anthropic_type, "message": message},
         "request_id": request_id,
     }
 
@@ -121,7 +172,7 @@ def _gemini_body(error: GatewayError, request_id: str) -> dict[str, object]:
         delay = f"{_rounded_up(error.retry_after_ns, NS_PER_S)}s"
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
     status = _WORDS[error.kind].gemini_status
-    return {"error": {"code": error.status, "message": error.public, "status": status, "details": details}}
+    return {"error": {"code": error_status(error, Dialect.GEMINI), "message": error.public, "status": status, "details": details}}
 
 
 _BODIES: Final = {Dialect.OPENAI: _openai_body, Dialect.ANTHROPIC: _anthropic_body, Dialect.GEMINI: _gemini_body}
