@@ -12,8 +12,11 @@ from typing import Final
 
 from weighbridge.core.codec import encode_json
 from weighbridge.testing.anthropic import SimulatedAnthropic
+from weighbridge.testing.bedrock import SimulatedBedrock
+from weighbridge.testing.cohere import SimulatedCohere
 from weighbridge.testing.faults import Fault
 from weighbridge.testing.gemini import SimulatedGemini
+from weighbridge.testing.ollama import SimulatedOllama
 from weighbridge.testing.openai import SimulatedOpenAI
 from weighbridge.testing.provider import SimulatedProvider
 
@@ -21,6 +24,9 @@ _KINDS: Final[dict[str, type[SimulatedProvider]]] = {
     "openai": SimulatedOpenAI,
     "anthropic": SimulatedAnthropic,
     "gemini": SimulatedGemini,
+    "bedrock": SimulatedBedrock,
+    "cohere": SimulatedCohere,
+    "ollama": SimulatedOllama,
 }
 
 

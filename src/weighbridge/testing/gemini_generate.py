@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from weighbridge.core.codec import encode_json, pretty_json
 from weighbridge.core.terms import Usage
-from weighbridge.testing.generation import Finish, Generation, Prompt, Tool, call_tokens, count_tokens, vector
+from weighbridge.testing.generation import Finish, Generation, Prompt, Tool, call_tokens, count_tokens, stable_id, vector
 from weighbridge.testing.invoice import Bill
 from weighbridge.testing.provider import Call
 from weighbridge.testing.reply import Chunk, RefusalError, Reply, json_reply
@@ -269,9 +270,13 @@ class _Run:
             yield {"text": generation.thought, "thought": True}, tokens
         for piece, so_far in generation.text_with_tokens():
             yield {"text": piece}, so_far
-        for call in generation.calls:
+        for place, call in enumerate(generation.calls):
             tokens += call_tokens(call)
-            yield {"functionCall": {"name": call.name, "args": call.arguments}}, tokens
+            part: dict[str, Any] = {"functionCall": {"name": call.name, "args": call.arguments}}
+            if generation.thought and place == 0:
+                # The first of a step's calls is signed (https://ai.google.dev/gemini-api/docs/thought-signatures).
+                part["thoughtSignature"] = b64encode(stable_id("sig", self.id, call.id).encode()).decode()
+            yield part, tokens
 
     def _candidate(self, index: int, parts: list[dict[str, Any]], *, finish: bool) -> dict[str, Any]:
         candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}}

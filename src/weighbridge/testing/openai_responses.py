@@ -9,7 +9,17 @@ import msgspec
 
 from weighbridge.core.codec import encode_json
 from weighbridge.core.terms import Usage
-from weighbridge.testing.generation import CREATED, Finish, Generation, Prompt, Tool, ToolCall, call_tokens, fragments
+from weighbridge.testing.generation import (
+    CREATED,
+    Finish,
+    Generation,
+    Prompt,
+    Tool,
+    ToolCall,
+    call_tokens,
+    fragments,
+    stable_id,
+)
 from weighbridge.testing.invoice import Bill
 from weighbridge.testing.openai_chat import Probability, PromptCache, Temperature, check_schema, served_tier
 from weighbridge.testing.openai_errors import invalid
@@ -280,11 +290,20 @@ class _Run:
     def _output(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         if self.generation.thought:
-            items.append({"id": f"rs_{self.id[5:]}", "type": "reasoning", "summary": []})
+            items.append(self._reasoning())
         items += [self._function_call(call, status="completed", arguments=call.json) for call in self.generation.calls]
         if not self.generation.calls:
             items.append(self._message(status="completed", content=[_text_part(self.generation.text)]))
         return items
+
+    def _reasoning(self) -> dict[str, Any]:
+        """The thought: its summary if one was asked for, and the whole of it sealed, to be sent back, where nothing is stored."""
+        item: dict[str, Any] = {"id": f"rs_{self.id[5:]}", "type": "reasoning", "summary": []}
+        if (self.request.reasoning or {}).get("summary"):
+            item["summary"] = [{"type": "summary_text", "text": self.generation.thought}]
+        if "reasoning.encrypted_content" in (self.request.include or ()):
+            item["encrypted_content"] = stable_id("gAAAA", self.id, self.generation.thought)
+        return item
 
     def _message(self, *, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": f"msg_{self.id[5:]}", "type": "message", "status": status, "content": content, "role": "assistant"}
@@ -309,9 +328,8 @@ class _Run:
         place = 0
         tokens = self.generation.thought_tokens
         if self.generation.thought:
-            item = {"id": f"rs_{self.id[5:]}", "type": "reasoning", "summary": []}
-            yield "response.output_item.added", {"output_index": 0, "item": item}, tokens
-            yield "response.output_item.done", {"output_index": 0, "item": item}, tokens
+            for kind, fields in self._reasoning_events():
+                yield kind, fields, tokens
             place = 1
         for place_of_call, call in enumerate(self.generation.calls, place):
             tokens += call_tokens(call)
@@ -321,6 +339,19 @@ class _Run:
             yield from self._text_events(place, tokens)
         finished = self.finished()
         yield f"response.{finished['status']}", {"response": finished}, self.generation.tokens
+
+    def _reasoning_events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        item = self._reasoning()
+        yield "response.output_item.added", {"output_index": 0, "item": {**item, "summary": []}}
+        at = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
+        for part in item["summary"]:
+            text = part["text"]
+            yield "response.reasoning_summary_part.added", at | {"part": {**part, "text": ""}}
+            for fragment in fragments(text):
+                yield "response.reasoning_summary_text.delta", at | {"delta": fragment}
+            yield "response.reasoning_summary_text.done", at | {"text": text}
+            yield "response.reasoning_summary_part.done", at | {"part": part}
+        yield "response.output_item.done", {"output_index": 0, "item": item}
 
     def _call_events(self, call: ToolCall, place: int) -> Iterator[tuple[str, dict[str, Any]]]:
         at = {"item_id": f"fc_{call.id}", "output_index": place}
