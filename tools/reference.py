@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from weighbridge.config.json_schema import config_json_schema
+from weighbridge.config.provider_reference import providers_markdown
 from weighbridge.config.reference import reference_markdown
 from weighbridge.config.template import initial_config
 
@@ -16,6 +17,7 @@ def generated() -> dict[Path, str]:
     """Each file and what it has to hold."""
     return {
         ROOT / "docs/reference/configuration.md": reference_markdown(),
+        ROOT / "docs/reference/providers.md": providers_markdown(),
         ROOT / "docs/reference/weighbridge.schema.json": config_json_schema(),
         ROOT / "examples/weighbridge.yaml": initial_config(),
     }

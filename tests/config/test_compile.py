@@ -10,9 +10,11 @@ from weighbridge.config.load import load_config
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.core.codec import encode_private, private_decoder
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey
+from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey, WireFormat
 from weighbridge.pipeline.plan import Limits, Plan
-from weighbridge.providers.base import AuthStyle, Provider
+from weighbridge.providers.base import AuthStyle, CallPath, Provider
+from weighbridge.providers.catalog import load_catalog
+from weighbridge.providers.cloud_accounts import AwsAccount, EntraAccount, GoogleAccount
 
 DIRECT = ProxyRules()
 
@@ -118,6 +120,114 @@ def test_a_server_that_only_speaks_like_a_vendor_does_not_claim_its_models(load)
     assert provider_of(loaded, "vllm").patterns == ()
     assert "gpt-*" in provider_of(loaded, "openai").patterns
     assert "gpt-*" in provider_of(loaded, "second").patterns
+
+
+def base_of(provider: Provider, dialect: Dialect) -> str:
+    base = provider.bases[dialect]
+    return f"{base.origin.scheme}://{base.origin.host}{base.path}"
+
+
+def test_a_provider_is_asked_in_its_rows_formats_and_forwarded_to_in_those_that_are_the_vendors_own(load) -> None:
+    provider = provider_of(load("providers:\n  deepseek: {api_key: k}\n"), "deepseek")
+    assert list(provider.formats) == [WireFormat.OPENAI_CHAT, WireFormat.ANTHROPIC_MESSAGES, WireFormat.OPENAI_RESPONSES]
+    assert provider.native_formats == set(provider.formats)
+    assert provider.formats[WireFormat.OPENAI_CHAT] == CallPath("/chat/completions")
+    assert (provider.quirks.reasoning_style, provider.quirks.max_tokens_field) == ("thinking_type", "max_tokens")
+    assert provider.lists_models == "/models"
+
+
+def test_another_server_that_speaks_as_openai_does_is_asked_for_chats_and_forwarded_whatever_comes(load) -> None:
+    loaded = load(
+        "providers:\n  mine: {type: openai, base_url: http://h/v1, base_urls: {anthropic: http://h}}\n"
+        "  openai: {api_key: k, base_url: https://eu.test/v1}\n"
+    )
+    mine, openai = provider_of(loaded, "mine"), provider_of(loaded, "openai")
+    assert list(mine.formats) == [WireFormat.OPENAI_CHAT, WireFormat.ANTHROPIC_MESSAGES]
+    assert mine.native_formats == {
+        WireFormat.OPENAI_CHAT,
+        WireFormat.OPENAI_RESPONSES,
+        WireFormat.OPENAI_COMPLETIONS,
+        WireFormat.ANTHROPIC_MESSAGES,
+    }
+    assert mine.quirks.max_tokens_field == "max_tokens"
+    assert mine.operations == {}
+    assert WireFormat.OPENAI_RESPONSES in openai.formats
+    assert openai.quirks.max_tokens_field == "max_completion_tokens"
+    assert openai.operations["embeddings"] == "openai"
+
+
+def test_a_server_of_a_known_kind_is_that_at_another_address_too(load) -> None:
+    provider = provider_of(load("providers:\n  gpu1: {type: vllm, base_url: http://10.0.0.1/v1}\n"), "gpu1")
+    assert provider.quirks.reasoning_style == "chat_template"
+    assert provider.operations["rerank"] == "jina"
+    assert WireFormat.OPENAI_RESPONSES in provider.formats
+    assert WireFormat.ANTHROPIC_MESSAGES not in provider.formats
+
+
+def test_formats_and_quirks_of_the_file_replace_those_of_the_row(load) -> None:
+    text = (
+        "providers:\n  mine: {type: openai, base_url: http://h/v1, formats: [openai-responses, gemini-generate],\n"
+        "    quirks: {images: none, max_stop: '4', default_max_tokens: [['*', 100]]}}\n"
+    )
+    provider = provider_of(load(text), "mine")
+    assert list(provider.formats) == [WireFormat.OPENAI_RESPONSES]
+    assert provider.native_formats == {WireFormat.OPENAI_RESPONSES}
+    assert (provider.quirks.images, provider.quirks.max_stop, provider.quirks.max_tokens_field) == ("none", 4, "max_tokens")
+    assert provider.quirks.max_tokens_for("x") == 100
+
+
+def test_bedrock_has_its_region_and_is_signed_for_by_an_account(load) -> None:
+    text = "providers:\n  bedrock: {region: eu-west-1, aws: {role_arn: arn:aws:iam::1:role/r, secret_access_key: s}}\n"
+    provider = provider_of(load(text), "bedrock")
+    assert base_of(provider, Dialect.BEDROCK) == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    assert (provider.auth, provider.credentials) == (AuthStyle.AWS, ())
+    assert provider.account == AwsAccount(
+        region="eu-west-1", service="bedrock", role_arn="arn:aws:iam::1:role/r", secret_access_key=Secret("s")
+    )
+    assert provider.native_formats == frozenset()
+    assert provider.variables == {"region": "eu-west-1"}
+
+
+def test_a_key_of_a_cloud_goes_before_an_account(load) -> None:
+    provider = provider_of(load("providers:\n  bedrock: {region: eu-west-1, api_key: k}\n"), "bedrock")
+    assert (provider.auth, provider.account) == (AuthStyle.BEARER, None)
+
+
+def test_vertex_has_an_address_for_each_publisher(load, tmp_path) -> None:
+    (tmp_path / "sa.json").write_text("{}")
+    text = "providers:\n  vertex: {project: p, location: us-east5, google: {credentials_file: sa.json, quota_project: q}}\n"
+    provider = provider_of(load(text), "vertex")
+    start = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/"
+    assert base_of(provider, Dialect.GEMINI) == start + "google"
+    assert base_of(provider, Dialect.ANTHROPIC) == start + "anthropic"
+    assert provider.formats[WireFormat.GEMINI_GENERATE].stream == "/models/{model}:streamGenerateContent?alt=sse"
+    assert provider.account == GoogleAccount(credentials_file=str(tmp_path / "sa.json"), quota_project="q")
+
+
+def test_azure_has_a_version_in_the_query_of_its_deployments_and_a_token_without_a_key(load) -> None:
+    text = "providers:\n  azure-deployments: {resource: r, api_version: v, entra: {tenant_id: t, client_id: c, client_secret: s}}\n"
+    provider = provider_of(load(text), "azure-deployments")
+    path = provider.formats[WireFormat.OPENAI_CHAT]
+    assert (path.whole, path.query) == ("/deployments/{model}/chat/completions", "api-version=v")
+    assert provider.operation_paths["embeddings"].query == "api-version=v"
+    assert provider.auth is AuthStyle.ENTRA
+    assert provider.account == EntraAccount("t", "c", Secret("s"))
+
+
+def test_a_clouds_own_address_replaces_the_first_and_needs_no_parts(load) -> None:
+    provider = provider_of(load("providers:\n  azure: {api_key: k, base_url: https://proxy.test/x}\n"), "azure")
+    assert base_of(provider, Dialect.OPENAI) == "https://proxy.test/x"
+    assert provider.auth is AuthStyle.API_KEY
+
+
+def test_every_row_compiles_and_travels(load) -> None:
+    entries = "".join(
+        f"  {name}: {{api_key: k, region: r, project: p, resource: r, account: a}}\n" for name in load_catalog() if name != "demo"
+    )
+    plan = plan_of(load("server: {port: 9}\nproviders:\n" + entries))
+    assert len(plan.providers) == len(load_catalog()) - 1
+    assert private_decoder(Plan)(encode_private(plan)) == plan
+    assert all("{" not in base.path + base.origin.host for provider in plan.providers for base in provider.bases.values())
 
 
 def test_routes_keep_their_order(load) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from weighbridge.config.completion import environment_key, providers_from_environment
+from weighbridge.config.completion import environment_key, environment_values, providers_from_environment
 from weighbridge.config.load import load_config
 from weighbridge.config.problems import ConfigError
 from weighbridge.core.secret import Secret
@@ -38,6 +38,55 @@ def test_a_silent_entry_takes_its_key_from_the_usual_variable(load) -> None:
 def test_the_usual_key_goes_to_the_usual_address_only(load, entry: str) -> None:
     config = load("providers:\n  vllm: {type: openai, " + entry + "}\n", OPENAI_API_KEY="sk-1").config
     assert config.providers["vllm"].secrets == ()
+
+
+def test_without_a_file_a_cloud_is_on_if_its_address_is_known_and_a_variant_never() -> None:
+    key = {"AZURE_OPENAI_API_KEY": "k"}
+    assert list(providers_from_environment(CATALOG, key)) == ["demo"]
+    assert list(providers_from_environment(CATALOG, {**key, "AZURE_OPENAI_ENDPOINT": "https://mine.openai.azure.com/"})) == [
+        "azure",
+        "demo",
+    ]
+    assert list(providers_from_environment(CATALOG, {"DASHSCOPE_API_KEY": "k"})) == ["alibaba", "demo"]
+
+
+def test_an_address_has_its_parts_from_the_environment_in_the_rows_order() -> None:
+    environ = {"AZURE_OPENAI_ENDPOINT": "https://mine.openai.azure.com/", "OPENAI_API_VERSION": " 2025-01-01 "}
+    assert environment_values(CATALOG["azure-deployments"], environ) == {"resource": "mine", "api_version": "2025-01-01"}
+    assert environment_values(CATALOG["azure"], {"AZURE_RESOURCE_NAME": "b", "AZURE_OPENAI_RESOURCE": "a"}) == {"resource": "a"}
+    assert environment_values(CATALOG["openai"], environ) == {}
+
+
+def test_a_part_of_an_address_comes_from_the_file_or_else_from_the_environment(load) -> None:
+    text = "providers:\n  bedrock: {region: eu-west-1}\n  vertex: {project: p}\n"
+    providers = load(text, AWS_REGION="us-east-1", GOOGLE_CLOUD_PROJECT="q", GOOGLE_CLOUD_LOCATION="us-east5").config.providers
+    assert providers["bedrock"].region == "eu-west-1"
+    assert (providers["vertex"].project, providers["vertex"].location) == ("p", "us-east5")
+
+
+def test_a_part_of_an_address_that_nobody_tells_is_a_problem_with_the_way_out(refused) -> None:
+    assert refused("providers:\n  bedrock:\n") == [
+        "2: providers.bedrock: has no `region`, which is part of its address; set AWS_REGION, or give it `region`"
+    ]
+    assert refused("providers:\n  azure: {api_key: k}\n") == [
+        "2: providers.azure: has no `resource`, which is part of its address; set AZURE_OPENAI_RESOURCE, or give it `resource`"
+    ]
+
+
+def test_an_address_of_ones_own_needs_no_parts(load) -> None:
+    load("providers:\n  azure: {api_key: k, base_url: 'https://proxy.test/openai/v1'}\n")
+
+
+def test_a_setting_that_looks_like_a_key_is_none(load) -> None:
+    text = "providers:\n  azure-deployments: {resource: r, api_version: '2024-10-21'}\n"
+    config = load(text, AZURE_OPENAI_API_KEY="k").config
+    assert config.providers["azure-deployments"].secrets == (Secret("k"),)
+
+
+def test_a_cloud_without_a_key_is_asked_by_an_account(load) -> None:
+    assert load("providers:\n  bedrock: {region: us-east-1}\n").config.providers["bedrock"].secrets == ()
+    config = load("providers:\n  bedrock: {region: us-east-1}\n", AWS_BEARER_TOKEN_BEDROCK="t").config
+    assert config.providers["bedrock"].secrets == (Secret("t"),)
 
 
 def test_with_a_file_addresses_come_from_the_file_alone(load) -> None:

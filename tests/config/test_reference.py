@@ -4,7 +4,6 @@ from pathlib import Path
 
 from weighbridge.config.reference import reference_markdown
 from weighbridge.config.schema import Provider, ServerLimits
-from weighbridge.providers.catalog import load_catalog
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 
@@ -35,11 +34,3 @@ def test_defaults_are_shown_as_an_operator_writes_them() -> None:
     assert "| `max_body` | size | `64MB` |" in page
     assert "| `connect` | duration | `10s` |" in page
     assert "| `cert_file` | path | required |" in page
-
-
-def test_every_provider_of_the_catalogue_is_listed_with_its_key_and_source() -> None:
-    page = reference_markdown()
-    for name, row in load_catalog().items():
-        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` | ") and row.title in line)
-        assert all(variable in line for variable in row.env)
-        assert row.source in line

@@ -37,7 +37,7 @@ def said(text: str) -> list[str]:
         ("server: {workers: true}", "f:1: server.workers: must be a whole number"),
         ("server: {auth: maybe}", "f:1: server.auth: must be 'required' or 'none'"),
         ("providers: {V1: {}}", "f:1: providers.V1: a provider's name has lower-case letters"),
-        ("providers: {x: {base_urls: {opanai: http://h}}}", "f:1: providers.x.base_urls.opanai: must be 'openai', 'anthropic' or"),
+        ("providers: {x: {base_urls: {opanai: http://h}}}", "f:1: providers.x.base_urls.opanai: must be 'openai', 'anthropic',"),
         ("data_dir: 5", "f:1: data_dir: must be text; put it in quotes"),
     ],
 )

@@ -13,27 +13,36 @@ from weighbridge.cli.console import note, say, show_table
 from weighbridge.core.codec import pretty_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from weighbridge.control.live_models import LiveList
     from weighbridge.pipeline.plan import Plan
 
 
 class ModelRow(msgspec.Struct, frozen=True):
-    """A model at a provider and the routes that lead to it. `is_pattern`: `model` stands for every name that it matches."""
+    """A model at a provider and the routes that lead to it. `is_pattern`: `model` stands for every name that it matches. `is_live`:
+    the provider listed it just now."""
 
     provider: str
     model: str
     routes: tuple[str, ...]
     is_pattern: bool = False
+    is_live: bool = False
 
 
 def models(
     config: ConfigOption = None,
     *,
+    live: Annotated[bool, typer.Option("--live", help="Ask the providers for their lists, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models that callers may ask for, by provider, with the routes to them."""
     from weighbridge.config.compile import compile_plan
 
-    rows = model_rows(compile_plan(read_config(config), version=1, stored_keys=()))
+    plan = compile_plan(read_config(config), version=1, stored_keys=())
+    if live:
+        plan = _asked(plan)
+    rows = model_rows(plan)
     if as_json:
         say(pretty_json(rows))
         return
@@ -53,9 +62,42 @@ def model_rows(plan: Plan) -> list[ModelRow]:
             routes.setdefault((deployment.provider, deployment.model), []).append(route.requested_model)
     rows: list[ModelRow] = []
     for provider in plan.providers:
-        routed = [model for name, model in routes if name == provider.name and model not in provider.models]
+        known = {*provider.models, *provider.live_models}
+        routed = [model for name, model in routes if name == provider.name and model not in known]
+        live = set(provider.live_models)
         rows += [
-            ModelRow(provider.name, model, tuple(routes.get((provider.name, model), ()))) for model in (*provider.models, *routed)
+            ModelRow(provider.name, model, tuple(routes.get((provider.name, model), ())), is_live=model in live)
+            for model in (*provider.models, *routed, *provider.live_models)
         ]
         rows += [ModelRow(provider.name, pattern, (), is_pattern=True) for pattern in provider.patterns]
     return rows
+
+
+def _asked(plan: Plan) -> Plan:
+    """The plan with what the providers list; who gave no list is noted with the reason."""
+    import asyncio
+
+    from weighbridge.control.live_models import with_live_models
+
+    lists = asyncio.run(_lists(plan))
+    _note_failures(lists)
+    return with_live_models(plan, lists)
+
+
+async def _lists(plan: Plan) -> list[LiveList]:
+    from weighbridge.control.live_models import LiveModels
+    from weighbridge.core.clock import SystemClock
+    from weighbridge.http.client import HttpClient
+
+    clock = SystemClock()
+    client = HttpClient(clock=clock, limits=plan.limits)
+    try:
+        return await LiveModels(client, clock).lists(plan.providers)
+    finally:
+        await client.close()
+
+
+def _note_failures(lists: Iterable[LiveList]) -> None:
+    for answer in lists:
+        if answer.error:
+            note(f"{answer.provider}: {answer.error}")

@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from weighbridge.config import schema
+from weighbridge.config.accounts import account_of
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey
+from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey, WireFormat
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
-from weighbridge.providers.catalog import CatalogRow, load_catalog
+from weighbridge.providers.catalog import DIALECT_OF, FORMATS_OF, CatalogRow, Elsewhere, formats_of, load_catalog, natively_spoken
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,15 +56,30 @@ def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRo
     credentials = tuple(Credential(f"{name}#{i}", secret) for i, secret in enumerate(entry.secrets, 1))
     # At another address the row's names may mean other models, unless the entry says by its name that it is the row.
     is_the_row = name == row.name or not (entry.base_url or entry.base_urls)
+    elsewhere = None if is_the_row else row.elsewhere
+    given: dict[str, str] = {variable: value for variable in row.variables if (value := getattr(entry, variable)) is not None}
+    values = row.values_for(given)
+    addresses = {dialect: row.fill(url, values) for dialect, url in _addresses(entry, row).items()}
+    spoken = [f for f in _spoken(entry, row, elsewhere) if DIALECT_OF[f] in addresses]
+    formats = {f: row.fill_path(row.call_path(f), values) for f in spoken}
+    paths = {} if elsewhere else row.operation_paths
     return Provider(
         name=name,
-        bases={d: parse_base(url, tls=tls, proxy=entry.proxy, rules=rules) for d, url in _addresses(entry, row).items()},
-        auth=row.auth if credentials else AuthStyle.NONE,
+        bases={d: parse_base(url, tls=tls, proxy=entry.proxy, rules=rules) for d, url in addresses.items()},
+        auth=row.auth if credentials else row.identity or AuthStyle.NONE,
         credentials=credentials,
         headers=tuple(entry.headers.items()),
         models=tuple(entry.models) if entry.models is not None else row.models if is_the_row else (),
         patterns=row.patterns if is_the_row else (),
         deadlines=_deadlines(entry.timeouts),
+        formats=formats,
+        native_formats=natively_spoken(formats) if elsewhere is None or entry.formats else formats_of(addresses),
+        quirks=msgspec.structs.replace(elsewhere.quirks if elsewhere else row.quirks, **entry.quirks),
+        operations={} if elsewhere else {str(name): style for name, style in row.operations.items()},
+        variables=values,
+        lists_models=row.model_list,
+        account=None if credentials else account_of(entry, row, values),
+        operation_paths={str(name): row.fill_path(path, values) for name, path in paths.items()},
     )
 
 
@@ -70,6 +88,15 @@ def _addresses(entry: schema.Provider, row: CatalogRow) -> Mapping[Dialect, str]
         return row.dialects
     named = {Dialect(dialect): url for dialect, url in entry.base_urls.items()}
     return named if entry.base_url is None else {row.main_dialect: entry.base_url, **named}
+
+
+def _spoken(entry: schema.Provider, row: CatalogRow, elsewhere: Elsewhere | None) -> Sequence[WireFormat]:
+    if entry.formats is not None:
+        return entry.formats
+    known = elsewhere.formats if elsewhere else row.spoken
+    # An address for a dialect that the row does not have: the format that everybody has who speaks it.
+    added = [FORMATS_OF[Dialect(dialect)][0] for dialect in entry.base_urls if Dialect(dialect) not in row.dialects]
+    return [*known, *added]
 
 
 def _tls(section: schema.ProviderTls) -> Tls:
@@ -88,7 +115,7 @@ def _deadlines(section: schema.Timeouts) -> Deadlines:
 
 def _route(name: str, route: schema.Route) -> Route:
     targets = (target.partition("/") for target in route.targets)
-    return Route(name, tuple(Deployment(provider, model) for provider, _, model in targets))
+    return Route(name, tuple(Deployment(provider, model) for provider, _, model in targets), route.strict)
 
 
 def _key(key: schema.Key) -> VirtualKey:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from weighbridge.config.document import Document
 from weighbridge.config.problems import ConfigProblem, PathParts, did_you_mean, format_path
 from weighbridge.config.proxies import is_loopback
-from weighbridge.config.schema import Server
+from weighbridge.config.schema import Provider, Server
 from weighbridge.core.secret import Secret
 from weighbridge.providers.catalog import CatalogRow
 
@@ -24,11 +24,16 @@ Raw = dict[str, object]
 
 
 def providers_from_environment(catalog: Mapping[str, CatalogRow], environ: Mapping[str, str]) -> Raw:
-    """Provider entries for a gateway without a file: those whose key is in the environment, and what is built in."""
+    """Provider entries for a gateway without a file: those whose key is in the environment, and what is built in.
+
+    Not those whose address has a part that the environment does not tell, and of providers that share a key only the first.
+    """
     entries: Raw = {}
     for name, row in catalog.items():
         key = environment_key(row, environ)
         if key is None and any(not url.startswith("demo:") for url in row.dialects.values()):
+            continue
+        if row.variant_of or set(row.needed(own_address=False)) - row.values_for(environment_values(row, environ)).keys():
             continue
         entry: Raw = {} if key is None else {"api_key": key}
         if row.base_url_env and (url := environ.get(row.base_url_env)):
@@ -42,8 +47,14 @@ def environment_key(row: CatalogRow, environ: Mapping[str, str]) -> Secret | Non
     return next((Secret(key) for name in row.env if (key := environ.get(name, "").strip())), None)
 
 
+def environment_values(row: CatalogRow, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the environment says of the variable parts of a provider's addresses."""
+    held = {name: next((v for e in part.env if (v := environ.get(e, "").strip())), "") for name, part in row.variables.items()}
+    return {name: row.variables[name].read(value) for name, value in held.items() if value}
+
+
 class Completion:
-    """Fills in keys from the environment and collects the problems that concern more than one section."""
+    """Fills in keys and parts of addresses from the environment and collects the problems that concern more than one section."""
 
     def __init__(self, document: Document, catalog: Mapping[str, CatalogRow], environ: Mapping[str, str]) -> None:
         self.problems: list[ConfigProblem] = []
@@ -52,7 +63,7 @@ class Completion:
         self._environ = environ
 
     def complete(self, raw: Raw) -> Raw:
-        """The document with its providers' keys."""
+        """The document with its providers' keys, regions and the like."""
         providers = _mapping(raw.get("providers"))
         completed = {**raw, "providers": {name: self._provider(name, entry) for name, entry in providers.items()}}
         self._check_own_address(raw, providers)
@@ -70,14 +81,30 @@ class Completion:
         if row is None:
             self._refuse_type(name, entry, kind)
             return entry
+        return self._with_key(name, self._with_variables(name, entry, row), row)
+
+    def _with_key(self, name: str, entry: Raw, row: CatalogRow) -> Raw:
         # A misspelt field says as well that the entry is not silent; the schema tells of the spelling.
-        if not row.env or any(did_you_mean(field, _KEY_OR_ADDRESS) for field in entry):
+        if not row.env or any(_is_key_or_address(field) for field in entry):
             return entry
         key = environment_key(row, self._environ)
         if key is None:
-            self._refuse(("providers", name), "has no key", f"set {row.env[0]}, or give it `api_keys`")
+            if row.identity is None:
+                self._refuse(("providers", name), "has no key", f"set {row.env[0]}, or give it `api_keys`")
             return entry
         return {**entry, "api_key": key}
+
+    def _with_variables(self, name: str, entry: Raw, row: CatalogRow) -> Raw:
+        if not row.variables:
+            return entry
+        found = {name: value for name, value in environment_values(row, self._environ).items() if name not in entry}
+        known = entry.keys() | row.values_for(found).keys()
+        for variable in row.needed(own_address=bool(entry.keys() & {"base_url", "base_urls"})):
+            if variable not in known:
+                variables = row.variables[variable].env
+                advice = f"give it `{variable}`" if not variables else f"set {variables[0]}, or give it `{variable}`"
+                self._refuse(("providers", name), f"has no `{variable}`, which is part of its address", advice)
+        return {**entry, **found}
 
     def _refuse_type(self, name: str, entry: Raw, kind: object) -> None:
         if not isinstance(kind, str):
@@ -139,6 +166,12 @@ class Completion:
 
     def _refuse(self, path: PathParts, message: str, suggestion: str | None) -> None:
         self.problems.append(ConfigProblem(format_path(path), self._document.line_of(path), message, suggestion))
+
+
+def _is_key_or_address(field: str) -> bool:
+    if field in _KEY_OR_ADDRESS:
+        return True
+    return field not in Provider.model_fields and did_you_mean(field, _KEY_OR_ADDRESS) is not None
 
 
 def _mapping(value: object) -> Raw:

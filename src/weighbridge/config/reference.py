@@ -11,13 +11,12 @@ from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from weighbridge.config.schema import Config
-from weighbridge.providers.catalog import load_catalog
 
 _HEAD: Final = """\
 # Configuration
 
 One YAML file. `weighbridge init` writes a first one, `weighbridge check-config` checks one. This page is made from the
-schema.
+schema. Which providers there are is told on [a page of its own](providers.md).
 
 ## How values are written
 
@@ -37,7 +36,8 @@ and `22:30` are text. Anchors and aliases work; top-level keys that begin with `
 
 ## Without a file
 
-Every provider of the catalogue whose usual environment variable is set is on, and so is `demo`. `OPENAI_BASE_URL`,
+Every provider of the catalogue whose usual environment variable is set is on, and so is `demo`. Of providers that share a key
+only the first is on, and a cloud only if the parts of its address are set as well. `OPENAI_BASE_URL`,
 `ANTHROPIC_BASE_URL` and `GOOGLE_GEMINI_BASE_URL` replace those providers' addresses. With a file, an entry that names neither
 a key nor an address takes its key from the usual variable, and addresses come from the file alone.
 
@@ -51,7 +51,7 @@ without a port, or `*`. Loopback addresses are always reached directly. A provid
 
 def reference_markdown() -> str:
     """The page `docs/reference/configuration.md`."""
-    return "\n".join([_HEAD, *_sections(Config, ""), *_catalogue()]) + "\n"
+    return "\n".join([_HEAD, *_sections(Config, "")])
 
 
 def _sections(section: type[BaseModel], path: str) -> Iterator[str]:
@@ -66,16 +66,6 @@ def _sections(section: type[BaseModel], path: str) -> Iterator[str]:
     yield ""
     for child_path, child in inner:
         yield from _sections(child, child_path)
-
-
-def _catalogue() -> Iterator[str]:
-    yield "## Catalogue\n\nProviders that need no `type` and no `base_url`. The address that `base_url` replaces is the first.\n"
-    yield "| name | provider | key | speaks |\n|---|---|---|---|"
-    for row in load_catalog().values():
-        title = f"[{row.title}]({row.source})" if row.source else row.title
-        keys = " or ".join(f"`{name}`" for name in row.env) or "none"
-        places = ", ".join(f"{dialect.value} at `{url}`" for dialect, url in row.dialects.items())
-        yield f"| `{row.name}` | {title} | {keys} | {places if row.source else 'all three, built in'} |"
 
 
 def _one_line(text: str) -> str:

@@ -38,10 +38,11 @@ from weighbridge.config.fields import (
     Target,
     choice_schema,
 )
+from weighbridge.config.provider_fields import FormatName, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
 from weighbridge.core.secret import Secret
 
-DialectName = Literal["openai", "anthropic", "gemini"]
+DialectName = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
 
 
 class Section(BaseModel):
@@ -187,6 +188,45 @@ class ProviderTls(Section):
         return self
 
 
+class AwsIdentity(Section):
+    """An AWS account. Without any of these: the environment, the shared profile, the role of the machine, as for the AWS CLI."""
+
+    access_key_id: SecretText | None = None
+    """A fixed access key."""
+    secret_access_key: SecretText | None = None
+    """The access key's secret."""
+    session_token: SecretText | None = None
+    """The token of temporary keys."""
+    profile: str | None = None
+    """A section of the shared configuration (`~/.aws`)."""
+    role_arn: str | None = None
+    """A role to assume with what was found."""
+    external_id: str | None = None
+    """What the role's owner asks for."""
+
+
+class GoogleIdentity(Section):
+    """A Google Cloud account. Without any of these: Application Default Credentials."""
+
+    credentials_file: ReadableFile | None = None
+    """JSON file of a service account, or of another identity that Google's library knows."""
+    quota_project: str | None = None
+    """The project that pays, where it is not the account's own."""
+
+
+class EntraIdentity(Section):
+    """A Microsoft Entra ID account. Without any of these: the environment, the machine's managed identity, the Azure CLI."""
+
+    tenant_id: str | None = None
+    """The directory of an application."""
+    client_id: str | None = None
+    """The application; alone, a managed identity."""
+    client_secret: SecretText | None = None
+    """The application's secret."""
+    scope: str | None = None
+    """What the token is for. The provider's own if not given."""
+
+
 class Provider(Section):
     """A provider. Everything is optional where the catalogue knows the provider; the name then says which it is."""
 
@@ -214,6 +254,31 @@ class Provider(Section):
     proxy: ProxyUrl | None = None
     """HTTP proxy to this provider, `http://user:password@host:port`. If not given, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
     count."""
+    region: UrlPart | None = None
+    """The cloud's region (`us-east-1`), where the address has one. This and the next five come from the usual environment
+    variables if they are not given."""
+    project: UrlPart | None = None
+    """The cloud project."""
+    location: UrlPart | None = None
+    """The location of a Google Cloud project's models (`global`, `europe-west1`)."""
+    resource: UrlPart | None = None
+    """The name of an Azure resource, or of a Databricks or Snowflake host."""
+    account: UrlPart | None = None
+    """The account that is part of the address."""
+    api_version: UrlPart | None = None
+    """The `api-version` of Azure's deployments."""
+    aws: AwsIdentity = Field(default_factory=AwsIdentity)
+    """Who asks Amazon Bedrock, where it is no API key."""
+    google: GoogleIdentity = Field(default_factory=GoogleIdentity)
+    """Who asks Vertex AI, where it is no API key."""
+    entra: EntraIdentity = Field(default_factory=EntraIdentity)
+    """Who asks Azure, where it is no API key."""
+    formats: Annotated[list[FormatName], Field(min_length=1)] | None = None
+    """Formats that the server can be asked in, the best first, in place of the catalogue's. Requests in another are
+    translated."""
+    quirks: QuirkValues = {}
+    """In what the server differs from its dialect's vendor, in place of the catalogue's facts. The page on providers lists
+    them."""
 
     @model_validator(mode="after")
     def _one_way_to_give_keys(self) -> Provider:
@@ -232,6 +297,9 @@ class Route(Section):
 
     targets: Annotated[list[Target], Field(min_length=1, max_length=32)]
     """`provider/model`, in order of preference."""
+    strict: bool = False
+    """Refuse a request that cannot be translated for its target without loss, in place of naming the losses in
+    `x-weighbridge-edits`."""
 
     @model_validator(mode="before")
     @classmethod

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
+from fnmatch import fnmatchcase
 
 import msgspec
 
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deadlines, Dialect, Origin
+from weighbridge.core.terms import Deadlines, Dialect, Origin, WireFormat
+from weighbridge.providers.cloud_accounts import CloudAccount
+from weighbridge.wire.codecs import Framing
+from weighbridge.wire.quirks import NO_QUIRKS, Quirks
 
 
 class AuthStyle(Enum):
@@ -23,6 +27,12 @@ class AuthStyle(Enum):
     """`api-key: K` (Azure)."""
     NONE = "none"
     """No key (a server of one's own)."""
+    AWS = "aws"
+    """Requests signed with AWS credentials (SigV4), or a Bedrock API key as a bearer token."""
+    GOOGLE = "google"
+    """An OAuth token of a Google Cloud account (Vertex AI)."""
+    ENTRA = "entra"
+    """An OAuth token of Microsoft Entra ID (Azure)."""
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -39,8 +49,39 @@ class Base(msgspec.Struct, frozen=True):
     path: str
 
 
+class CallPath(msgspec.Struct, frozen=True):
+    """Where a format is called, relative to its dialect's base; `{model}` stands for the percent-encoded model.
+
+    `stream` is used for streams where that is another path. `query` is appended to both (`api-version=…`).
+    `model_in_body` and `body_fields` say what the body needs here: Claude on Vertex and Bedrock has no `model` in its body but
+    `"anthropic_version": "vertex-2023-10-16"`. A path that is called by bytes forwarded untouched is not looked up here.
+    """
+
+    whole: str
+    stream: str = ""
+    query: str = ""
+    model_in_body: bool = True
+    stream_in_body: bool = True
+    """False where the path alone says whether to stream, and a `stream` field is refused."""
+    body_fields: dict[str, str] = {}
+    framing: Framing | None = None
+    """Where it differs from the format's own: Claude's events in AWS frames (Bedrock invoke)."""
+    from_root: bool = False
+    """The path counts from the base URL as it is written, without the version that the vendor's SDK would put in between."""
+    models: tuple[str, ...] = ()
+    """Globs of the models that are asked this way; empty: all. A cloud serves several vendors' models, each in its own format."""
+
+    def serves(self, model: str) -> bool:
+        """Whether a model is asked this way."""
+        return not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
 class Provider(msgspec.Struct, frozen=True):
     """A configured provider.
+
+    `formats` are the formats in which it can be asked for an answer, the best first, each with its path; a caller's own format
+    is forwarded untouched where the provider speaks it (`native_formats`), and translated otherwise. `quirks` say in what it
+    differs.
 
     `bases` has an entry for each dialect that it speaks. `models` are the names that it is known to serve, listed by
     `/v1/models`; `patterns` are globs (`gpt-*`) for a bare model name that no provider lists. `headers` are added to every
@@ -55,3 +96,21 @@ class Provider(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     deadlines: Deadlines = Deadlines()
+    formats: dict[WireFormat, CallPath] = {}
+    native_formats: frozenset[WireFormat] = frozenset()
+    """Formats in which a caller's bytes may be forwarded as they are. Azure's, Vertex's and Bedrock's paths and bodies differ from
+    the vendor's, so that a request to them is always written anew or spliced."""
+    quirks: Quirks = NO_QUIRKS
+    operations: dict[str, str] = {}
+    """Further endpoints (`embeddings`, `rerank`, `images`, `audio`, `moderations`) and in whose style they are asked there."""
+    variables: dict[str, str] = {}
+    """What its addresses were made of and signing needs to know: `region`, `project`, `location`, `resource`, `account`."""
+    lists_models: str = ""
+    """Where it lists its models, relative to its main (first) base; empty where it does not."""
+    live_models: tuple[str, ...] = ()
+    """Names from that list as it was when last asked: for `/v1/models` only. A bare name is not resolved by them, since a reseller
+    lists every vendor's models and would make all their names ambiguous."""
+    operation_paths: dict[str, CallPath] = {}
+    """Paths of the further endpoints, where they are not those of the style."""
+    account: CloudAccount | None = None
+    """Whom a cloud sees where no key is sent (`auth` is AWS, GOOGLE or ENTRA)."""

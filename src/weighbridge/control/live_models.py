@@ -1,0 +1,177 @@
+"""What providers say themselves about their models: their lists, asked now and then, and never on a request's path.
+
+A list is kept for an hour, a failure for a minute. Who asks gets an answer for every provider, if only why there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.codec import JsonError, decode_json
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.ports import Clock, Upstream, UpstreamReply, UpstreamRequest
+from weighbridge.core.tasks import Signal
+from weighbridge.core.terms import Deadlines, Dialect
+from weighbridge.pipeline.plan import Plan
+from weighbridge.pipeline.snapshot import Target
+from weighbridge.providers.base import AuthStyle, Provider
+
+LIST_TTL_NS: Final = 3600 * NS_PER_S
+FAILURE_TTL_NS: Final = 60 * NS_PER_S
+MAX_MODELS: Final = 5_000
+"""Of one provider. The largest known list, of a host of everybody's models, has 22,000: nobody reads those to the end."""
+MAX_LIST_BYTES: Final = 16 * 1024 * 1024
+"""OpenRouter's list, with descriptions and prices of 400 models, has about 1 MB."""
+MAX_NAME_CHARACTERS: Final = 200
+MAX_AT_ONCE: Final = 16
+"""Lists that are asked at a time."""
+_DEADLINES: Final = Deadlines(
+    connect_ns=5 * NS_PER_S, first_byte_ns=10 * NS_PER_S, between_bytes_ns=10 * NS_PER_S, total_ns=20 * NS_PER_S
+)
+_IDENTITIES: Final = frozenset((AuthStyle.AWS, AuthStyle.GOOGLE, AuthStyle.ENTRA))
+_OWN_LINES: Final = {Dialect.ANTHROPIC: b"anthropic-version: 2023-06-01\r\n"}
+_COMMON_LINES: Final = b"accept: application/json\r\naccept-encoding: identity\r\n"
+
+
+class LiveList(msgspec.Struct, frozen=True):
+    """What one provider answered: its models' names, or why there are none (`error`, a sentence without a key)."""
+
+    provider: str
+    models: tuple[str, ...] = ()
+    error: str = ""
+
+
+class LiveModels:
+    """Asks providers for their lists over `upstream` and remembers them. Each provider is asked once at a time."""
+
+    def __init__(self, upstream: Upstream, clock: Clock) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._kept: dict[str, tuple[int, object, LiveList]] = {}
+        """By provider: until when it counts, to what question it is the answer, and the answer."""
+        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def lists(self, providers: Iterable[Provider]) -> list[LiveList]:
+        """The list of each provider that has one, in order; from memory while it is fresh."""
+        asked = [provider for provider in providers if is_asked(provider)]
+        # Whoever left the configuration is forgotten: so the table has the configuration's bound.
+        names = {provider.name for provider in asked}
+        self._kept = {name: kept for name, kept in self._kept.items() if name in names}
+        return await asyncio.gather(*(self._list(provider) for provider in asked))
+
+    async def _list(self, provider: Provider) -> LiveList:
+        now_ns = self._clock.now_ns()
+        question = (provider.bases, provider.auth, provider.credentials, provider.headers, provider.lists_models)
+        expires_ns, kept_for, kept = self._kept.get(provider.name, (0, None, None))
+        if kept is not None and kept_for == question and now_ns < expires_ns:
+            return kept
+        async with self._turns:
+            answer = await self._ask(provider)
+        self._kept[provider.name] = (now_ns + (FAILURE_TTL_NS if answer.error else LIST_TTL_NS), question, answer)
+        return answer
+
+    async def _ask(self, provider: Provider) -> LiveList:
+        if provider.auth in _IDENTITIES:
+            return LiveList(provider.name, error="it is asked by an account, and its list only with a key")
+        try:
+            reply = await self._upstream.send(_request(provider))
+            body = await _body_of(reply)
+        except GatewayError as error:
+            return LiveList(provider.name, error=error.public)
+        if reply.status != 200:
+            return LiveList(provider.name, error=f"it answered with the status {reply.status}")
+        names = model_names(body)
+        return (
+            LiveList(provider.name, names)
+            if names is not None
+            else LiveList(provider.name, error="its answer is no list of models")
+        )
+
+
+def is_asked(provider: Provider) -> bool:
+    """Whether a provider has a list to ask for. What is built in has none: its models are configured."""
+    return bool(provider.lists_models) and next(iter(provider.bases.values())).origin.scheme != "demo"
+
+
+def with_live_models(plan: Plan, lists: Sequence[LiveList]) -> Plan:
+    """The plan with what providers listed, so that `/v1/models` shows it. What the operator wrote for `models` stands as it is."""
+    names = {answer.provider: answer.models for answer in lists}
+    providers = tuple(_listed(provider, names) for provider in plan.providers)
+    return msgspec.structs.replace(plan, providers=providers)
+
+
+def model_names(body: bytes) -> tuple[str, ...] | None:
+    """The names in a list of models, in order. None if it is no such list.
+
+    OpenAI and Anthropic have them in `data`, Google, Cohere and Ollama in `models`; Together's is a plain list.
+    """
+    try:
+        read = decode_json(body)
+    except JsonError:
+        return None
+    if isinstance(read, dict):
+        read = read.get("data", read.get("models"))
+    if not isinstance(read, list):
+        return None
+    names = (_name(entry) for entry in read)
+    # A dict keeps the order and drops what is listed twice.
+    return tuple(dict.fromkeys(name for name in names if name))[:MAX_MODELS]
+
+
+def _name(entry: object) -> str:
+    name = next((entry[key] for key in ("id", "name", "model") if entry.get(key)), "") if isinstance(entry, dict) else entry
+    if not isinstance(name, str) or len(name) > MAX_NAME_CHARACTERS or not name.isprintable() or " " in name:
+        return ""
+    return name.removeprefix("models/")
+
+
+def _listed(provider: Provider, names: Mapping[str, tuple[str, ...]]) -> Provider:
+    own = set(provider.models)
+    live = tuple(name for name in names.get(provider.name, ()) if name not in own)
+    return msgspec.structs.replace(provider, live_models=live)
+
+
+def _request(provider: Provider) -> UpstreamRequest:
+    dialect = next(iter(provider.bases))
+    target = Target(provider, dialect, "", 0)
+    path = target.base_path + provider.lists_models.encode()
+    lines = target.heads[0] + _OWN_LINES.get(dialect, b"") + _COMMON_LINES
+    return UpstreamRequest(b"GET", target.origin, b"GET %b HTTP/1.1\r\n%b" % (path, lines), [], 0, _DEADLINES)
+
+
+class _Collected:
+    """A `ByteSink` that keeps everything, within a bound."""
+
+    def __init__(self, reply: UpstreamReply) -> None:
+        self._reply = reply
+        self.body = bytearray()
+        self.ended = Signal()
+
+    def on_data(self, data: bytes) -> None:
+        """The next bytes."""
+        self.body += data
+        if len(self.body) > MAX_LIST_BYTES:
+            self._reply.abort()
+            self.ended.set(GatewayError(ErrorKind.PROVIDER_MALFORMED, f"The list is longer than {MAX_LIST_BYTES} bytes."))
+
+    def on_end(self) -> None:
+        """All has come."""
+        self.ended.set()
+
+    def on_error(self, error: GatewayError) -> None:
+        """It broke off."""
+        self.ended.set(error)
+
+
+async def _body_of(reply: UpstreamReply) -> bytes:
+    if reply.whole is not None:
+        return reply.whole
+    collected = _Collected(reply)
+    reply.attach(collected)
+    await collected.ended
+    return bytes(collected.body)
