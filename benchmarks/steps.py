@@ -112,7 +112,10 @@ class _Bench:
         client = HttpClient(clock=clock, limits=plan.limits)
         self._sink = RecordBuffer(self._take, loop)
         ids = CountingIds()
-        gateway = Gateway(plan, upstream=client, key_source=_NoStore(), sink=self._sink, clock=clock, ids=ids, control=None)
+        store = _NoStore()
+        gateway = Gateway(
+            plan, upstream=client, key_source=store, responses=store, sink=self._sink, clock=clock, ids=ids, control=None
+        )
         server = Server(gateway.handle, gateway.render_refusal, clock=clock, limits=plan.limits, on_bug=_raise)
         server.loop = loop
         wire: Any = _Wire()
@@ -178,8 +181,14 @@ class _Counted:
 
 
 class _NoStore:
-    async def find(self, digest: bytes) -> VirtualKey | None:  # noqa: ARG002 - the key is in the plan
-        return None
+    async def find(self, *_asked: object) -> None:
+        """The key is in the plan, and nothing is kept."""
+
+    def keep(self, key_id: str, response_id: str, content: bytes) -> None:
+        """Nothing is kept."""
+
+    def forget(self, key_id: str, response_id: str) -> None:
+        """Nothing is kept."""
 
 
 def _raise(bug: BaseException) -> None:

@@ -75,6 +75,23 @@ class KeySource:
         return self.keys.get(digest)
 
 
+class Responses:
+    """Keeps responses as the store does."""
+
+    def __init__(self):
+        self.kept = {}
+
+    async def find(self, key_id, response_id):
+        await asyncio.sleep(0)
+        return self.kept.get((key_id, response_id))
+
+    def keep(self, key_id, response_id, content):
+        self.kept[key_id, response_id] = content
+
+    def forget(self, key_id, response_id):
+        self.kept.pop((key_id, response_id), None)
+
+
 class Sink:
     def __init__(self, events):
         self.records = []
@@ -306,12 +323,14 @@ class World:
         self.sink = Sink(self.events)
         self.upstream = Upstream()
         self.key_source = KeySource()
+        self.responses = Responses()
         keys = (virtual_key(),) if keys is None else keys
         self.plan = Plan(version, providers, routes, keys, **plan)
         self.gateway = Gateway(
             self.plan,
             upstream=self.upstream,
             key_source=self.key_source,
+            responses=self.responses,
             sink=self.sink,
             clock=self.clock,
             ids=Ids(),

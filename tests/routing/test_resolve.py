@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Deployment, Dialect, Origin, Route
+from weighbridge.core.terms import Deployment, Dialect, Operation, Origin, Route
 from weighbridge.providers.base import Base, Provider
 from weighbridge.routing.resolve import home_provider, resolve
 
@@ -34,8 +34,8 @@ ROUTES = {
 }
 
 
-def ask(requested, dialect=O, pinned=None, providers=PROVIDERS, routes=ROUTES):
-    found = resolve(requested, dialect, pinned=pinned, providers=providers, routes=routes)
+def ask(requested, dialect=O, pinned=None, providers=PROVIDERS, routes=ROUTES, operation=Operation.FILES):
+    found = resolve(requested, dialect, operation, pinned=pinned, providers=providers, routes=routes)
     return found.provider, found.model
 
 

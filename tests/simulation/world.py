@@ -128,7 +128,14 @@ class World:
         self.client = HttpClient(clock=self.clock, limits=self.limits, sweep_s=0.5)
         self.sink = RecordBuffer(self._take, self.loop)
         self.gateway = Gateway(
-            self.plan, upstream=self.client, key_source=self, sink=self.sink, clock=self.clock, ids=self.ids, control=None
+            self.plan,
+            upstream=self.client,
+            key_source=self,
+            responses=self,
+            sink=self.sink,
+            clock=self.clock,
+            ids=self.ids,
+            control=None,
         )
         self.server = Server(
             self._handle, self.gateway.render_refusal, clock=self.clock, limits=self.limits, on_bug=self.bugs.append

@@ -30,8 +30,12 @@ from weighbridge.control.channel import (
     Applied,
     Bug,
     FindKey,
+    FindResponse,
+    ForgetResponse,
     FoundKey,
+    FoundResponse,
     FromWorker,
+    KeepResponse,
     Pulse,
     Ready,
     Records,
@@ -74,6 +78,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._plan = Plan(version=0, providers=())
         self._tasks = TaskSet(_report)
+        self._responses_lock = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
         self._control_socket = Path()
@@ -141,6 +146,8 @@ class Supervisor:
             worker.n_connections, worker.n_in_flight = message.n_connections, message.n_in_flight
         elif isinstance(message, FindKey):
             self._tasks.spawn(self._answer_key(worker, message))
+        elif isinstance(message, FindResponse | KeepResponse | ForgetResponse):
+            self._tasks.spawn(self._serve_responses(worker, message))
         elif isinstance(message, Ready | Applied):
             worker.version = message.version
             worker.state = "ready"
@@ -156,6 +163,23 @@ class Supervisor:
         except StorageError:
             key = None
         worker.send(FoundKey(question.question, key))
+
+    async def _serve_responses(self, worker: WorkerProcess, message: FindResponse | KeepResponse | ForgetResponse) -> None:
+        """Kept responses, in the order in which workers ask: what one has kept, the next question finds."""
+        store = self.store.responses
+        found: bytes | None = None
+        async with self._responses_lock:
+            try:
+                if isinstance(message, FindResponse):
+                    found = await asyncio.to_thread(store.find, message.key_id, message.response_id)
+                elif isinstance(message, KeepResponse):
+                    await asyncio.to_thread(store.keep, message.key_id, message.response_id, message.content)
+                else:
+                    await asyncio.to_thread(store.forget, message.key_id, message.response_id)
+            except StorageError as error:
+                sys.stderr.write(f"Responses cannot be kept or found: {error}\n")
+        if isinstance(message, FindResponse):
+            worker.send(FoundResponse(message.question, found))
 
     async def _watch_keys(self) -> None:
         while True:

@@ -17,13 +17,14 @@ from typing import Final
 import uvloop
 
 from weighbridge.app.allocator import keep_freed_memory
+from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions
 from weighbridge.control.channel import (
     Applied,
     Bug,
     Channel,
     Drain,
-    FindKey,
     FoundKey,
+    FoundResponse,
     Pulse,
     Ready,
     Records,
@@ -35,19 +36,19 @@ from weighbridge.control.channel import (
 )
 from weighbridge.core.clock import CountingIds, SystemClock
 from weighbridge.core.tasks import TaskSet
-from weighbridge.core.terms import Origin, VirtualKey
+from weighbridge.core.terms import Origin
+from weighbridge.credentials.keeper import Keeper
 from weighbridge.http.client import HttpClient
 from weighbridge.http.demo_upstream import DemoUpstream, UpstreamByScheme
 from weighbridge.http.server import Server
 from weighbridge.http.tls import Certificate
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
+from weighbridge.providers.cloud_accounts import CloudAccount
 from weighbridge.telemetry.record_buffer import RecordBuffer
 from weighbridge.telemetry.record_lines import RecordLines
 
 _PULSE_S: Final = 1.0
-_KEY_QUESTION_S: Final = 5.0
-"""How long a request with an unknown key waits for the store; then the key counts as unknown."""
 
 _GC_THRESHOLDS: Final = (20_000, 50, 50)
 """Requests make few cycles; the default of 700 objects has the collector run several times a request."""
@@ -62,12 +63,13 @@ class Worker:
         self._channel: Channel[ToWorker] = Channel(ToWorker, self._obey, self._orphaned)
         self._clock = SystemClock()
         self._tasks = TaskSet(self._report_bug)
-        self._questions: dict[int, asyncio.Future[VirtualKey | None]] = {}
-        self._n_questions = 0
+        self._keys = KeyQuestions(self._channel.send)
+        self._responses = ResponseQuestions(self._channel.send)
         self._gateway: Gateway | None = None
         self._server: Server | None = None
         self._client: HttpClient | None = None
         self._sink: RecordBuffer | None = None
+        self._keeper: Keeper | None = None
         self._certificate: Certificate | None = None
         self._is_ready = False
         self._stopped = asyncio.Event()
@@ -96,9 +98,9 @@ class Worker:
         elif isinstance(message, SetKeys) and self._gateway is not None:
             self._gateway.swap_keys(message.delta)
         elif isinstance(message, FoundKey):
-            waiting = self._questions.pop(message.question, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(message.key)
+            self._keys.answered(message)
+        elif isinstance(message, FoundResponse):
+            self._responses.answered(message)
         elif isinstance(message, Taken) and self._sink is not None:
             self._sink.taken(message.n_records)
         elif isinstance(message, Drain):
@@ -107,16 +109,20 @@ class Worker:
     def _build(self, start: Start) -> None:
         loop = asyncio.get_running_loop()
         plan = start.plan
+        keeper = self._keeper = Keeper(clock=self._clock)
+        keeper.apply(_accounts(plan))
         client = self._client = HttpClient(clock=self._clock, limits=plan.limits)
         sink = self._sink = RecordBuffer(lambda records: self._channel.send(Records(RecordLines.of(records))), loop)
         gateway = self._gateway = Gateway(
             plan,
             upstream=UpstreamByScheme(client, DemoUpstream(self._clock)),
-            key_source=self,
+            key_source=self._keys,
+            responses=self._responses,
             sink=sink,
             clock=self._clock,
             ids=CountingIds(),
             control=Origin("unix", start.control_socket),
+            find_authorizer=keeper.find,
         )
         self._server = Server(
             gateway.handle, gateway.render_refusal, clock=self._clock, limits=plan.limits, on_bug=self._report_bug
@@ -139,6 +145,8 @@ class Worker:
         assert self._gateway is not None
         assert self._server is not None
         assert self._client is not None
+        if self._keeper is not None:
+            self._keeper.apply(_accounts(plan))
         self._gateway.swap(plan)
         self._server.limits = plan.limits
         self._client.limits = plan.limits
@@ -160,6 +168,8 @@ class Worker:
             await self._server.drain(timeout_s)
             self._sink.flush()
             await self._client.close()
+        if self._keeper is not None:
+            self._keeper.close()
         self._stopped.set()
 
     def _orphaned(self) -> None:
@@ -169,22 +179,10 @@ class Worker:
     def _report_bug(self, bug: BaseException) -> None:
         self._channel.send(Bug("".join(traceback.format_exception(bug))))
 
-    # --- core.ports.KeySource -----------------------------------------------------------------------------------
 
-    async def find(self, digest: bytes) -> VirtualKey | None:
-        """Ask the supervisor, which asks the store."""
-        self._n_questions += 1
-        question = self._n_questions
-        waiting: asyncio.Future[VirtualKey | None] = asyncio.get_running_loop().create_future()
-        self._questions[question] = waiting
-        self._channel.send(FindKey(question, digest))
-        try:
-            async with asyncio.timeout(_KEY_QUESTION_S):
-                return await waiting
-        except TimeoutError:
-            return None
-        finally:
-            self._questions.pop(question, None)
+def _accounts(plan: Plan) -> dict[str, CloudAccount]:
+    """Who signs in at a cloud, by the provider's name."""
+    return {provider.name: provider.account for provider in plan.providers if provider.account is not None}
 
 
 def main(arguments: list[str]) -> None:

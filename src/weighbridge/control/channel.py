@@ -47,6 +47,13 @@ class FoundKey(msgspec.Struct, frozen=True, tag="found_key"):
     key: VirtualKey | None
 
 
+class FoundResponse(msgspec.Struct, frozen=True, tag="found_response"):
+    """The answer to `FindResponse`."""
+
+    question: int
+    content: bytes | None
+
+
 class Taken(msgspec.Struct, frozen=True, tag="taken"):
     """This many Records have been taken over."""
 
@@ -78,6 +85,29 @@ class FindKey(msgspec.Struct, frozen=True, tag="find_key"):
     digest: bytes
 
 
+class FindResponse(msgspec.Struct, frozen=True, tag="find_response"):
+    """Does the store have this response of this key?"""
+
+    question: int
+    key_id: str
+    response_id: str
+
+
+class KeepResponse(msgspec.Struct, frozen=True, tag="keep_response"):
+    """A response to keep for its next turn."""
+
+    key_id: str
+    response_id: str
+    content: bytes
+
+
+class ForgetResponse(msgspec.Struct, frozen=True, tag="forget_response"):
+    """A response that its caller wants deleted."""
+
+    key_id: str
+    response_id: str
+
+
 class Records(msgspec.Struct, frozen=True, tag="records"):
     """Settled accounts."""
 
@@ -98,8 +128,8 @@ class Bug(msgspec.Struct, frozen=True, tag="bug"):
     trace: str
 
 
-ToWorker = Start | SetPlan | SetKeys | FoundKey | Taken | Drain
-FromWorker = Ready | Applied | FindKey | Records | Pulse | Bug
+ToWorker = Start | SetPlan | SetKeys | FoundKey | FoundResponse | Taken | Drain
+FromWorker = Ready | Applied | FindKey | FindResponse | KeepResponse | ForgetResponse | Records | Pulse | Bug
 M = TypeVar("M")
 
 

@@ -151,11 +151,51 @@ class Upstream(Protocol):
         ...
 
 
+class Authorizer(Protocol):
+    """Who proves to a cloud who we are, where that is no fixed header: a signature of the request, or a token that expires."""
+
+    def ready(self) -> bool:
+        """Whether `header_lines` may be called now. Cheap: asked before each request."""
+        ...
+
+    async def refresh(self) -> None:
+        """Get what is missing, within a bounded wait; does nothing when ready. Raises `GatewayError` of kind PROVIDER_*."""
+        ...
+
+    def header_lines(self, method: bytes, host: bytes, target: bytes, body: Sequence[bytes | memoryview]) -> bytes:
+        """The lines to add to the head of this very request, each with its CRLF.
+
+        `host` is the value of its `host` line, `target` its path and query as they are sent, `body` what will be sent. Raises
+        `GatewayError` PROVIDER_AUTHENTICATION when not `ready`.
+        """
+        ...
+
+    def invalidate(self) -> None:
+        """The provider refused us (401 or 403): what we have may have been revoked, so get it anew before the next request."""
+        ...
+
+
 class KeySource(Protocol):
     """Who knows the virtual keys that are not in the snapshot (a key that was made a moment ago)."""
 
     async def find(self, digest: bytes) -> VirtualKey | None:
         """The key with this SHA-256, or None. Asked once for each unknown digest, never on the path of a known key."""
+        ...
+
+
+class ResponseKeeper(Protocol):
+    """Who keeps responses of the Responses API for providers that keep none. A response belongs to the key that made it."""
+
+    async def find(self, key_id: str, response_id: str) -> bytes | None:
+        """What was kept, or None."""
+        ...
+
+    def keep(self, key_id: str, response_id: str, content: bytes) -> None:
+        """Keep it for its next turn. Never blocks; what cannot be kept is not found later."""
+        ...
+
+    def forget(self, key_id: str, response_id: str) -> None:
+        """Delete it, if it is there."""
         ...
 
 

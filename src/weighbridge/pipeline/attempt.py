@@ -7,14 +7,18 @@ to be in the books.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import Clock, Upstream, UpstreamReply
-from weighbridge.core.terms import NO_USAGE, Attempt
+from weighbridge.core.ports import Authorizer, Clock, Upstream, UpstreamReply, UpstreamRequest
+from weighbridge.core.tasks import on_a_task
+from weighbridge.core.terms import NO_USAGE, Attempt, WireFormat
+from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.prepare import prepare
 from weighbridge.pipeline.snapshot import Target
+from weighbridge.pipeline.translation import prepare_translated
 
 _MAX_TURNS: Final = 10_000
 """Providers whose turns are remembered; names come from the configuration, so this is never reached by callers."""
@@ -41,15 +45,27 @@ class Turns:
         return turn % n
 
 
-async def attempt(exchange: Exchange, target: Target, upstream: Upstream, turns: Turns, clock: Clock) -> UpstreamReply:
+FindAuthorizer = Callable[[str], Authorizer | None]
+"""By the name of a provider, who signs its requests."""
+
+
+async def attempt(
+    exchange: Exchange, target: Target, upstream: Upstream, turns: Turns, clock: Clock, find_authorizer: FindAuthorizer
+) -> UpstreamReply:
     """Send the request and wait for the reply's head. Raises `GatewayError` of kind PROVIDER_*."""
     exchange.target = target
     turn = turns.take(target) if len(target.credentials) > 1 else 0
-    request = prepare(exchange, target, turn)
+    request = _prepare(exchange, target, turn)
     begun_ns = clock.now_ns()
     exchange.decided_ns = begun_ns
     try:
-        reply = await upstream.send(request)
+        if target.is_signed and (authorizer := find_authorizer(target.deployment.provider)) is not None:
+            await _sign(request, target, authorizer)
+            reply = await upstream.send(request)
+            if reply.status in (401, 403):
+                authorizer.invalidate()
+        else:
+            reply = await upstream.send(request)
     except BaseException as error:
         kind = _kind_of(error).value
         exchange.attempts.append(_noted(exchange, target, turn, status=0, error=kind, begun_ns=begun_ns, end_ns=clock.now_ns()))
@@ -57,6 +73,24 @@ async def attempt(exchange: Exchange, target: Target, upstream: Upstream, turns:
     exchange.reply = reply
     exchange.credential_turn = turn
     return reply
+
+
+async def _sign(request: UpstreamRequest, target: Target, authorizer: Authorizer) -> None:
+    """Add what proves who we are; what expires was fetched beforehand, but for the first time."""
+    if not authorizer.ready():
+        await on_a_task()
+        await authorizer.refresh()
+    start = len(request.method) + 1
+    path_and_query = request.head[start : request.head.index(b" HTTP/1.1\r\n")]
+    pieces = request.body if isinstance(request.body, list) else []
+    request.head += authorizer.header_lines(request.method, target.host, path_and_query, pieces)
+
+
+def _prepare(exchange: Exchange, target: Target, turn: int) -> UpstreamRequest:
+    if target.translated_into is None:
+        return prepare(exchange, target, turn)
+    prepare_anew = prepare_translated if isinstance(target.translated_into, WireFormat) else prepare_document
+    return prepare_anew(exchange, target, turn)
 
 
 def _kind_of(error: BaseException) -> ErrorKind:

@@ -9,11 +9,15 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Downstream, UpstreamReply
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Endpoint, Operation, Usage, VirtualKey
 from weighbridge.pipeline.snapshot import Snapshot, Target
+from weighbridge.wire.conversation import Conversation
+from weighbridge.wire.embeddings.terms import EmbeddingRequest
 from weighbridge.wire.endpoints import Match
 from weighbridge.wire.envelope import Envelope
 from weighbridge.wire.gemini_body import InnerModel
 from weighbridge.wire.meter import Meter
 from weighbridge.wire.multipart import FormField
+from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.rerank.terms import RerankRequest
 
 if TYPE_CHECKING:
     from weighbridge.pipeline.head_memo import HeadMemo
@@ -70,6 +74,14 @@ class Exchange:
     inner_models: Sequence[InnerModel] = ()
     raw_body: bytes = b""
     """The request body as it came, where it came compressed."""
+    conversation: Conversation | None = None
+    """The request as read, where it is translated."""
+    document: EmbeddingRequest | RerankRequest | None = None
+    """The same of a request that is answered by one document."""
+    reading_receipt: Receipt | None = None
+    """What reading it lost."""
+    previous_response_id: str | None = None
+    """The response that this one goes on from, where the gateway has put it before the input."""
     withholds_usage: bool = False
     """The usage chunk was asked for by us, so it is kept from the client."""
 

@@ -9,21 +9,28 @@ from weighbridge.auth.presented_key import presented_key
 from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, Sink, Upstream
+from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Sink, Upstream, UpstreamReply
 from weighbridge.core.tasks import on_a_task
-from weighbridge.core.terms import Operation, Origin, VirtualKey
-from weighbridge.pipeline.attempt import Turns, attempt
+from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey, WireFormat
+from weighbridge.pipeline.attempt import FindAuthorizer, Turns, attempt
 from weighbridge.pipeline.control_proxy import forward_to_control, is_control_path
+from weighbridge.pipeline.counting import estimated_count, send_count
+from weighbridge.pipeline.document_translation import document_relay
 from weighbridge.pipeline.duplex import run_duplex
 from weighbridge.pipeline.exchange import Exchange, client_gone, gateway_failed, header_lines
 from weighbridge.pipeline.head_memo import recall, remember
+from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
+from weighbridge.pipeline.held_relay import HeldRelay
 from weighbridge.pipeline.local import answer_locally, models_body, send_models
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.receive import guess_dialect, has_envelope, match_endpoint, read_envelope
 from weighbridge.pipeline.relay import Relay
 from weighbridge.pipeline.settle import settle
 from weighbridge.pipeline.snapshot import Snapshot, Target
-from weighbridge.wire.error_bodies import error_headers, render_error
+from weighbridge.pipeline.stored_responses import continue_response, is_kept_here, keep_response, kept_answer, send_kept
+from weighbridge.pipeline.translated_relay import TranslatedRelay
+from weighbridge.routing.fit import CountStyle
+from weighbridge.wire.error_bodies import error_headers, error_status, render_error
 
 _RETRY_SOON_NS: Final = NS_PER_S
 """What a client is told to wait when the gateway itself is full: the load of one second is gone by then."""
@@ -32,6 +39,7 @@ _MAX_UNKNOWN_KEYS: Final = 4096
 """Digests of keys that the store did not know; they come from callers, so the set is bounded and then emptied."""
 
 _MODELS: Final = Operation.MODELS  # reaching a member through its class takes 0.1 µs in Python 3.11
+_STORED: Final = Operation.RESPONSES_STORED
 _UNSEEN_MODEL: Final = frozenset((Operation.RAW, Operation.BATCHES, Operation.MESSAGE_BATCHES))
 """Operations that may spend on a model that the gateway does not see."""
 
@@ -48,19 +56,23 @@ class Gateway:
         *,
         upstream: Upstream,
         key_source: KeySource,
+        responses: ResponseKeeper,
         sink: Sink,
         clock: Clock,
         ids: Ids,
         control: Origin | None,
+        find_authorizer: FindAuthorizer = lambda _provider: None,
     ) -> None:
         self.snapshot = Snapshot(plan)
         self.is_draining = False
         self._upstream = upstream
         self._key_source = key_source
+        self._responses = responses
         self._sink = sink
         self._clock = clock
         self._ids = ids
         self._control = control
+        self._find_authorizer = find_authorizer
         self._turns = Turns()
         self._unknown_keys: set[bytes] = set()
         self.in_flight = 0
@@ -87,7 +99,7 @@ class Gateway:
             await forward_to_control(exchange, self._control, self._upstream)
             return
         self.in_flight += 1
-        relay: Relay | None = None
+        relay: Relay | HeldRelay | None = None
         try:
             if not is_known:
                 match_endpoint(exchange)
@@ -103,12 +115,23 @@ class Gateway:
                 limit = exchange.snapshot.limits.max_body_bytes
                 body = downstream.whole_body(limit)
                 read_envelope(exchange, body if body is not None else await downstream.read_body(limit))
-            target = self._resolve(exchange)
-            reply = await attempt(exchange, target, self._upstream, self._turns, self._clock)
+            if exchange.endpoint.operation is _STORED and (kept := await self._kept(exchange)) is not None:
+                settle(exchange, self._clock, self._sink)
+                send_kept(exchange, kept)
+                return
+            target = exchange.target = self._resolve(exchange)
+            if target.translated_into is CountStyle.ESTIMATE:
+                count = estimated_count(exchange)
+                settle(exchange, self._clock, self._sink)
+                send_count(exchange, count)
+                return
+            if target.translated_into is not None and is_kept_here(exchange):
+                await continue_response(exchange, self._responses)
+            reply = await attempt(exchange, target, self._upstream, self._turns, self._clock, self._find_authorizer)
             if reply.status == 101:
                 await run_duplex(exchange, reply, self._clock)
             else:
-                relay = Relay(exchange, reply, self._clock)
+                relay = relay_for(exchange, reply, self._clock)
                 relay.run()
                 exchange.error = relay.error if relay.is_over else await relay.outcome()
         except GatewayError as error:
@@ -151,6 +174,14 @@ class Gateway:
             raise GatewayError(ErrorKind.AUTHENTICATION, "The API key is not known here.", code="invalid_api_key")
         return key
 
+    async def _kept(self, exchange: Exchange) -> bytes | None:
+        """What a request about a stored response is answered, if the gateway keeps it."""
+        await on_a_task()
+        body = await kept_answer(exchange, self._responses)
+        if body is not None:
+            exchange.status, exchange.reply_bytes = 200, len(body)
+        return body
+
     def _resolve(self, exchange: Exchange) -> Target:
         """Step 4: who serves the requested model, and whether this key may use it there."""
         snapshot = exchange.snapshot
@@ -163,7 +194,7 @@ class Gateway:
             if key.models and exchange.endpoint.operation in _UNSEEN_MODEL:
                 snapshot.check_whole_provider(key, home)
             return home
-        target = snapshot.target_for(exchange.requested_model, exchange.dialect, found.provider)
+        target = snapshot.target_for(exchange.requested_model, exchange.endpoint, found.provider)
         if key.models:
             snapshot.check_permitted(key, exchange.requested_model, target)
         return target
@@ -181,7 +212,7 @@ class Gateway:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def _end(self, exchange: Exchange, relay: Relay | None) -> None:
+    def _end(self, exchange: Exchange, relay: Relay | HeldRelay | None) -> None:
         """Settle first, then let the client have the end of its reply."""
         error = exchange.error
         downstream = exchange.downstream
@@ -189,6 +220,8 @@ class Gateway:
             exchange.reply.abort()
         if error is None:
             settle(exchange, self._clock, self._sink)
+            if isinstance(relay, TranslatedRelay) and is_kept_here(exchange):
+                keep_response(exchange, self._responses, relay.last_bytes)
             if relay is not None:
                 relay.end()
         elif relay is not None and relay.is_begun:
@@ -196,7 +229,7 @@ class Gateway:
             relay.break_off(error)
         else:
             if not downstream.has_started:
-                exchange.status = error.status
+                exchange.status = error_status(error, self._dialect_of(exchange))
             settle(exchange, self._clock, self._sink)
             if error.kind is ErrorKind.CLIENT_CLOSED:
                 downstream.abort()
@@ -207,12 +240,22 @@ class Gateway:
 
     def render(self, error: GatewayError, exchange: Exchange) -> tuple[int, bytes, bytes]:
         """An error as (status, header lines, body) in the caller's dialect."""
-        dialect = exchange.dialect if exchange.match is not None else guess_dialect(exchange.path, exchange.fields)
+        dialect = self._dialect_of(exchange)
         own = [(b"x-weighbridge-request-id", exchange.request_id.encode())]
-        lines = header_lines([*error_headers(error), *own])
+        headers = error_headers(error)
+        lines = header_lines([*headers, *own])
         if exchange.target is not None:
             lines += exchange.target.reply_lines
-        return error.status, lines, render_error(error, dialect, exchange.request_id)
+        if exchange.reply is not None:
+            # The provider's own error, told anew: its rate limits and request id pass, as they do with a forwarded one.
+            told = OF_THE_BODY.union(name for name, _ in headers)
+            lines += returned_lines([pair for pair in exchange.reply.headers if pair[0] not in told])
+        return error_status(error, dialect), lines, render_error(error, dialect, exchange.request_id)
+
+    @staticmethod
+    def _dialect_of(exchange: Exchange) -> Dialect:
+        """In which dialect the caller is to be answered; a request that matched nothing shows it by its path and headers."""
+        return exchange.dialect if exchange.match is not None else guess_dialect(exchange.path, exchange.fields)
 
     def render_refusal(self, error: GatewayError, downstream: Downstream | None) -> tuple[int, bytes, bytes]:
         """For the engine: a request that never reached `handle`."""
@@ -223,6 +266,14 @@ class Gateway:
             dialect = guess_dialect(downstream.target.partition(b"?")[0], dict(downstream.headers))
         own = [(b"x-weighbridge-request-id", request_id.encode())]
         return error.status, header_lines([*error_headers(error), *own]), render_error(error, dialect, request_id)
+
+
+def relay_for(exchange: Exchange, reply: UpstreamReply, clock: Clock) -> Relay | HeldRelay:
+    """Step 9: who takes the reply's bytes to the client."""
+    into = exchange.target.translated_into if exchange.target is not None else None
+    if into is None:
+        return Relay(exchange, reply, clock)
+    return TranslatedRelay(exchange, reply, clock) if isinstance(into, WireFormat) else document_relay(exchange, reply, clock)
 
 
 def check_expiry(exchange: Exchange) -> None:

@@ -20,13 +20,22 @@ _PRIVATE: Final = frozenset(
 )
 """A dashboard's session, and where the client sits: no provider's business."""
 
-NEVER_SENT: Final = HOP_BY_HOP | _OF_OUR_CONNECTION | _PRIVATE | KEY_HEADERS
+_SIGNATURES: Final = frozenset(b"x-amz-date x-amz-security-token x-amz-content-sha256".split())
+"""What a client signed for itself; the gateway signs its own request."""
+
+NEVER_SENT: Final = HOP_BY_HOP | _OF_OUR_CONNECTION | _PRIVATE | KEY_HEADERS | _SIGNATURES
 
 CONTROL_PREFIXES: Final = (b"x-weighbridge-", b"x-litellm-", b"x-portkey-", b"helicone-", b"cf-aig-", b"x-bf-", b"x-forwarded-")
 """What a client says to a gateway, and what the proxies before us say of the client."""
 
 MAY_BE_CONTROL: Final = frozenset(prefix[0] for prefix in CONTROL_PREFIXES)
 """First letters of those prefixes: most headers are told by one byte."""
+
+TRANSLATED_TOO: Final = frozenset(b"user-agent traceparent tracestate baggage idempotency-key".split())
+"""What passes where a request is translated: everything else is said in the target's dialect."""
+
+OF_THE_BODY: Final = frozenset(b"content-type content-encoding content-length content-md5 etag digest repr-digest".split())
+"""They describe a body that the client does not get where it is translated."""
 
 _OF_ITS_CONNECTION: Final = frozenset(b"set-cookie set-cookie2 alt-svc strict-transport-security".split())
 _OURS: Final = frozenset(

@@ -16,7 +16,7 @@ from weighbridge.core.terms import Dialect, ModelPlace, Operation
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import CONTROL_PREFIXES, MAY_BE_CONTROL, NEVER_SENT, connection_options
 from weighbridge.pipeline.snapshot import Target
-from weighbridge.wire.envelope import Splice, apply_splices
+from weighbridge.wire.envelope import Envelope, Splice, apply_splices
 from weighbridge.wire.multipart import boundary_of
 
 _VERSION_SEGMENT: Final = re.compile(rb"/v\d[a-z0-9]*/")
@@ -192,6 +192,8 @@ def _splices(exchange: Exchange, target: Target) -> list[Splice]:
         splices += envelope.replace("model", target.model_json)
     if splices:
         exchange.edits.append("model")
+    if target.knows_max_tokens_only and envelope is not None and exchange.endpoint.operation is _CHAT:
+        splices += _bound_in_the_providers_word(exchange, envelope)
     if exchange.is_stream and envelope is not None and exchange.endpoint.operation in (_CHAT, _COMPLETIONS):
         splices += _ask_for_usage(exchange)
     return splices
@@ -204,6 +206,15 @@ def _moved_into_body(exchange: Exchange, target: Target) -> list[Splice]:
     content_type = exchange.header(b"content-type").decode("latin-1")
     part = b'--%b\r\ncontent-disposition: form-data; name="model"\r\n\r\n%b\r\n'
     return [Splice(0, 0, part % (boundary_of(content_type), target.deployment.model.encode()))]
+
+
+def _bound_in_the_providers_word(exchange: Exchange, envelope: Envelope) -> list[Splice]:
+    """A bound on the output that the provider would not know by its newer name, and so ignore: said once more by the older one."""
+    bound = envelope.raw("max_completion_tokens")
+    if bound is None or bytes(bound) == b"null" or envelope.has("max_tokens"):
+        return []
+    exchange.edits.append("max_tokens")
+    return [envelope.insert("max_tokens", bytes(bound))]
 
 
 def _ask_for_usage(exchange: Exchange) -> list[Splice]:

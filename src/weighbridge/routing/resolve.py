@@ -7,7 +7,8 @@ In this order, the first that fits:
 4. the one provider that lists the bare name among its models;
 5. the one provider whose patterns (`gpt-*`) match it;
 6. the only provider that speaks the caller's dialect, the demo aside.
-A name that fits several providers is refused with their names: never guessed.
+A name that fits several providers is refused with their names: never guessed. A request for an answer may go to a provider of any
+dialect (it is translated); every other request only to one that speaks the caller's.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Deployment, Dialect, Route
+from weighbridge.core.terms import Deployment, Dialect, Operation, Route
 from weighbridge.providers.base import Provider
+from weighbridge.routing.fit import can_serve, is_native
 
 DEMO = "demo"
 
@@ -25,32 +27,37 @@ DEMO = "demo"
 def resolve(
     requested: str,
     dialect: Dialect,
+    operation: Operation,
     *,
     pinned: str | None,
     providers: Mapping[str, Provider],
     routes: Mapping[str, Route],
 ) -> Deployment:
-    """The deployment for a requested model. Raises `GatewayError`: MODEL_NOT_FOUND, or INVALID_REQUEST where it is ambiguous."""
+    """The deployment for a requested model and what is asked of it.
+
+    Raises `GatewayError`: MODEL_NOT_FOUND, or INVALID_REQUEST where it is ambiguous.
+    """
     if (route := routes.get(requested)) is not None and pinned is None:
-        return _speaking(route.deployments, dialect, providers, requested)
+        return _serving(route.deployments, dialect, operation, providers, requested)
     prefix, slash, rest = requested.partition("/")
     if slash and rest and prefix in providers and pinned in (None, prefix):
-        return _checked(Deployment(prefix, rest), dialect, providers)
+        return _checked(Deployment(prefix, rest), dialect, operation, providers)
     if pinned is not None:
-        return _checked(Deployment(pinned, requested), dialect, providers)
-    speakers = [p for p in providers.values() if dialect in p.bases]
+        return _checked(Deployment(pinned, requested), dialect, operation, providers)
+    able = [p for p in providers.values() if can_serve(p, dialect, operation, requested)]
     for candidates in (
-        [p for p in speakers if requested in p.models],
-        [p for p in speakers if any(fnmatchcase(requested, pattern) for pattern in p.patterns)],
+        [p for p in able if requested in p.models],
+        [p for p in able if any(fnmatchcase(requested, pattern) for pattern in p.patterns)],
     ):
         if len(candidates) > 1:
             raise _ambiguous(requested, candidates)
         if candidates:
             return Deployment(candidates[0].name, requested)
-    others = [p for p in speakers if p.name != DEMO]
+    speakers = [p for p in able if p.name != DEMO and is_native(p, dialect, operation, requested)]
+    others = speakers or [p for p in able if p.name != DEMO]
     if len(others) == 1:
         return Deployment(others[0].name, requested)
-    raise _unknown(requested, speakers)
+    raise _unknown(requested, able)
 
 
 def home_provider(dialect: Dialect, *, pinned: str | None, providers: Mapping[str, Provider]) -> Provider:
@@ -80,10 +87,16 @@ def home_provider(dialect: Dialect, *, pinned: str | None, providers: Mapping[st
     )
 
 
-def _speaking(deployments: Iterable[Deployment], dialect: Dialect, providers: Mapping[str, Provider], requested: str) -> Deployment:
+def _serving(
+    deployments: Iterable[Deployment],
+    dialect: Dialect,
+    operation: Operation,
+    providers: Mapping[str, Provider],
+    requested: str,
+) -> Deployment:
     for deployment in deployments:
         provider = providers.get(deployment.provider)
-        if provider is not None and dialect in provider.bases:
+        if provider is not None and can_serve(provider, dialect, operation, deployment.model):
             return deployment
     raise GatewayError(
         ErrorKind.NOT_IMPLEMENTED,
@@ -93,15 +106,16 @@ def _speaking(deployments: Iterable[Deployment], dialect: Dialect, providers: Ma
     )
 
 
-def _checked(deployment: Deployment, dialect: Dialect, providers: Mapping[str, Provider]) -> Deployment:
+def _checked(deployment: Deployment, dialect: Dialect, operation: Operation, providers: Mapping[str, Provider]) -> Deployment:
     provider = providers.get(deployment.provider)
     if provider is None:
         raise _no_provider(deployment.provider, dialect)
-    if dialect not in provider.bases:
+    if not can_serve(provider, dialect, operation, deployment.model):
         spoken = ", ".join(sorted(d.value for d in provider.bases))
         raise GatewayError(
             ErrorKind.NOT_IMPLEMENTED,
-            f"The provider '{provider.name}' does not speak the {dialect.value} dialect (it speaks: {spoken}).",
+            f"The provider '{provider.name}' does not speak the {dialect.value} dialect (it speaks: {spoken}), and this request is "
+            "none that is translated.",
             param="model",
             code="dialect_not_spoken",
         )

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+_BUSY_SIGNS: Final = ("database is locked", "database table is locked", "lock timeout")
+"""What SQLite (SQLITE_BUSY, SQLITE_LOCKED) and PostgreSQL (55P03) say when somebody else holds the lock."""
+
 
 class StorageError(Exception):
     """The store cannot be used: unwritable directory, unreachable server, damaged or foreign file."""
@@ -17,3 +26,20 @@ class KeyNotFoundError(StorageError):
 
 class KeyNameTakenError(StorageError):
     """A key that is not revoked has this name already."""
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn the driver's exceptions into ours: theirs name hosts, files and statements."""
+    try:
+        yield
+    except OperationalError as error:
+        if any(sign in str(error.orig) for sign in _BUSY_SIGNS):
+            raise StoreBusyError("another process holds the database's lock: try again in a moment") from None
+        raise StorageError(f"the database cannot be used: {_first_line(error)}") from error
+    except DBAPIError as error:
+        raise StorageError(f"the database refused: {_first_line(error)}") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).partition("\n")[0]

@@ -12,32 +12,33 @@ from typing import Any, Final, Self
 
 import msgspec
 from sqlalchemy import Connection, Engine, Select, insert, select, tuple_, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from weighbridge.auth.virtual_keys import check_models, check_name
 from weighbridge.core.ports import Clock
 from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.engine import open_engine, writing
-from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError, StorageError, StoreBusyError
+from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError, plain_errors
 from weighbridge.storage.migrate import upgrade
+from weighbridge.storage.response_store import ResponseStore
 from weighbridge.storage.stored_keys import KeyPage, NewKey, StoredKey, from_row, newly_stored, row_of
 from weighbridge.storage.tables import revision, virtual_keys
 
 MAX_PAGE: Final = 200
 """Keys in one page: some 50 kB of JSON."""
-_BUSY_SIGNS: Final = ("database is locked", "database table is locked", "lock timeout")
-"""What SQLite (SQLITE_BUSY, SQLITE_LOCKED) and PostgreSQL (55P03) say when somebody else holds the lock."""
 
 
 class Store:
     """Virtual keys and the revision counter. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_reader", "_writer")
+    __slots__ = ("_clock", "_reader", "_writer", "responses")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
         self._writer = writing(engine)
         self._clock = clock
+        self.responses = ResponseStore(engine, clock)
+        """Responses that are kept for providers without a store, in the same database."""
 
     @classmethod
     def open(cls, url: str, clock: Clock) -> Self:
@@ -130,12 +131,12 @@ class Store:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _plain_errors(), self._reader.begin() as connection:
+        with plain_errors(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _plain_errors(), self._writer.begin() as connection:
+        with plain_errors(), self._writer.begin() as connection:
             yield connection
 
 
@@ -153,20 +154,3 @@ def _insert_key(connection: Connection, stored: StoredKey) -> None:
 
 def _count_write(connection: Connection) -> None:
     connection.execute(update(revision).values(value=revision.c.value + 1))
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn the driver's exceptions into ours: theirs name hosts, files and statements."""
-    try:
-        yield
-    except OperationalError as error:
-        if any(sign in str(error.orig) for sign in _BUSY_SIGNS):
-            raise StoreBusyError("another process holds the database's lock: try again in a moment") from None
-        raise StorageError(f"the database cannot be used: {_first_line(error)}") from error
-    except DBAPIError as error:
-        raise StorageError(f"the database refused: {_first_line(error)}") from error
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).partition("\n")[0]

@@ -35,6 +35,17 @@ Index(
     postgresql_where=virtual_keys.c.revoked_at.is_(None),
 )
 
+stored_responses: Final = Table(
+    "stored_responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Responses of the Responses API that the gateway keeps for providers without a store of their own. `content` is compressed."""
+Index("stored_responses_expiry", stored_responses.c.expires_at)
+
 revision: Final = Table(
     "revision",
     metadata,

@@ -1,0 +1,87 @@
+"""A worker's questions to its supervisor, which asks the store: unknown keys, and kept responses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from weighbridge.control.channel import FindKey, FindResponse, ForgetResponse, FoundKey, FoundResponse, KeepResponse
+from weighbridge.core.terms import VirtualKey
+
+_QUESTION_S: Final = 5.0
+"""How long a request waits for the store; then what it asked for counts as unknown."""
+
+A = TypeVar("A")
+Send = Callable[[msgspec.Struct], None]
+
+
+class _Questions(Generic[A]):
+    """Questions under way, by number."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._waiting: dict[int, asyncio.Future[A | None]] = {}
+        self._count = 0
+
+    async def ask(self, make: Callable[[int], msgspec.Struct]) -> A | None:
+        """Send a question that carries its number, and wait for the answer."""
+        self._count += 1
+        number = self._count
+        waiting: asyncio.Future[A | None] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = waiting
+        self._send(make(number))
+        try:
+            async with asyncio.timeout(_QUESTION_S):
+                return await waiting
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting.pop(number, None)
+
+    def answered(self, number: int, answer: A | None) -> None:
+        """The supervisor has answered."""
+        waiting = self._waiting.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+
+class KeyQuestions:
+    """`core.ports.KeySource` by way of the supervisor."""
+
+    def __init__(self, send: Send) -> None:
+        self._questions: _Questions[VirtualKey] = _Questions(send)
+
+    async def find(self, digest: bytes) -> VirtualKey | None:
+        """Ask for the key with this digest."""
+        return await self._questions.ask(lambda number: FindKey(number, digest))
+
+    def answered(self, message: FoundKey) -> None:
+        """The answer."""
+        self._questions.answered(message.question, message.key)
+
+
+class ResponseQuestions:
+    """`core.ports.ResponseKeeper` by way of the supervisor."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._questions: _Questions[bytes] = _Questions(send)
+
+    async def find(self, key_id: str, response_id: str) -> bytes | None:
+        """Ask for a kept response."""
+        return await self._questions.ask(lambda number: FindResponse(number, key_id, response_id))
+
+    def keep(self, key_id: str, response_id: str, content: bytes) -> None:
+        """Have a response kept."""
+        self._send(KeepResponse(key_id, response_id, content))
+
+    def forget(self, key_id: str, response_id: str) -> None:
+        """Have a response deleted."""
+        self._send(ForgetResponse(key_id, response_id))
+
+    def answered(self, message: FoundResponse) -> None:
+        """The answer."""
+        self._questions.answered(message.question, message.content)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from weighbridge.app import supervisor_client
+from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions
+from weighbridge.control.channel import FindKey, FindResponse, ForgetResponse, FoundKey, FoundResponse, KeepResponse
+from weighbridge.core.terms import VirtualKey
+
+KEY = VirtualKey("key_1", "a key", b"digest")
+
+
+async def asked(sent):
+    while not sent:
+        await asyncio.sleep(0)
+    return sent.pop()
+
+
+async def test_a_question_gets_its_own_answer():
+    sent = []
+    keys = KeyQuestions(sent.append)
+    first = asyncio.ensure_future(keys.find(b"one"))
+    one = await asked(sent)
+    second = asyncio.ensure_future(keys.find(b"two"))
+    two = await asked(sent)
+    assert (one, two) == (FindKey(1, b"one"), FindKey(2, b"two"))
+    keys.answered(FoundKey(2, None))
+    keys.answered(FoundKey(1, KEY))
+    assert (await first, await second) == (KEY, None)
+
+
+async def test_without_an_answer_in_time_what_was_asked_for_is_unknown(monkeypatch):
+    monkeypatch.setattr(supervisor_client, "_QUESTION_S", 0)
+    keys = KeyQuestions(lambda _message: None)
+    assert await keys.find(b"one") is None
+    keys.answered(FoundKey(1, KEY))  # too late, and nobody minds
+
+
+async def test_responses_are_kept_found_and_forgotten_by_way_of_the_supervisor():
+    sent = []
+    responses = ResponseQuestions(sent.append)
+    responses.keep("key_1", "resp_1", b"content")
+    assert sent.pop() == KeepResponse("key_1", "resp_1", b"content")
+    found = asyncio.ensure_future(responses.find("key_1", "resp_1"))
+    question = await asked(sent)
+    assert question == FindResponse(1, "key_1", "resp_1")
+    responses.answered(FoundResponse(1, b"content"))
+    assert await found == b"content"
+    responses.forget("key_1", "resp_1")
+    assert sent.pop() == ForgetResponse("key_1", "resp_1")
+
+
+@pytest.mark.parametrize("number", [0, 99])
+def test_an_answer_to_no_question_is_nothing(number):
+    ResponseQuestions(lambda _message: None).answered(FoundResponse(number, b"x"))
