@@ -53,6 +53,7 @@ class HttpClient:
                 connection.begin(reply, now_ns)
                 await reply.head
             except StaleConnectionError:
+                now_ns = self.clock.now_ns()
                 continue
             except BaseException:
                 reply.abort()
