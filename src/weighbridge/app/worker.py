@@ -16,7 +16,7 @@ from typing import Final
 
 import uvloop
 
-from weighbridge.app.allocator import keep_freed_memory
+from weighbridge.app.allocator import Allocator
 from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions
 from weighbridge.control.channel import (
     Applied,
@@ -62,6 +62,8 @@ class Worker:
         self._channel_socket = channel
         self._channel: Channel[ToWorker] = Channel(ToWorker, self._obey, self._orphaned)
         self._clock = SystemClock()
+        self._allocator = Allocator()
+        self._allocator.keep()
         self._tasks = TaskSet(self._report_bug)
         self._keys = KeyQuestions(self._channel.send)
         self._responses = ResponseQuestions(self._channel.send)
@@ -160,6 +162,8 @@ class Worker:
             assert self._server is not None
             assert self._client is not None
             self._channel.send(Pulse(self._server.n_connections, self._server.in_flight, self._client.n_connections))
+            if not self._server.in_flight:
+                self._allocator.give_back()
             await asyncio.sleep(_PULSE_S)
 
     async def _drain(self, timeout_s: float) -> None:
@@ -193,7 +197,6 @@ def main(arguments: list[str]) -> None:
     async def serve() -> None:
         await Worker(listening, channel).run()
 
-    keep_freed_memory()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve())
 
