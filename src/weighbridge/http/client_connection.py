@@ -190,14 +190,6 @@ class UpstreamConnection(asyncio.Protocol):
             return
         reply.has_progress = True
         if self._is_at_chunk:
-            # In the midst of a stream, where this is called once for each token.
-            size = _CHUNK_SIZE(data)
-            if size is not None and reply.sink is not None:
-                start = size.end()
-                end = start + int(size[1], 16)
-                if start < end == len(data) - 2 and data.endswith(b"\r\n"):
-                    reply.sink.on_data(data[start:end])
-                    return
             self._receive_chunk(reply, data)
             return
         if not reply.first_byte_ns:
@@ -246,7 +238,7 @@ class UpstreamConnection(asyncio.Protocol):
         return True
 
     def _receive_chunk(self, reply: ClientReply, data: bytes) -> None:
-        """A read in the midst of a chunked body: most are one chunk, the last with the end of the body behind it."""
+        """A read in the midst of a chunked body, for a stream once a token: most are one chunk, the last with the body's end."""
         size = _CHUNK_SIZE(data)
         if size is not None:
             start = size.end()
