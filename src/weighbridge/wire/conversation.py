@@ -391,3 +391,5 @@ class Conversation(msgspec.Struct, frozen=True):
     vendor: JsonObject = {}
     """Fields of one vendor's that have no neutral meaning, under their own names; `vendor_origin` can say them again."""
     vendor_origin: str = ""
+    wants_function_call: bool = False
+    """OpenAI chat: the tools came as `functions`, so the answer has `function_call`, which is one call, and no `tool_calls`."""

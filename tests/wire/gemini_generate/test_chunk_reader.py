@@ -76,7 +76,7 @@ def test_arguments_in_pieces_are_one_call():
             {"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x", "willContinue": True}], "willContinue": True}}
         ),
         said({"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "y"}], "willContinue": True}}),
-        said({"functionCall": {}}),
+        said({"functionCall": {}, "thoughtSignature": "QUJD"}),
         said({"functionCall": {"name": "g", "willContinue": True}}),
     ]
     assert parts(*chunks) == (ToolCall("call_r_0", "f", '{"a":"xy"}', seal=OWN), ToolCall("call_r_1", "g", "{}"))
@@ -97,6 +97,10 @@ def test_parts_in_one_piece_are_kept(part, whole):
 def test_sound_is_joined():
     blobs = [said({"inlineData": {"mimeType": "audio/L16", "data": data}}) for data in ("QQ==", "Qg==")]
     assert parts(*blobs) == (Audio(MediaBytes("QUI=", "audio/*")),)
+
+
+def test_sound_that_cannot_be_decoded_is_left_out():
+    assert parts(said({"inlineData": {"mimeType": "audio/L16", "data": "x"}})) == ()
 
 
 @pytest.mark.parametrize("part", [{}, {"brandNew": {}}, {"text": ""}, {"fileData": {}}, {"inlineData": {}}, {"executableCode": 1}])

@@ -153,6 +153,15 @@ def test_what_is_not_known_is_named(part, edit):
     assert read([user(part)])[1] == [edit]
 
 
+def test_what_a_content_holds_beside_its_parts_is_named():
+    assert read([{"role": "user", "parts": [{"text": "a"}], "name": "anna"}])[1] == ["dropped:contents[0].name"]
+
+
+def test_a_result_without_a_call_gets_an_id_of_its_own():
+    turns, _ = read([user({"functionResponse": {"name": "f"}}, {"functionResponse": {"name": "f"}})])
+    assert [part.call_id for part in turns[0].parts] == ["call_0_0", "call_0_1"]
+
+
 def test_an_empty_content_still_has_a_part():
     assert read([user()])[0] == (Turn(Role.USER, (Text(""),)),)
 

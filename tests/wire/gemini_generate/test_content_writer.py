@@ -68,6 +68,12 @@ def test_instructions_are_hoisted_and_neighbours_joined():
     assert receipt.edits() == []
 
 
+def test_instructions_are_text_whoever_gives_them():
+    contents, system, receipt = write(Turn(Role.DEVELOPER, (Text("a"), Image(PNG))), user(Text("")))
+    assert (contents, system) == ([{"role": "user", "parts": [{"text": ""}]}], [{"text": "a"}])
+    assert receipt.edits() == ["dropped:turns[0].parts[1]"]
+
+
 def test_instructions_alone_are_sent_as_the_users():
     contents, system, receipt = write(Turn(Role.SYSTEM, (Text("a"),)))
     assert (contents, system) == ([{"role": "user", "parts": [{"text": "a"}]}], [])
@@ -121,7 +127,7 @@ def test_the_first_call_of_a_step_gets_a_stand_in_where_gemini_did_not_sign_it()
     assert STAND_IN not in str(older)
 
 
-def test_reasoning_goes_back_only_with_its_own_signature():
+def test_reasoning_goes_back_with_no_signature_but_its_own():
     contents, _, receipt = write(
         said_by(
             Reasoning("mine", seal=OWN),
@@ -129,6 +135,7 @@ def test_reasoning_goes_back_only_with_its_own_signature():
             Reasoning(seal=OWN),
             Reasoning("theirs", seal=FOREIGN),
             Reasoning("unsigned"),
+            Reasoning(seal=Seal("openai", SealKind.ENCRYPTED, "S")),
             Text("t", seal=FOREIGN),
             Text("u", seal=OWN),
         )
@@ -137,10 +144,12 @@ def test_reasoning_goes_back_only_with_its_own_signature():
         {"text": "mine", "thought": True, "thoughtSignature": "QUJD"},
         {"text": "a\n\nb", "thought": True, "thoughtSignature": "QUJD"},
         {"text": "", "thoughtSignature": "QUJD"},
+        {"text": "theirs", "thought": True},
+        {"text": "unsigned", "thought": True},
         {"text": "t"},
         {"text": "u", "thoughtSignature": "QUJD"},
     ]
-    assert receipt.edits() == ["dropped:turns[0].parts[3]", "dropped:turns[0].parts[4]", "dropped:turns[0].parts[5].seal"]
+    assert receipt.edits() == [f"dropped:turns[0].parts[{j}].seal" for j in (3, 5, 6)]
 
 
 def test_pictures_of_a_result_stand_within_it_since_gemini_3():
@@ -221,7 +230,7 @@ def test_steps_of_other_vendors_tools_are_dropped_and_googles_own_kept():
 
 
 def test_an_answer_of_which_nothing_is_left_is_no_content():
-    contents, _, _ = write(user(Text("a")), said_by(Reasoning("x")), user(Text("b")))
+    contents, _, _ = write(user(Text("a")), said_by(Reasoning(seal=FOREIGN)), user(Text("b")))
     assert contents == [{"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}]
 
 

@@ -93,6 +93,13 @@ def test_an_array_that_broke_off_has_no_end(cut):
     assert not reader.is_ended
 
 
+def test_an_array_may_be_cut_anywhere_even_within_an_escape():
+    data = array(A, B)
+    whole = read(ArrayEventReader(), data)
+    for i in range(len(data) + 1):
+        assert read(ArrayEventReader(), data[:i], data[i:]) == whole
+
+
 def test_an_error_in_an_array_ends_it():
     reader = ArrayEventReader()
     assert read(reader, array({"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}, A)) == [

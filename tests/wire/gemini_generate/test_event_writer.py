@@ -141,6 +141,12 @@ def test_citations_stand_in_the_last_response():
     }
 
 
+def test_log_probabilities_stand_in_the_last_response():
+    token = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+    *_, last = write(*unfold(Reply((Choice((Text("a"),), FinishReason.STOP, logprobs=(token,)),))))
+    assert last["candidates"][0]["logprobsResult"]["chosenCandidates"] == [{"token": "a", "logProbability": -0.5}]
+
+
 def test_all_choices_end_in_the_last_response():
     two = Reply((Choice((Text("a"),), FinishReason.STOP), Choice((Text("b"),), FinishReason.LENGTH)))
     *_, last = write(*unfold(two))

@@ -87,5 +87,11 @@ def test_what_was_written_is_read_at_the_same_places():
     assert (citation.url, citation.title, citation.start, citation.end) == ("https://a.b", "A", 6, 15)
 
 
+def test_a_source_of_googles_is_said_in_its_own_words():
+    writer = GroundingWriter()
+    writer.add((Citation("gemini", {"groundingChunk": {"retrieved_context": {"ragChunk": {}}}}),), "a", 0)
+    assert writer.metadata("a")["groundingChunks"] == [{"retrievedContext": {"ragChunk": {}}}]
+
+
 def test_nothing_cited_is_nothing_said():
     assert GroundingWriter().metadata("a") is None

@@ -7,7 +7,7 @@ import pytest
 from weighbridge.core.errors import GatewayError
 from weighbridge.wire.conversation import Audio, Document, Image, MediaBytes, MediaFile, MediaUrl, Video
 from weighbridge.wire.fields import Fields
-from weighbridge.wire.gemini_generate.media import read_file, read_inline, type_by_name, write_media
+from weighbridge.wire.gemini_generate.media import decodable, read_file, read_inline, type_by_name, write_media
 
 UPLOADED = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 
@@ -66,3 +66,7 @@ def test_sound_of_an_unknown_type_gets_the_usual_one():
 def test_the_ending_of_a_name_tells_its_type():
     assert type_by_name("https://a.b/c.pdf#page=2") == "application/pdf"
     assert type_by_name("https://a.b/c") is None
+
+
+def test_sound_that_cannot_be_decoded_is_none():
+    assert [decodable(text) for text in ("QUI=", "-_-_", "x", "????")] == ["QUI=", "+/+/", "", ""]

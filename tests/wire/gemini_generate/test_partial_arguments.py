@@ -32,6 +32,7 @@ def test_what_makes_no_sense_is_left_out():
     assert joined(
         "x", {}, {"jsonPath": "$", "stringValue": "a"}, {"jsonPath": "$.a[99999999]", "stringValue": "a"}, {"jsonPath": "$.b"},
         {"jsonPath": "$.c", "stringValue": "text"}, {"jsonPath": "$.c.d", "stringValue": "a"},
+        {"jsonPath": "$.c.d.e", "stringValue": "a"}, {"jsonPath": "$.c[0].e", "stringValue": "a"},
     ) == {"a": [], "c": "text"}  # fmt: skip
 
 

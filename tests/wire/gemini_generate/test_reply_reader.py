@@ -39,6 +39,11 @@ def test_a_reply_that_does_not_say_why_it_ended_is_not_given_a_reason():
     assert read({"candidates": [SAID]}).choices == (Choice((Text("a"),), FinishReason.OTHER),)
 
 
+def test_of_two_candidates_one_may_not_say_why_it_ended():
+    reply = read({"candidates": [SAID, {**SAID, "index": 1, "finishReason": "MAX_TOKENS"}]})
+    assert [choice.reason for choice in reply.choices] == [FinishReason.OTHER, FinishReason.LENGTH]
+
+
 def test_a_reply_without_candidates_has_an_empty_choice():
     reply = read({"usageMetadata": {"promptTokenCount": 3}, "modelVersion": "m"})
     assert reply.choices == (Choice((), FinishReason.OTHER),)

@@ -155,6 +155,12 @@ def test_pictures_and_speech_are_asked_for():
     assert edits == []
 
 
+def test_a_voice_of_googles_goes_as_the_object_that_it_was():
+    speech = {"languageCode": "de"}
+    body, _ = write(conversation(audio=AudioWish(speech), vendor_origin="gemini"))
+    assert body["generationConfig"]["speechConfig"] == speech
+
+
 SEALS = st.none() | st.just(Seal("gemini", SealKind.SIGNATURE, "QUJD"))
 WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 USERS = st.one_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.wire.gemini_generate.schemas import json_schema
 
 
@@ -53,3 +54,12 @@ def test_json_schema_stays_as_it_is():
         "additionalProperties": False,
     }
     assert json_schema(schema) == schema
+
+
+def test_a_schema_without_a_bottom_is_refused():
+    schema: dict[str, object] = {"type": "STRING"}
+    for _ in range(900):
+        schema = {"type": "ARRAY", "items": schema}
+    with pytest.raises(GatewayError) as refused:
+        json_schema(schema)
+    assert refused.value.kind is ErrorKind.INVALID_REQUEST

@@ -131,6 +131,36 @@ def test_a_signature_of_geminis_comes_back_with_its_call():
     assert assistant(tool_calls=[call])[0].seal == SIGNED
 
 
+def test_calls_and_results_without_ids_meet_in_their_order():
+    call = {"type": "function", "function": {"name": "f", "arguments": "{}"}}
+    read = turns(
+        {"role": "assistant", "tool_calls": [call, {"id": "", **call}]},
+        {"role": "tool", "content": "one"},
+        {"role": "tool", "tool_call_id": "", "content": "two"},
+    )
+    assert [part.call_id for part in read[1].parts] == [part.id for part in read[0].parts]
+    assert len({part.id for part in read[0].parts}) == 2
+
+
+def test_what_a_reply_holds_empty_is_nothing_when_it_comes_back():
+    empty = {"audio": {"id": "", "data": ""}, "function_call": {"name": "", "arguments": ""}, "tool_calls": []}
+    assert assistant(content="Hi", **empty) == (Text("Hi"),)
+
+
+def test_pictures_and_signatures_of_a_reply_come_back():
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}}
+    google = {"google": {"thought_signature": "c2ln"}}
+    assert assistant(content="Hi", images=[picture], extra_content=google) == (
+        Text("Hi", seal=Seal("gemini", SealKind.SIGNATURE, "c2ln")),
+        Image(MediaBytes("QQ==", "image/png")),
+    )
+
+
+def test_openais_own_breakpoints_and_mistrals_documents_are_known():
+    assert user({"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}) == (Text("a", CacheBreakpoint()),)
+    assert user({"type": "document_url", "document_url": "https://x/a.pdf"}) == (Document(MediaUrl("https://x/a.pdf")),)
+
+
 def test_a_part_that_is_not_known_is_named_and_an_empty_message_has_a_part():
     receipt = Receipt()
     read = turns({"role": "user", "content": [{"type": "smell", "smell": "rose"}]}, receipt=receipt)

@@ -98,6 +98,12 @@ def test_results_come_first_and_their_pictures_with_what_the_user_says():
     assert [part["type"] for part in messages[2]["content"]] == ["image_url", "text", "image_url"]
 
 
+def test_a_result_of_which_nothing_is_left_is_empty():
+    receipt = Receipt()
+    (message,) = user(ToolResult("c", (Image(PNG),)), quirks=Quirks(images="none"), receipt=receipt)
+    assert (message["content"], receipt.edits()) == ("", ["dropped:turns[0].parts[0]"])
+
+
 def test_a_result_that_is_an_error_says_so():
     first, second = user(ToolResult("c", (Text("no file"),), is_error=True), ToolResult("d", (Text("ERROR 5"),), is_error=True))
     assert (first["content"], second["content"]) == ("Error: no file", "ERROR 5")
@@ -161,6 +167,19 @@ def test_geminis_signatures_go_to_gemini_alone():
     receipt = Receipt()
     write(Turn(Role.ASSISTANT, (call,)), receipt=receipt)
     assert receipt.edits() == ["dropped:turns[0].parts[0].seal"]
+
+
+def test_a_turn_of_steps_alone_goes_nowhere_and_a_result_of_them_stays():
+    step = ServerTool("anthropic", "other", {"type": "tool_reference"})
+    receipt = Receipt()
+    messages = write(Turn(Role.DEVELOPER, (step,)), Turn(Role.USER, (ToolResult("c", (step,)),)), receipt=receipt)
+    assert messages == [{"role": "tool", "tool_call_id": "c", "content": ""}]
+    assert receipt.edits() == ["dropped:turns[0].parts[0]", "dropped:turns[1].parts[0].parts"]
+
+
+def test_a_request_without_a_message_is_refused():
+    with pytest.raises(GatewayError, match="no message"):
+        write()
 
 
 def test_steps_of_other_vendors_tools_are_named():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from weighbridge.core.errors import GatewayError
 from weighbridge.wire.conversation import Audio, Image, MediaBytes, Reasoning, Refusal, Seal, SealKind, Text, ToolCall
 from weighbridge.wire.events import FinishReason
 from weighbridge.wire.fold import fold
@@ -152,6 +153,11 @@ def test_sound_comes_in_pieces_and_empty_pieces_are_none():
     sound = {"id": "audio_1", "data": "QQ==", "transcript": "a"}
     read = parts({"audio": {"id": "", "data": ""}}, {"audio": sound}, {"audio": {"data": "QQ==", "expires_at": 9}})
     assert read == (Audio(MediaBytes("QUE=", "audio/*"), "audio_1", "a", 9),)
+
+
+def test_sound_that_is_no_base64_is_malformed():
+    with pytest.raises(GatewayError):
+        parts({"audio": {"data": "QQQ"}})
 
 
 def test_pictures_come_whole():

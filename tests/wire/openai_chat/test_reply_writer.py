@@ -67,6 +67,11 @@ def test_what_the_provider_does_not_say_is_ours():
     assert "usage" not in body
 
 
+def test_a_tier_is_named_in_openais_word_or_not_at_all():
+    assert write(Text("Hi"), service_tier="standard")["service_tier"] == "default"
+    assert "service_tier" not in write(Text("Hi"), service_tier="on_demand")
+
+
 def test_calls_have_ids_and_arguments_whatever_the_provider_left_out():
     written = message(ToolCall("", "f", ""), ToolCall("c", "g", "x", is_custom=True))
     assert written["content"] is None
@@ -74,6 +79,14 @@ def test_calls_have_ids_and_arguments_whatever_the_provider_left_out():
         {"id": "call_req1_0", "type": "function", "function": {"name": "f", "arguments": "{}"}},
         {"id": "c", "type": "custom", "custom": {"name": "g", "input": "x"}},
     ]
+
+
+def test_callers_of_the_older_functions_get_the_one_call_in_their_way():
+    context = ReplyContext("r", "m", 7, Conversation("m", (), wants_function_call=True))
+    choice = Choice((ToolCall("c", "f", "{}"),), FinishReason.TOOL_CALLS)
+    told = decode_json(write_reply(Reply((choice,)), context))["choices"][0]
+    assert (told["message"]["function_call"], told["finish_reason"]) == ({"name": "f", "arguments": "{}"}, "function_call")
+    assert "tool_calls" not in told["message"]
 
 
 def test_reasoning_is_told_for_people_and_for_the_next_turn():

@@ -130,6 +130,22 @@ def test_a_field_that_only_this_format_has_goes_to_servers_that_are_not_strict()
     assert receipt.edits() == ["dropped:safe_prompt"]
 
 
+def test_openais_own_fields_go_to_openai_alone():
+    facts = {"vendor": {"moderation": {}}, "vendor_origin": "openai-responses"}
+    assert write(**facts)["moderation"] == {}
+    receipt = Receipt()
+    assert "moderation" not in write(**facts, quirks=Quirks(max_tokens_field="max_tokens"), receipt=receipt)
+    assert receipt.edits() == ["dropped:moderation"]
+
+
+def test_a_model_with_a_sampling_of_its_own_is_sent_none():
+    quirks = Quirks(fixed_sampling=("m*",))
+    receipt = Receipt()
+    assert "temperature" not in write(temperature=0.5, top_p=1, quirks=quirks, receipt=receipt)
+    assert receipt.edits() == ["dropped:temperature"]
+    assert write(temperature=0.5, quirks=Quirks(fixed_sampling=("o1*",)))["temperature"] == 0.5
+
+
 def test_openais_own_breakpoints_are_kept_for_callers_who_know_them():
     marked = (Turn(Role.USER, (Text("a", CacheBreakpoint()), Text("b"))),)
     facts = {"vendor": {"prompt_cache_options": {"mode": "explicit"}}, "vendor_origin": "openai-chat"}

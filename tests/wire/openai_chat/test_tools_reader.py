@@ -21,7 +21,9 @@ def test_schemas_are_whole_and_options_kept():
     cached = tool | {"cache_control": {"type": "ephemeral"}}
     assert read(tools=[tool]).tools == (FunctionTool("f", "d", SCHEMA, strict=True),)
     assert read(tools=[cached]).tools == (FunctionTool("f", "d", SCHEMA, strict=True, cache=CacheBreakpoint()),)
-    assert read(functions=[{"name": "f", "parameters": SCHEMA}]).tools == (FunctionTool("f", schema=SCHEMA),)
+    older = read(functions=[{"name": "f", "parameters": SCHEMA}])
+    assert older.tools == (FunctionTool("f", schema=SCHEMA),)
+    assert (older.wants_function_call, older.parallel_tool_calls) == (True, False)
 
 
 def test_custom_tools_and_searches_are_tools():

@@ -91,4 +91,7 @@ def test_searches_have_a_field_of_their_own_and_other_servers_tools_none():
     assert body["web_search_options"] == {"user_location": {"type": "approximate", "approximate": {"city": "B"}}}
     assert body["tools"] == [{"type": "custom", "custom": {"name": "c", "description": "d", "format": {"type": "text"}}}]
     assert body["parallel_tool_calls"] is False
+    alone = Receipt()
+    assert "tool_choice" not in write(code, choice=ToolChoice(REQUIRED), receipt=alone)
+    assert set(alone.edits()) == {"dropped:tools[0]", "widened:tool_choice"}
     assert set(receipt.edits()) == {"widened:tools[0].allowed_domains", "dropped:tools[1]"}

@@ -7,7 +7,6 @@ in every response.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from weighbridge.wire.conversation import Audio, Citation, MediaBytes, Part, Reasoning, Seal, ServerTool
@@ -17,7 +16,6 @@ from weighbridge.wire.events import (
     CitationAdded,
     Ended,
     Event,
-    Failed,
     Finished,
     FinishReason,
     LogprobsAdded,
@@ -29,15 +27,14 @@ from weighbridge.wire.events import (
     TextDelta,
     UsageReported,
 )
-from weighbridge.wire.fields import Fields
 from weighbridge.wire.gemini_generate.chunk import Call, Candidate, Chunk, ReplyPart, read_counts
 from weighbridge.wire.gemini_generate.finishing import block_word, finish_word, read_finish
 from weighbridge.wire.gemini_generate.grounding import fetch_step, read_grounding, read_recitations, search_step
 from weighbridge.wire.gemini_generate.logprobs import read_logprobs
-from weighbridge.wire.gemini_generate.media import media_part, read_file
+from weighbridge.wire.gemini_generate.media import decodable, media_part
 from weighbridge.wire.gemini_generate.partial_arguments import PartialArguments
-from weighbridge.wire.gemini_generate.vocabulary import call_id, compact_json, read_seal, read_step
-from weighbridge.wire.loose_json import as_object, as_text
+from weighbridge.wire.gemini_generate.response_pieces import read_error, unix_seconds, whole_part
+from weighbridge.wire.gemini_generate.vocabulary import call_id, compact_json, read_seal
 from weighbridge.wire.usage import from_gemini
 
 _TEXT: Final = PartKind.TEXT
@@ -95,12 +92,12 @@ class ChunkReader:
         """The events of one response."""
         if chunk.error is not None:
             self.is_ended = True
-            events.append(_failed(chunk.error))
+            events.append(read_error(chunk.error))
             return
         if not self._is_started:
             self._is_started = True
             self._id = chunk.response_id or ""
-            events.append(Started(self._id, chunk.model_version or "", _seconds(chunk.create_time)))
+            events.append(Started(self._id, chunk.model_version or "", unix_seconds(chunk.create_time)))
         counts = bytes(chunk.usage_metadata)
         if counts and counts != b"null":
             self._counts = counts
@@ -176,7 +173,7 @@ class ChunkReader:
             self._take_text(index, state, part, seal, events)
         elif part.inline_data is not None and part.inline_data.data:
             self._take_blob(index, state, part.inline_data.mime_type or "", part.inline_data.data, events)
-        elif (whole := _whole(part)) is not None:
+        elif (whole := whole_part(part)) is not None:
             self._add_whole(index, state, whole, events)
         elif seal is not None:
             self._take_text(index, state, ReplyPart(text=""), seal, events)
@@ -231,6 +228,9 @@ class ChunkReader:
     def _take_blob(self, index: int, state: _OpenChoice, media_type: str, data: str, events: list[Event]) -> None:
         part = media_part(MediaBytes(data, media_type), media_type)
         if isinstance(part, Audio):
+            data = decodable(data)
+            if not data:
+                return
             self._open(index, state, PartKind.AUDIO, events)
             events.append(AudioDelta(index, state.current, data))
         else:
@@ -286,42 +286,3 @@ class ChunkReader:
         native = state.reason or ""
         reason = FinishReason.CONTENT_FILTER if state.is_blocked else read_finish(native, has_calls=state.has_calls)
         events.append(Finished(index, reason, native))
-
-
-def _whole(part: ReplyPart) -> Part | None:
-    """A part that comes in one piece."""
-    if part.file_data is not None:
-        file = as_object(part.file_data)
-        return read_file(Fields(file, "fileData")) if as_text(file.get("fileUri")) else None
-    raw = {
-        name: value
-        for name, value in (
-            ("executableCode", part.executable_code),
-            ("codeExecutionResult", part.code_execution_result),
-            ("toolCall", part.tool_call),
-            ("toolResponse", part.tool_response),
-        )
-        if value is not None
-    }
-    if not raw:
-        return None
-    if part.thought_signature:
-        raw["thoughtSignature"] = part.thought_signature
-    return read_step(raw)
-
-
-def _failed(error: object) -> Failed:
-    told = as_object(error)
-    code = told.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 0
-    return Failed(as_text(told.get("message")) or as_text(error), as_text(told.get("status")), "", status)
-
-
-def _seconds(create_time: object) -> int:
-    """Unix time of `createTime` (RFC 3339); 0 where it is not told."""
-    if not isinstance(create_time, str):
-        return 0
-    try:
-        return int(datetime.fromisoformat(create_time).timestamp())
-    except (ValueError, OverflowError):
-        return 0

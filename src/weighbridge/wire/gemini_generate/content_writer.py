@@ -131,15 +131,16 @@ class ContentWriter:
         written.append({"text": part.text})
 
     def _reasoning(self, part: Reasoning, written: list[Block], path: str) -> None:
-        """Gemini reads its own thoughts by their signature; those of others are not sent: it would take them for its words."""
-        if part.seal is None or part.seal.origin != ORIGIN:
-            self._receipt.dropped(path, "reasoning of another model, or without a signature")
-            return
+        """A thought needs no signature: Google's SDK sends back what it was shown, of which only some parts have one."""
+        signature = self._own(part.seal, path)
         text = part.text or "\n\n".join(part.summary)
-        block: Block = {"text": text, "thoughtSignature": part.seal.text}
+        block: Block = {"text": text}
         if text:
             block["thought"] = True
-        written.append(block)
+        if signature is not None:
+            block["thoughtSignature"] = signature
+        if len(block) > 1:
+            written.append(block)
 
     def _call(self, part: ToolCall, written: list[Block], path: str) -> None:
         self._drop_cache(part.cache, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode
 from typing import Final
 
 from weighbridge.wire.conversation import Audio, Document, Image, Media, MediaBytes, MediaFile, MediaUrl, Part, Video
@@ -38,6 +40,7 @@ _TYPES: Final = {
 }
 _USUAL: Final = {Image: "image/jpeg", Audio: "audio/mpeg", Video: "video/mp4", Document: "application/pdf"}
 _STANDARD_ALPHABET: Final = str.maketrans("-_", "+/")
+_USUAL_ALPHABET: Final = str.maketrans("-_", "+/")
 _UNNAMED: Final = frozenset(("", "application/octet-stream", "audio/*"))
 
 
@@ -55,6 +58,16 @@ def read_file(file: Fields) -> Part:
     source: Media = MediaFile(url, ORIGIN, media_type) if url.startswith(_FILES_API) else MediaUrl(url, media_type)
     known = media_type or ("video/mp4" if url.startswith(_FILMS) else type_by_name(url)) or ""
     return media_part(source, known, file.text("displayName"))
+
+
+def decodable(data: str) -> str:
+    """Base64 in its usual alphabet; empty for what is none. Pieces of sound are joined after decoding."""
+    usual = data.translate(_USUAL_ALPHABET)
+    try:
+        b64decode(usual, validate=True)
+    except binascii.Error:
+        return ""
+    return usual
 
 
 def media_part(source: Media, media_type: str, name: str | None = None) -> Part:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.wire.gemini_generate.vocabulary import camel, enum_word
 from weighbridge.wire.json_value import Json, JsonObject
 
@@ -20,7 +21,17 @@ _OWN: Final = frozenset(("type", "nullable", "propertyOrdering", "example"))
 
 
 def json_schema(schema: JsonObject) -> JsonObject:
-    """The same schema as JSON Schema. What is JSON Schema already (types in small letters, `$defs`) stays."""
+    """The same schema as JSON Schema. What is JSON Schema already (types in small letters, `$defs`) stays.
+
+    Raises `GatewayError` INVALID_REQUEST for one that is nested hundreds of times.
+    """
+    try:
+        return _converted(schema)
+    except RecursionError:
+        raise GatewayError(ErrorKind.INVALID_REQUEST, "A schema is nested too deep.", param="schema") from None
+
+
+def _converted(schema: JsonObject) -> JsonObject:
     given = camel(schema)
     made: JsonObject = {}
     kind = _type(given.get("type"))
@@ -49,11 +60,11 @@ def _type(value: Json) -> Json:
 
 def _value(name: str, value: Json) -> Json:
     if name in ("properties", "defs", "$defs") and isinstance(value, dict):
-        return {key: json_schema(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
+        return {key: _converted(inner) if isinstance(inner, dict) else inner for key, inner in value.items()}
     if name in ("items", "additionalProperties") and isinstance(value, dict):
-        return json_schema(value)
+        return _converted(value)
     if name in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
-        return [json_schema(inner) if isinstance(inner, dict) else inner for inner in value]
+        return [_converted(inner) if isinstance(inner, dict) else inner for inner in value]
     if name in _COUNTS and isinstance(value, str) and value.isdigit():
         return int(value)
     if name == "ref" and isinstance(value, str):

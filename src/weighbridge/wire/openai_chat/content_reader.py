@@ -110,7 +110,7 @@ class MessageReader:
         return read
 
     def _made_id(self) -> str:
-        """Google's own endpoint leaves the ids of calls and of their results empty: these meet in their order."""
+        """Google's own endpoint leaves ids of calls empty, so that those of their results are, too: these meet in their order."""
         self._calls_without_id += 1
         call_id = f"call_made_{self._calls_without_id}"
         self._waiting.append(call_id)
@@ -126,9 +126,11 @@ class MessageReader:
         name = message.text("name")
         if word == "function":
             return (ToolResult(f"call_legacy_{self._legacy_calls}", parts, name, cache=cache),)
-        call_id = message.required_text("tool_call_id")
+        call_id = message.text("tool_call_id") or ""
         if not call_id and self._waiting:
             call_id = self._waiting.pop(0)
+        if not call_id:
+            message.missing("tool_call_id")
         called = self._called.get(call_id)
         if called is not None:
             return (ToolResult(call_id, parts, name or called.name, is_custom=called.is_custom, cache=cache),)
@@ -244,6 +246,11 @@ def _file(fields: Fields) -> Part:
     return Document(source, name=name)
 
 
+def _document(fields: Fields) -> Part:
+    """Mistral's."""
+    return Document(_media(fields.required_text("document_url")), name=fields.text("document_name"))
+
+
 _PARTS: Final[dict[str, Callable[[Fields], Part]]] = {
     "text": _text,
     "input_text": _text,
@@ -255,4 +262,5 @@ _PARTS: Final[dict[str, Callable[[Fields], Part]]] = {
     "video_url": _video,
     "input_audio": _audio,
     "file": _file,
+    "document_url": _document,
 }

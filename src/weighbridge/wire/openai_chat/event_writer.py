@@ -39,10 +39,18 @@ from weighbridge.wire.events import (
     UsageReported,
 )
 from weighbridge.wire.json_value import JsonObject
-from weighbridge.wire.openai_chat.reply_writer import REASONS, hides_thoughts, reply_id, write_image
+from weighbridge.wire.openai_chat.reply_writer import hides_thoughts, reason_word, reply_id, write_image
 from weighbridge.wire.openai_chat.usage_writer import write_usage
-from weighbridge.wire.openai_chat.vocabulary import made_call_id, sealed_text, write_annotation, write_details, write_signature
+from weighbridge.wire.openai_chat.vocabulary import (
+    ORIGIN,
+    made_call_id,
+    sealed_text,
+    write_annotation,
+    write_details,
+    write_signature,
+)
 from weighbridge.wire.provider_errors import classify_failed
+from weighbridge.wire.service_tiers import tier_for
 
 _DONE: Final = b"data: [DONE]\n\n"
 _ALIVE: Final = b": keep-alive\n\n"
@@ -162,10 +170,18 @@ class ChatEventWriter:
         inner: JsonObject = {"name": event.name, "input" if event.is_custom else "arguments": ""}
         kind = "custom" if event.is_custom else "function"
         call_id = event.call_id or made_call_id(self._context.request_id, number)
+        if self._context.conversation.wants_function_call:
+            if number == 0:
+                self._chunk(event.choice, {"function_call": inner}, pieces)
+            return
         self._chunk(event.choice, {"tool_calls": [{"index": number, "id": call_id, "type": kind, kind: inner}]}, pieces)
 
     def _arguments(self, event: ArgumentsDelta, pieces: list[bytes]) -> None:
         number, is_custom = self._choices[event.choice].calls[event.part]
+        if self._context.conversation.wants_function_call:
+            if number == 0:
+                self._chunk(event.choice, {"function_call": {"arguments": event.text}}, pieces)
+            return
         inner: JsonObject = {"custom": {"input": event.text}} if is_custom else {"function": {"arguments": event.text}}
         self._chunk(event.choice, {"tool_calls": [{"index": number, **inner}]}, pieces)
 
@@ -210,7 +226,7 @@ class ChatEventWriter:
         if event.part in choice.thoughts:
             self._thought_ended(event, choice.thoughts[event.part], pieces)
         elif event.part in choice.calls:
-            if event.seal is not None:
+            if event.seal is not None and not self._context.conversation.wants_function_call:
                 number, is_custom = choice.calls[event.part]
                 # OpenAI's own SDK stumbles over a delta of a function call without the function.
                 same: JsonObject = {"custom": {"input": ""}} if is_custom else {"function": {"arguments": ""}}
@@ -242,11 +258,12 @@ class ChatEventWriter:
         self._chunk(event.choice, {}, pieces, logprobs={name: event.tokens, other: None})
 
     def _finished(self, event: Finished, pieces: list[bytes]) -> None:
-        self._chunk(event.choice, {}, pieces, reason=REASONS[event.reason])
+        self._chunk(event.choice, {}, pieces, reason=reason_word(event.reason, self._context))
 
     def _usage_reported(self, event: UsageReported, _pieces: list[bytes]) -> None:
         self._usage = event.usage
-        self._tier = event.service_tier or self._tier
+        if event.service_tier is not None:
+            self._tier = tier_for(ORIGIN, event.service_tier) or self._tier
 
     def _kept_alive(self, _event: KeepAlive, pieces: list[bytes]) -> None:
         pieces.append(_ALIVE)

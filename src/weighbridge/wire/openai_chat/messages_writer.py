@@ -24,6 +24,7 @@ from weighbridge.wire.openai_chat.parts_writer import PartsWriter
 from weighbridge.wire.openai_chat.vocabulary import native_text, write_details, write_signature
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.unsaid import nothing_to_answer
 
 _Placed = tuple[Part, str]
 """A part, and its path in the receipt."""
@@ -34,13 +35,16 @@ def write_messages(
     conversation: Conversation, quirks: Quirks, receipt: Receipt, instruction: str | None = None
 ) -> list[JsonObject]:
     """The messages, with an `instruction` of our own put before them. Raises `GatewayError` INVALID_REQUEST for a turn of which
-    nothing would be left."""
+    nothing would be left, and where there is none at all."""
     writer = _Writer(conversation, quirks, receipt)
     messages: list[JsonObject] = []
     if instruction is not None:
         messages.append({"role": quirks.system_role, "content": instruction})
+    before = len(messages)
     for i, turn in enumerate(conversation.turns):
         messages += writer.messages(turn, f"turns[{i}]")
+    if len(messages) == before:
+        raise nothing_to_answer()
     return messages
 
 
@@ -51,11 +55,20 @@ class _Writer:
         self._parts = PartsWriter(conversation, quirks, receipt)
 
     def messages(self, turn: Turn, path: str) -> list[JsonObject]:
+        if any(isinstance(part, ServerTool) for part in turn.parts) and not self._says_more(turn, path):
+            return []
         if turn.role is Role.ASSISTANT:
             return [self._assistant(turn, path)]
         if turn.role is not Role.USER:
             return [self._instructions(turn, path)]
         return self._user(turn, path)
+
+    def _says_more(self, turn: Turn, path: str) -> bool:
+        """Whether a turn holds more than steps of a vendor's own tools. These go nowhere."""
+        for j, part in enumerate(turn.parts):
+            if isinstance(part, ServerTool):
+                self._receipt.dropped(f"{path}.parts[{j}]", "a step of a vendor's own tool")
+        return any(not isinstance(part, ServerTool) for part in turn.parts)
 
     def _user(self, turn: Turn, path: str) -> list[JsonObject]:
         """Every result first: between a call and its results nothing else may stand
@@ -66,7 +79,7 @@ class _Writer:
             where = f"{path}.parts[{j}]"
             if isinstance(part, ToolResult):
                 messages.append(self._result(part, where, rest))
-            else:
+            elif not isinstance(part, ServerTool):
                 rest.append((part, where))
         if rest:
             # Who takes no pictures often takes no list of parts either.
@@ -82,7 +95,7 @@ class _Writer:
         if self._quirks.system_role == "user":
             role = "user"
             self._receipt.widened(f"{path}.role", "the provider knows no system role")
-        parts = [(part, f"{path}.parts[{j}]") for j, part in enumerate(turn.parts)]
+        parts = [(part, f"{path}.parts[{j}]") for j, part in enumerate(turn.parts) if not isinstance(part, ServerTool)]
         return _named({"role": role, "content": self._content(parts, path, gap="\n\n")}, turn)
 
     def _assistant(self, turn: Turn, path: str) -> JsonObject:
@@ -101,9 +114,7 @@ class _Writer:
                 message["refusal"] = part.text
             elif isinstance(part, Audio):
                 self._spoken(part, where, message, said)
-            elif isinstance(part, ServerTool):
-                self._receipt.dropped(where, "a step of a vendor's own tool")
-            else:
+            elif not isinstance(part, ServerTool):
                 said.append((part, where))
         if said:
             message["content"] = self._content(said, path, gap="")
@@ -167,8 +178,11 @@ class _Writer:
     def _result(self, result: ToolResult, path: str, rest: list[_Placed]) -> JsonObject:
         """A result takes texts only; its pictures and files follow in the user's message, behind the results of all calls."""
         texts = [part for part in result.parts if isinstance(part, Text)]
-        others = [part for part in result.parts if not isinstance(part, Text)]
+        others = [part for part in result.parts if not isinstance(part, (Text, ServerTool))]
+        if len(texts) + len(others) < len(result.parts):
+            self._receipt.dropped(f"{path}.parts", "a step of a vendor's own tool")
         content = "\n".join(part.text for part in texts)
+        others = [part for part in others if self._parts.write(part, path) is not None]
         if others:
             self._receipt.mapped(f"{path}.parts", "pictures and files follow in a user's message")
             rest += [(part, path) for part in others]

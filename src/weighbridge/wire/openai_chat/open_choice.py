@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode
 from typing import Any
 
+from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.wire.conversation import Citation, Seal
 from weighbridge.wire.events import (
     ArgumentsDelta,
@@ -215,6 +218,7 @@ class OpenChoice:
 
     def _take_audio(self, audio: ChunkAudio) -> None:
         if audio.id or audio.data or audio.transcript or audio.expires_at:
+            _check_base64(audio.data or "")
             part = self._part(PartKind.AUDIO)
             facts = (audio.data or "", audio.transcript or "", audio.id or None, audio.expires_at or None)
             self.events.append(AudioDelta(self.index, part, *facts))
@@ -251,3 +255,10 @@ class OpenChoice:
         name = inner.name or "" if inner is not None else ""
         self.events.append(PartStarted(self.index, opened.part, PartKind.TOOL_CALL, call_id, name, call.is_custom))
         return opened
+
+
+def _check_base64(text: str) -> None:
+    try:
+        b64decode(text)
+    except binascii.Error:
+        raise GatewayError(ErrorKind.PROVIDER_MALFORMED, "The provider sent sound that is not base64.") from None

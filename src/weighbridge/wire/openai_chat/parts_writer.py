@@ -23,7 +23,7 @@ from weighbridge.wire.conversation import (
 )
 from weighbridge.wire.data_urls import data_url
 from weighbridge.wire.json_value import JsonObject
-from weighbridge.wire.openai_chat.vocabulary import ORIGIN, write_cache
+from weighbridge.wire.openai_chat.vocabulary import ORIGIN, own_fields, write_cache
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
 
@@ -38,7 +38,7 @@ class PartsWriter:
         self._receipt = receipt
         # OpenAI's own breakpoints: models before GPT-5.6 refuse them, so they go to callers' models only if they know of them
         # (https://platform.openai.com/docs/guides/prompt-caching).
-        self._has_own_marks = "prompt_cache_options" in conversation.vendor and conversation.vendor_origin.startswith(ORIGIN)
+        self._has_own_marks = "prompt_cache_options" in own_fields(conversation, quirks)
         self.marks_cache = quirks.cache_control or self._has_own_marks
         """Whether breakpoints can be said at all."""
 

@@ -11,10 +11,19 @@ from weighbridge.wire.data_urls import data_url
 from weighbridge.wire.events import Choice, FinishReason, Reply
 from weighbridge.wire.finish_reasons import WRITE_OPENAI_CHAT
 from weighbridge.wire.json_value import Json, JsonObject
+from weighbridge.wire.loose_json import as_object
 from weighbridge.wire.openai_chat.usage_writer import write_usage
-from weighbridge.wire.openai_chat.vocabulary import made_call_id, sealed_text, write_annotation, write_details, write_signature
+from weighbridge.wire.openai_chat.vocabulary import (
+    ORIGIN,
+    made_call_id,
+    sealed_text,
+    write_annotation,
+    write_details,
+    write_signature,
+)
+from weighbridge.wire.service_tiers import tier_for
 
-REASONS: Final = WRITE_OPENAI_CHAT | {FinishReason.ERROR: "error"}
+_REASONS: Final = WRITE_OPENAI_CHAT | {FinishReason.ERROR: "error"}
 """OpenRouter's word where the vendor gave up: `stop` would make half an answer look whole."""
 
 
@@ -30,8 +39,8 @@ def write_reply(reply: Reply, context: ReplyContext) -> bytes:
     usage = write_usage(reply.usage)
     if usage is not None:
         body["usage"] = usage
-    if reply.service_tier is not None:
-        body["service_tier"] = reply.service_tier
+    if reply.service_tier is not None and (tier := tier_for(ORIGIN, reply.service_tier)) is not None:
+        body["service_tier"] = tier
     return encode_json(body)
 
 
@@ -44,12 +53,17 @@ def _choice(index: int, choice: Choice, context: ReplyContext) -> JsonObject:
     written: JsonObject = {
         "index": index,
         "message": _message(choice, context),
-        "finish_reason": REASONS[choice.reason],
+        "finish_reason": reason_word(choice.reason, context),
         "logprobs": None,
     }
     if choice.logprobs or choice.refusal_logprobs:
         written["logprobs"] = {"content": list(choice.logprobs) or None, "refusal": list(choice.refusal_logprobs) or None}
     return written
+
+
+def reason_word(reason: FinishReason, context: ReplyContext) -> str:
+    """The finish reason as this caller knows it."""
+    return "function_call" if reason is FinishReason.TOOL_CALLS and context.conversation.wants_function_call else _REASONS[reason]
 
 
 def _message(choice: Choice, context: ReplyContext) -> JsonObject:
@@ -71,7 +85,9 @@ def _message(choice: Choice, context: ReplyContext) -> JsonObject:
             images = message.setdefault("images", [])
             assert isinstance(images, list)
             images.append(write_image(part))
-    if calls:
+    if calls and context.conversation.wants_function_call:
+        message["function_call"] = as_object(calls[0])["function"]
+    elif calls:
         message["tool_calls"] = calls
     if thoughts:
         _write_thoughts(message, thoughts, hides=hides_thoughts(context))

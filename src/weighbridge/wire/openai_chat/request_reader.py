@@ -27,6 +27,7 @@ def read_request(body: bytes, context: RequestContext, receipt: Receipt) -> Conv
         fields.missing("messages")
     newer, older = fields.integer("max_completion_tokens"), fields.integer("max_tokens")
     options = fields.nested("stream_options")
+    wants_function_call = bool(fields.rest.get("functions"))
     conversation = Conversation(
         model=fields.text("model") or context.model,
         turns=MessageReader(receipt).read(messages),
@@ -48,7 +49,7 @@ def read_request(body: bytes, context: RequestContext, receipt: Receipt) -> Conv
         top_logprobs=fields.integer("top_logprobs"),
         tools=read_tools(fields, receipt),
         tool_choice=read_choice(fields),
-        parallel_tool_calls=fields.boolean("parallel_tool_calls"),
+        parallel_tool_calls=False if wants_function_call else fields.boolean("parallel_tool_calls"),
         answer_format=_answer_format(fields, receipt),
         verbosity=fields.text("verbosity"),
         reasoning=read_wish(fields, receipt),
@@ -62,6 +63,7 @@ def read_request(body: bytes, context: RequestContext, receipt: Receipt) -> Conv
         store=fields.boolean("store"),
         prompt_cache_key=fields.text("prompt_cache_key"),
         prompt_cache_retention=fields.text("prompt_cache_retention"),
+        wants_function_call=wants_function_call,
     )
     if options is not None:
         options.leftover(receipt, ignored=("include_obfuscation",))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Final
+
+from msgspec.structs import replace
 
 from weighbridge.core.codec import encode_json
 from weighbridge.wire.codecs import TargetContext
@@ -12,7 +15,7 @@ from weighbridge.wire.json_value import JsonObject
 from weighbridge.wire.openai_chat.messages_writer import write_messages
 from weighbridge.wire.openai_chat.thinking_writer import write_wish
 from weighbridge.wire.openai_chat.tools_writer import write_tools
-from weighbridge.wire.openai_chat.vocabulary import ORIGIN, VENDOR_ORIGIN
+from weighbridge.wire.openai_chat.vocabulary import ORIGIN, VENDOR_ORIGIN, own_fields
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
 from weighbridge.wire.service_tiers import tier_for
@@ -27,11 +30,6 @@ _SAME: Final = (
 _EXTENSIONS: Final = ("top_k", "min_p", "repetition_penalty")
 """What most servers of this format take, though not OpenAI."""
 
-_OWN: Final = frozenset(("moderation", "prompt_cache_options"))
-"""OpenAI's own fields, which nobody else has."""
-_SISTER: Final = "openai-responses"
-"""The other format that has them."""
-
 _UNSAID: Final = (
     "max_tool_calls", "previous_response_id", "conversation_id", "background", "truncation", "include", "cached_content", "cache",
     "safety_settings",
@@ -43,6 +41,8 @@ def write_request(conversation: Conversation, context: TargetContext, receipt: R
     """The body. Raises `GatewayError` INVALID_REQUEST for a message of which nothing would be left."""
     quirks = context.quirks
     conversation = without_refused(conversation, quirks, receipt)
+    if quirks.fixed_sampling:
+        conversation = _without_sampling(conversation, context, receipt)
     body: dict[str, object] = {"model": context.model}
     instruction = _write_format(conversation, quirks, receipt, body)
     body["messages"] = write_messages(conversation, quirks, receipt, instruction)
@@ -68,6 +68,16 @@ def write_request(conversation: Conversation, context: TargetContext, receipt: R
         if name in body:
             body[other] = body.pop(name)
     return encode_json(body)
+
+
+def _without_sampling(conversation: Conversation, context: TargetContext, receipt: Receipt) -> Conversation:
+    """Models that reason refuse every temperature but 1 (https://platform.openai.com/docs/guides/reasoning)."""
+    if not any(fnmatchcase(context.model, pattern) for pattern in context.quirks.fixed_sampling):
+        return conversation
+    for name in ("temperature", "top_p"):
+        if getattr(conversation, name) not in (None, 1):
+            receipt.dropped(name, "the model has its own")
+    return replace(conversation, temperature=None, top_p=None)
 
 
 def _write_extensions(conversation: Conversation, quirks: Quirks, receipt: Receipt, body: dict[str, object]) -> None:
@@ -138,12 +148,13 @@ def _write_rest(conversation: Conversation, receipt: Receipt, body: dict[str, ob
 
 def _write_vendor(conversation: Conversation, quirks: Quirks, receipt: Receipt, body: dict[str, object]) -> None:
     """What only this format knows: OpenAI's own fields, and whatever a caller said for a server that is less strict."""
-    if conversation.vendor_origin not in (VENDOR_ORIGIN, _SISTER):
+    own = own_fields(conversation, quirks)
+    is_free = conversation.vendor_origin == VENDOR_ORIGIN and not quirks.is_strict_about_fields
+    if not own and not is_free:
         drop_vendor_fields(conversation, receipt)
         return
-    is_free = conversation.vendor_origin == VENDOR_ORIGIN and not quirks.is_strict_about_fields
     for name, value in conversation.vendor.items():
-        if is_free or name in _OWN:
+        if is_free or name in own:
             body.setdefault(name, value)
         else:
             receipt.dropped(name, "not known")

@@ -51,7 +51,7 @@ def _tool(tool: Fields, receipt: Receipt) -> Tool | None:
         if inner is None:
             tool.missing("custom")
         return CustomTool(inner.required_text("name"), inner.text("description"), inner.json_object("format"))
-    if kind.startswith("web_search"):
+    if "web_search" in kind:
         return _search(tool, kind)
     receipt.dropped(tool.path, f"a tool of type '{kind}' is not known")
     return None
@@ -63,7 +63,7 @@ def _search(tool: Fields, kind: str) -> ServerToolUse:
     raw: JsonObject = {"type": kind, **tool.rest}
     location = tool.json_object("user_location")
     return ServerToolUse(
-        "anthropic" if kind[-1].isdigit() else ORIGIN,
+        _search_origin(kind),
         ServerToolKind.WEB_SEARCH,
         raw,
         name=tool.text("name"),
@@ -72,6 +72,13 @@ def _search(tool: Fields, kind: str) -> ServerToolUse:
         max_uses=tool.integer("max_uses"),
         user_location=None if location is None else {name: value for name, value in location.items() if name != "type"} or None,
     )
+
+
+def _search_origin(kind: str) -> str:
+    vendor, colon, _ = kind.partition(":")
+    if colon:
+        return vendor
+    return "anthropic" if kind[-1].isdigit() else ORIGIN
 
 
 def _function(function: Fields, receipt: Receipt) -> FunctionTool:

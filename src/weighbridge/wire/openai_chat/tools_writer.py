@@ -34,6 +34,8 @@ def write_tools(conversation: Conversation, quirks: Quirks, receipt: Receipt, bo
         if entry is not None:
             written.append(entry)
     if not written:
+        if conversation.tool_choice is not None and conversation.tool_choice.mode is ChoiceMode.REQUIRED:
+            receipt.widened("tool_choice", "no tool is left")
         return
     body["tools"] = written
     _write_choice(conversation.tool_choice, quirks, receipt, body)

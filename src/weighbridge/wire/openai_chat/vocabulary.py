@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, Reasoning, Seal, SealKind
+from weighbridge.wire.conversation import CacheBreakpoint, Citation, Conversation, Reasoning, Seal, SealKind
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.loose_json import as_index, as_list, as_object, as_text
+from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.sealing import unwrap, wrap
 
 ORIGIN: Final = "openai"
 VENDOR_ORIGIN: Final = "openai-chat"
 """Whose words the fields are that only this format has."""
+_OWN_FIELDS: Final = frozenset(("moderation", "prompt_cache_options"))
+_OWN_ORIGINS: Final = (VENDOR_ORIGIN, "openai-responses")
 _NO_REASONING: Final = Reasoning()
 
 _DETAIL_ORIGINS: Final = {
@@ -33,6 +36,14 @@ def made_call_id(reply_id: str, place: int) -> str:
     """An id for a call that its provider gave none (Google's own endpoint of this format): another one in every reply, since an id
     that occurs twice in a conversation is refused by Anthropic."""
     return f"call_{reply_id[-_MAX_ID_CHARS:]}_{place}" if reply_id else f"call_{place}"
+
+
+def own_fields(conversation: Conversation, quirks: Quirks) -> frozenset[str]:
+    """Those of a caller's fields that OpenAI alone has, in both of its formats, if the provider is OpenAI or hosts it: only there
+    the bound on output has its newer name, and others answer such a field with 422 (Mistral)."""
+    if quirks.max_tokens_field != "max_completion_tokens" or conversation.vendor_origin not in _OWN_ORIGINS:
+        return frozenset()
+    return _OWN_FIELDS.intersection(conversation.vendor)
 
 
 def read_cache(value: Json) -> CacheBreakpoint | None:

@@ -26,16 +26,16 @@ from weighbridge.wire.events import (
     TextDelta,
     UsageReported,
 )
+from weighbridge.wire.finish_reasons import WRITE_OPENAI_CHAT
 from weighbridge.wire.json_value import JsonObject
 from weighbridge.wire.loose_json import as_list, as_object, as_text
-from weighbridge.wire.openai_chat.reply_writer import REASONS
 from weighbridge.wire.openai_chat.usage_writer import write_usage
 from weighbridge.wire.provider_errors import classify_failed
 
 _DONE: Final = b"data: [DONE]\n\n"
 _ENDPOINT: Final = Endpoint(Dialect.OPENAI, Operation.COMPLETIONS)
-_REASONS: Final = REASONS | {FinishReason.TOOL_CALLS: "stop"}
-"""There are no tools here."""
+_REASONS: Final = WRITE_OPENAI_CHAT | {FinishReason.TOOL_CALLS: "stop", FinishReason.ERROR: "error"}
+"""There are no tools here, and half an answer must not look whole."""
 _ALIVE: Final = b": keep-alive\n\n"
 
 
