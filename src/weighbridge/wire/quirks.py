@@ -61,7 +61,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     renames: dict[str, str] = {}
     """Top-level fields that are spelled otherwise here, by the dialect's name (`{"seed": "random_seed"}` at Mistral)."""
     fixed_sampling: tuple[str, ...] = ()
-    """Anthropic: globs of models that refuse `temperature`, `top_p` and `top_k` (those after Claude Opus 4.6)."""
+    """Anthropic and OpenAI chat: globs of models that refuse `temperature`, `top_p` and `top_k` (those after Claude Opus 4.6)."""
 
     def max_tokens_for(self, model: str) -> int:
         """The bound on output for a model whose caller gave none."""

@@ -2,7 +2,7 @@
 
 A thinking block that Anthropic signed has to come back to Anthropic unchanged, also from a caller who speaks OpenAI's or Gemini's
 dialect. Every dialect has a place for an opaque text of its own; there a foreign `Seal` is written in a wrapping that names its
-origin, and is unwrapped when it comes back. The text is URL-safe base64 of JSON behind a prefix, padded, so that it also passes
+origin, and is unwrapped when it comes back. The text is base64 of JSON behind a prefix, padded, so that it also passes
 where a dialect wants base64 (Gemini's `thoughtSignature`, Anthropic's `data`).
 """
 
