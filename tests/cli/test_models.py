@@ -7,7 +7,8 @@ from threading import Thread
 import pytest
 
 from weighbridge.cli.models import ModelRow, model_rows
-from weighbridge.core.terms import Deployment, Route
+from weighbridge.core.routes import plain_route
+from weighbridge.core.terms import Deployment
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import Provider
 
@@ -16,8 +17,8 @@ def test_a_model_is_listed_once_with_every_route_to_it():
     a = Provider("a", {}, models=("one", "two"), patterns=("gpt-*",))
     b = Provider("b", {})
     routes = (
-        Route("fast", (Deployment("a", "one"), Deployment("b", "hidden"))),
-        Route("best", (Deployment("a", "one"),)),
+        plain_route("fast", Deployment("a", "one"), Deployment("b", "hidden")),
+        plain_route("best", Deployment("a", "one")),
     )
     assert model_rows(Plan(1, (a, b), routes)) == [
         ModelRow("a", "one", ("fast", "best")),
@@ -41,7 +42,7 @@ def test_without_models_it_says_how_to_get_some(run, here):
 
 
 def test_what_a_provider_listed_stands_after_what_is_configured():
-    routes = (Route("fast", (Deployment("a", "live"),)),)
+    routes = (plain_route("fast", Deployment("a", "live")),)
     a = Provider("a", {}, models=("one",), live_models=("live", "other"))
     assert model_rows(Plan(1, (a,), routes)) == [
         ModelRow("a", "one", ()),

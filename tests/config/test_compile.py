@@ -9,8 +9,9 @@ from weighbridge.config.compile import compile_plan, parse_base
 from weighbridge.config.load import load_config
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.core.codec import encode_private, private_decoder
+from weighbridge.core.routes import plain_route
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey, WireFormat
+from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Tls, VirtualKey, WireFormat
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.providers.base import AuthStyle, CallPath, Provider
 from weighbridge.providers.catalog import load_catalog
@@ -233,8 +234,8 @@ def test_every_row_compiles_and_travels(load) -> None:
 def test_routes_keep_their_order(load) -> None:
     loaded = load("providers:\n  demo:\nroutes:\n  fast: [demo/echo, demo/org/lorem]\n  b: {targets: [demo/think]}\n")
     assert plan_of(loaded).routes == (
-        Route("fast", (Deployment("demo", "echo"), Deployment("demo", "org/lorem"))),
-        Route("b", (Deployment("demo", "think"),)),
+        plain_route("fast", Deployment("demo", "echo"), Deployment("demo", "org/lorem")),
+        plain_route("b", Deployment("demo", "think")),
     )
 
 

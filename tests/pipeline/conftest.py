@@ -9,8 +9,9 @@ import pytest
 
 from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.core.codec import decode_json, encode_json
+from weighbridge.core.routes import plain_route
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deployment, Dialect, Origin, Route, VirtualKey
+from weighbridge.core.terms import Deployment, Dialect, Origin, VirtualKey
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.headers import returned_lines
 from weighbridge.pipeline.plan import Plan
@@ -35,7 +36,7 @@ GEMINI = provider(
     "gemini", {Dialect.GEMINI: "", Dialect.OPENAI: "/v1beta/openai"}, AuthStyle.X_GOOG_API_KEY, patterns=("gemini-*", "embedding-*")
 )
 GROQ = provider("groq", {Dialect.OPENAI: "/openai/v1"}, models=("llama-3",))
-ROUTES = (Route("smart", (Deployment("openai", "gpt-4o"), Deployment("anthropic", "claude-4"))),)
+ROUTES = (plain_route("smart", Deployment("openai", "gpt-4o"), Deployment("anthropic", "claude-4")),)
 
 
 def virtual_key(secret=KEY, **facts):

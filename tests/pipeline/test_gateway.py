@@ -10,7 +10,8 @@ from weighbridge.auth.presented_key import KEY_HEADERS
 from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.codec import decode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Dialect, Operation, Route
+from weighbridge.core.routes import plain_route
+from weighbridge.core.terms import Dialect, Operation
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
 from weighbridge.telemetry.record_lines import RecordLines
@@ -237,7 +238,7 @@ async def test_swap_while_the_body_is_read_changes_nothing_for_this_request(worl
     client = world.client("POST", "/v1/chat/completions", CHAT)
     task = asyncio.create_task(world.gateway.handle(client))
     await asyncio.sleep(0)
-    world.gateway.swap(Plan(8, (), (Route("gpt-4o", ()),), ()))
+    world.gateway.swap(Plan(8, (), (plain_route("gpt-4o"),), ()))
     await task
     assert (client.status, client.fields["x-weighbridge-config-version"]) == (200, "7")
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from weighbridge.auth.presented_key import KEY_HEADERS
 from weighbridge.core.codec import decode_json
+from weighbridge.core.routes import plain_route
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deployment, Dialect, Operation, Route
+from weighbridge.core.terms import Deployment, Dialect, Operation
 
 CHAT = b'{"model":"gpt-4o","messages":[]}'
 FORM_TYPE = ("content-type", "multipart/form-data; boundary=B")
@@ -173,7 +174,7 @@ async def test_version_in_a_gemini_base_url_is_not_changed_by_the_client(build):
 
 
 async def test_model_in_the_path_is_replaced_in_place(build):
-    world = build(routes=(Route("fast", (Deployment("gemini", "gemini-flash"),)),))
+    world = build(routes=(plain_route("fast", Deployment("gemini", "gemini-flash")),))
     assert await edits_of(world, "/v1beta/models/fast:countTokens?x=1", {}) == "model"
     assert world.request_line == "POST /v1beta/models/gemini-flash:countTokens?x=1 HTTP/1.1"
 
@@ -184,7 +185,7 @@ async def test_provider_prefix_in_the_path_is_taken_off(world):
 
 
 async def test_inner_models_follow_the_path(build):
-    world = build(routes=(Route("embed", (Deployment("gemini", "embedding-1"),)),))
+    world = build(routes=(plain_route("embed", Deployment("gemini", "embedding-1")),))
     body = b'{ "requests": [ {"model" : "models/embed", "content": {"model": "models/embed"}},\n{"content":{}, "model":"embed"} ] }'
     assert await edits_of(world, "/v1beta/models/embed:batchEmbedContents", body) == "model"
     expected = body.replace(b'{"model" : "models/embed"', b'{"model" : "models/embedding-1"').replace(

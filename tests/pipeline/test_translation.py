@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from weighbridge.core.codec import decode_json
+from weighbridge.core.routes import plain_route
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deployment, Dialect, Route, WireFormat
+from weighbridge.core.terms import Deployment, Dialect, WireFormat
 from weighbridge.pipeline.headers import TRANSLATED_TOO
 from weighbridge.providers.base import AuthStyle, CallPath
 
@@ -76,7 +77,7 @@ async def test_strict_mode_refuses_what_would_be_lost_by_its_name(world):
 
 async def test_a_strict_route_refuses_for_all_its_callers(build):
     made = build.provider("anthropic", {Dialect.ANTHROPIC: ""}, formats=CLAUDE)
-    world = build(providers=(made,), routes=(Route("careful", (Deployment("anthropic", "claude-x"),), strict=True),))
+    world = build(providers=(made,), routes=(plain_route("careful", Deployment("anthropic", "claude-x"), strict=True),))
     client = await world.ask("POST", "/v1/chat/completions", CHAT | {"model": "careful", "seed": 1})
     assert (client.status, client.json["error"]["code"]) == (400, "lossy_translation")
 

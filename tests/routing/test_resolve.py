@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Deployment, Dialect, Operation, Origin, Route
+from weighbridge.core.routes import plain_route
+from weighbridge.core.terms import Deployment, Dialect, Operation, Origin
 from weighbridge.providers.base import Base, Provider
 from weighbridge.routing.resolve import home_provider, resolve
 
@@ -26,11 +27,11 @@ PROVIDERS = named(
     made("demo", O, A, G, models=("echo",)),
 )
 ROUTES = {
-    "smart": Route("smart", (Deployment("anthropic", "claude-4"), Deployment("openai", "gpt-4o"))),
-    "gpt-4o": Route("gpt-4o", (Deployment("groq", "llama"),)),
-    "openai/x": Route("openai/x", (Deployment("groq", "x"),)),
-    "gone": Route("gone", (Deployment("nobody", "x"), Deployment("openai", "gpt-4o"))),
-    "talk": Route("talk", (Deployment("anthropic", "claude-4"),)),
+    "smart": plain_route("smart", Deployment("anthropic", "claude-4"), Deployment("openai", "gpt-4o")),
+    "gpt-4o": plain_route("gpt-4o", Deployment("groq", "llama")),
+    "openai/x": plain_route("openai/x", Deployment("groq", "x")),
+    "gone": plain_route("gone", Deployment("nobody", "x"), Deployment("openai", "gpt-4o")),
+    "talk": plain_route("talk", Deployment("anthropic", "claude-4")),
 }
 
 

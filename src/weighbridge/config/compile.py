@@ -14,7 +14,8 @@ from weighbridge.config.accounts import account_of
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Route, Tls, VirtualKey, WireFormat
+from weighbridge.core.routes import Route, RouteTarget
+from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Tls, VirtualKey, WireFormat
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
 from weighbridge.providers.catalog import DIALECT_OF, FORMATS_OF, CatalogRow, Elsewhere, formats_of, load_catalog, natively_spoken
@@ -115,7 +116,7 @@ def _deadlines(section: schema.Timeouts) -> Deadlines:
 
 def _route(name: str, route: schema.Route) -> Route:
     targets = (target.partition("/") for target in route.targets)
-    return Route(name, tuple(Deployment(provider, model) for provider, _, model in targets), route.strict)
+    return Route(name, tuple(RouteTarget(Deployment(provider, model)) for provider, _, model in targets), route.strict)
 
 
 def _key(key: schema.Key) -> VirtualKey:

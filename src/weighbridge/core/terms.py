@@ -1,4 +1,4 @@
-"""The field's terms as frozen structs: what an endpoint, a deployment, a route, a key, a usage and a record *are*.
+"""The field's terms as frozen structs: what an endpoint, a deployment, a key, a usage and a record *are* (routes: `routes.py`).
 
 All are msgspec Structs without behaviour beyond arithmetic, so that they can travel between our processes as they stand.
 Times are nanoseconds: `*_ns` durations and monotonic readings, `*_wall_ns` Unix time.
@@ -180,6 +180,35 @@ class Deadlines(msgspec.Struct, frozen=True):
     total_ns: int = 1_800_000_000_000
 
 
+class DataTerms(msgspec.Struct, frozen=True):
+    """What a provider promises about data, as the operator declares it. None: nobody said, which satisfies no demand."""
+
+    region: str = ""
+    """Where data is processed: `eu`, `us-east-1`."""
+    zdr: bool | None = None
+    """Zero data retention."""
+    retention_days: int | None = None
+    """For how long requests are kept."""
+    trains: bool | None = None
+    """Whether requests are used for training."""
+
+
+class DataDemand(msgspec.Struct, frozen=True):
+    """What a key, a route or a request demands of where its data goes. Demands add up; a target that does not declare that it
+    meets one is never used."""
+
+    regions: tuple[str, ...] = ()
+    """Any of these; `eu` also takes `eu-west-1` and `europe-west4`. Empty: anywhere."""
+    zdr: bool = False
+    max_retention_days: int | None = None
+    no_training: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is demanded."""
+        return not self.regions and not self.zdr and self.max_retention_days is None and not self.no_training
+
+
 class VirtualKey(msgspec.Struct, frozen=True):
     """A key of ours that applications hold instead of a provider's. Only its hash is kept.
 
@@ -195,6 +224,11 @@ class VirtualKey(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     expires_wall_ns: int | None = None
     is_admin: bool = False
+    demand: DataDemand = DataDemand()
+    """Where its requests' data may go."""
+    priority: int = 0
+    """Who goes first where requests have to wait: the higher."""
+    team: str = ""
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -202,15 +236,6 @@ class Deployment(msgspec.Struct, frozen=True):
 
     provider: str
     model: str
-
-
-class Route(msgspec.Struct, frozen=True):
-    """A name that callers ask for and the deployments that can answer, in order of preference."""
-
-    requested_model: str
-    deployments: tuple[Deployment, ...]
-    strict: bool = False
-    """A translation that would lose something is refused."""
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from weighbridge.core.terms import Route, VirtualKey
+from weighbridge.core.routes import RetryPolicy, Route
+from weighbridge.core.terms import VirtualKey
 from weighbridge.providers.base import Provider
 
 
@@ -47,3 +48,5 @@ class Plan(msgspec.Struct, frozen=True):
     keys: tuple[VirtualKey, ...] = ()
     limits: Limits = Limits()
     auth_required: bool = True
+    retry: RetryPolicy = RetryPolicy()
+    """For names that are no route, and for routes that say nothing of their own."""

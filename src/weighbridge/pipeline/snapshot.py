@@ -17,7 +17,8 @@ from weighbridge.auth.presented_key import may_use
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Deployment, Dialect, Endpoint, Operation, Origin, Route, VirtualKey, WireFormat
+from weighbridge.core.routes import Route
+from weighbridge.core.terms import Deployment, Dialect, Endpoint, Operation, Origin, VirtualKey, WireFormat
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.providers.base import AuthStyle, CallPath, Credential, Provider
 from weighbridge.routing.fit import CountStyle, Translation, is_native, translation_for

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deadlines, Dialect, Origin, WireFormat
+from weighbridge.core.terms import DataTerms, Deadlines, Dialect, Origin, WireFormat
 from weighbridge.providers.cloud_accounts import CloudAccount
 from weighbridge.wire.codecs import Framing
 from weighbridge.wire.quirks import NO_QUIRKS, Quirks
@@ -114,3 +114,9 @@ class Provider(msgspec.Struct, frozen=True):
     """Paths of the further endpoints, where they are not those of the style."""
     account: CloudAccount | None = None
     """Whom a cloud sees where no key is sent (`auth` is AWS, GOOGLE or ENTRA)."""
+    terms: DataTerms = DataTerms()
+    """What it promises about data, as the operator declares it."""
+    max_in_flight: int = 0
+    """Requests at a time to one of its models, for each worker; 0: no bound of its own."""
+    max_in_flight_per_key: int = 0
+    """The same for each of its keys."""

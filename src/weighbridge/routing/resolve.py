@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Deployment, Dialect, Operation, Route
+from weighbridge.core.routes import Route
+from weighbridge.core.terms import Deployment, Dialect, Operation
 from weighbridge.providers.base import Provider
 from weighbridge.routing.fit import can_serve, is_native
 
