@@ -53,6 +53,7 @@ CROSS_CUTTING_TESTS = {"conformance", "golden", "journeys", "simulation"}
 # Test files that look at several source files at once, each with its reason.
 UNPAIRED_TESTS = {
     "test_generated.py": "compares documents with the code",
+    "routing/strategies/test_all_strategies.py": "what every strategy promises",
     "test_tidy.py": "looks at the repository",
 }
 

@@ -331,3 +331,24 @@ def test_five_megabytes_with_deep_nesting_and_odd_spelling() -> None:
     after = spliced(body, Envelope.read(body).replace("model", b'"new"'))
     assert len(body) > 4_000_000
     assert after == body.replace(b'"model" :"a"', b'"model" :"new"').replace(b'"model":"b"', b'"model":"new"')
+
+
+@given(BODIES, st.sets(st.sampled_from(["a", "b", "stream", "model"])))
+def test_removed_fields_are_gone_and_all_others_stay_as_they_were_spelled(body, names):
+    pieces, length = apply_splices(body, Envelope.read(body).remove(names))
+    left = b"".join(pieces)
+    assert len(left) == length
+    before, after = json.loads(body), json.loads(left)
+    assert after == {name: value for name, value in before.items() if name not in names}
+
+
+def test_removing_takes_one_comma_wherever_the_field_stands():
+    for body, left in (
+        (b'{"a": 1, "b" : 2 , "a":3}', b'{ "b" : 2}'),
+        (b'{"a":1}', b"{}"),
+        (b'{ "b":2}', b'{ "b":2}'),
+        (b'{"a":1,"b":2}', b'{"b":2}'),
+        (b'{"b":2,"a":1}', b'{"b":2}'),
+    ):
+        pieces, _ = apply_splices(body, Envelope.read(body).remove(("a",)))
+        assert b"".join(pieces) == left

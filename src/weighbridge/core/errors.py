@@ -58,6 +58,7 @@ class ErrorKind(Enum):
     PROVIDER_BROKE_OFF = "provider_broke_off"
     PROVIDER_MALFORMED = "provider_malformed"
     PROVIDER_TIMEOUT = "provider_timeout"
+    PROVIDER_EMPTY = "provider_empty"
     # What providers say themselves: `wire/provider_errors.py` finds the kind.
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     CONTENT_POLICY_VIOLATION = "content_policy_violation"
@@ -107,6 +108,8 @@ _FACTS: Final[dict[ErrorKind, _Facts]] = {
     ErrorKind.PROVIDER_BROKE_OFF: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
     ErrorKind.PROVIDER_MALFORMED: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
     ErrorKind.PROVIDER_TIMEOUT: _Facts(504, _U, Retry.NEXT, client_may_retry=True),
+    # A 200 that says nothing: mostly a provider's hiccup, so the same one may answer the next time.
+    ErrorKind.PROVIDER_EMPTY: _Facts(502, _U, Retry.SAME, client_may_retry=True),
     # The caller's doing, yet another target may answer: one with a larger context, or with another policy.
     ErrorKind.CONTEXT_LENGTH_EXCEEDED: _Facts(400, _D, Retry.NEXT, client_may_retry=False),
     ErrorKind.CONTENT_POLICY_VIOLATION: _Facts(400, _D, Retry.NEXT, client_may_retry=False),

@@ -110,6 +110,15 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     """How long the head of a streamed reply is held for the first event that proves it good."""
 
 
+class HealthRules(msgspec.Struct, frozen=True):
+    """What follows from failures for later requests."""
+
+    breakers: bool = True
+    """Targets that fail are left alone for a while."""
+    keys: bool = True
+    """Keys that are throttled rest, and those that are refused are parked."""
+
+
 class Hedging(msgspec.Struct, frozen=True):
     """When a second target is asked beside the first that is slow to begin."""
 

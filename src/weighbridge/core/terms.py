@@ -68,6 +68,8 @@ class Operation(StrEnum):
     STREAM_GENERATE = "stream_generate"
     EMBED = "embed"
     MODELS = "models"
+    EXPLAIN = "explain"
+    """Who would be asked, and why: answered by the gateway."""
     RAW = "raw"
 
 
@@ -206,7 +208,11 @@ class DataDemand(msgspec.Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         """Nothing is demanded."""
-        return not self.regions and not self.zdr and self.max_retention_days is None and not self.no_training
+        return self is NO_DEMAND or (not self.regions and not self.zdr and self.max_retention_days is None and not self.no_training)
+
+
+NO_DEMAND: Final = DataDemand()
+"""Anywhere, anyhow: what nearly every request demands."""
 
 
 class VirtualKey(msgspec.Struct, frozen=True):
@@ -224,7 +230,7 @@ class VirtualKey(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     expires_wall_ns: int | None = None
     is_admin: bool = False
-    demand: DataDemand = DataDemand()
+    demand: DataDemand = NO_DEMAND
     """Where its requests' data may go."""
     priority: int = 0
     """Who goes first where requests have to wait: the higher."""

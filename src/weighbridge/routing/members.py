@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from weighbridge.core.ports import Rng
 from weighbridge.core.routes import RouteTarget
 from weighbridge.core.terms import DataTerms
@@ -39,6 +41,24 @@ class Traits(Protocol):
     def max_output_tokens(self) -> int:
         """The bound on the output that the request names, or a usual answer's length."""
         ...
+
+    def values(self, names: frozenset[str]) -> dict[str, object]:
+        """The variables of a condition (`conditions.VARIABLES`), of those that it names."""
+        ...
+
+
+class Preferences(msgspec.Struct, frozen=True):
+    """What a request itself says of who may serve it (OpenRouter's `provider` object). Rates in nano-dollars per token."""
+
+    order: tuple[str, ...] = ()
+    """Providers, or `provider/model`, to be tried first."""
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sort: str = ""
+    """`price`, `latency` or `throughput`."""
+    max_input_rate: float = float("inf")
+    max_output_rate: float = float("inf")
+    allow_fallbacks: bool = True
 
 
 class Candidate:
@@ -76,7 +96,7 @@ class Candidate:
 class Branch:
     """A route within a route, and the whole tree's root: its members and the strategy that puts them in order."""
 
-    __slots__ = ("condition", "id", "live", "members", "strategy", "weight")
+    __slots__ = ("condition", "id", "is_plain", "live", "members", "strategy", "weight")
 
     def __init__(
         self,
@@ -92,11 +112,18 @@ class Branch:
         self.strategy = strategy
         self.weight = weight
         self.condition = condition
+        self.is_plain = _are_plain(self.members)
+        """Nothing but different candidates that are always considered: while all are well, the strategy's order is the decision."""
         self.live: LiveTarget = members[0].live if members else LiveTarget(name)
         """That of its first member, by which an outer strategy judges it."""
 
 
 Member = Candidate | Branch
+
+
+def _are_plain(members: Sequence[Member]) -> bool:
+    candidates = [member for member in members if isinstance(member, Candidate) and member.condition is None and member.weight > 0]
+    return len(candidates) == len(members) > 1 and len({candidate.target for candidate in candidates}) == len(members)
 
 
 class Strategy(Protocol):

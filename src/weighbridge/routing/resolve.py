@@ -61,6 +61,21 @@ def resolve(
     raise _unknown(requested, able)
 
 
+def find_route(requested: str, routes: Mapping[str, Route]) -> tuple[Route, str] | None:
+    """The route of a name, and what its `*` stands for: the one of exactly this name, else the one whose name with a `*` has the
+    most other characters that match."""
+    if (exact := routes.get(requested)) is not None:
+        return exact, ""
+    best: tuple[Route, str] | None = None
+    for name, route in routes.items():
+        before, star, after = name.partition("*")
+        if not star or len(requested) < len(name) - 1 or not (requested.startswith(before) and requested.endswith(after)):
+            continue
+        if best is None or len(name) > len(best[0].requested_model):
+            best = route, requested[len(before) : len(requested) - len(after)]
+    return best
+
+
 def home_provider(dialect: Dialect, *, pinned: str | None, providers: Mapping[str, Provider]) -> Provider:
     """The provider for a request that names no model (files, batches, stored responses): the pinned one, else the dialect's
     own vendor, else the only one that speaks it. Raises `GatewayError`."""

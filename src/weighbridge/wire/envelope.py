@@ -21,7 +21,7 @@ Four ways, the cheapest that is certain (0.6 kB chat: 1.3, 3, 8 and 15 µs):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
@@ -180,6 +180,27 @@ class Envelope:
     def put(self, name: str, raw: bytes) -> list[Splice]:
         """Make the field have this JSON value in whatever way a decoder treats duplicates: replace all, or insert."""
         return self.replace(name, raw) or [self.insert(name, raw)]
+
+    def remove(self, names: Collection[str]) -> list[Splice]:
+        """Take every occurrence of these fields out, each with one comma. Empty if there is none."""
+        if not any(name in self._fields for name in names):
+            return []
+        base, brace = self._base, self._text.index(b"{") + 1
+        splices: list[Splice] = []
+        has_kept = False
+        position = leading = brace
+        for name, _, end in self._members():
+            if str(name) not in names:  # two of one name do not compare as one
+                has_kept = True
+            elif has_kept:
+                splices.append(Splice(base + position, base + end, b""))
+            else:
+                leading = end
+            position = end
+        if leading > brace:  # those at the beginning go with the comma behind them, if anything is left
+            comma = self._text.index(b",", leading) + 1 if has_kept else leading
+            splices.insert(0, Splice(base + brace, base + comma, b""))
+        return splices
 
     def put_nested(self, name: str, field: str, raw: bytes) -> list[Splice]:
         """Put `field` into the object `name` at every occurrence of it; a null or absent object is created.

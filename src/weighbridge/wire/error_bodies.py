@@ -47,6 +47,7 @@ _WORDS: Final[dict[ErrorKind, _Words]] = {
     _K.PROVIDER_UNREACHABLE: _Words(_SERVER, "provider_unreachable", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_BROKE_OFF: _Words(_SERVER, "provider_broke_off", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_MALFORMED: _Words(_SERVER, "provider_malformed", "api_error", "UNAVAILABLE"),
+    _K.PROVIDER_EMPTY: _Words(_SERVER, "provider_empty", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_TIMEOUT: _Words(_SERVER, "provider_timeout", "timeout_error", "DEADLINE_EXCEEDED"),
     _K.CONTEXT_LENGTH_EXCEEDED: _Words(_INVALID, "context_length_exceeded", _INVALID, "INVALID_ARGUMENT"),
     _K.CONTENT_POLICY_VIOLATION: _Words(_INVALID, "content_filter", _INVALID, "INVALID_ARGUMENT"),

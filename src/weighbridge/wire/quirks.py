@@ -62,6 +62,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Top-level fields that are spelled otherwise here, by the dialect's name (`{"seed": "random_seed"}` at Mistral)."""
     fixed_sampling: tuple[str, ...] = ()
     """Anthropic and OpenAI chat: globs of models that refuse `temperature`, `top_p` and `top_k` (those after Claude Opus 4.6)."""
+    takes_preferences: bool = False
+    """OpenRouter's `models` and `provider` are understood there, so the gateway leaves them to it."""
 
     def max_tokens_for(self, model: str) -> int:
         """The bound on output for a model whose caller gave none."""
