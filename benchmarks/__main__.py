@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import idle, latency, matrix, slow_reader, slowloris, soak, start, steps, stream_latency, translation
+from benchmarks import idle, latency, matrix, routing, slow_reader, slowloris, soak, start, steps, stream_latency, translation
 from benchmarks.accounting import foreign_cpus, machine_usage
 from benchmarks.findings import Section, keep, markdown, read, show
 from benchmarks.rig import BULK_BYTES, Options, Rig, running
@@ -34,6 +34,7 @@ class Program(enum.StrEnum):
     START = "start"
     STEPS = "steps"
     TRANSLATION = "translation"
+    ROUTING = "routing"
     ALL = "all"
     TABLE = "table"
 
@@ -49,6 +50,7 @@ MEASUREMENTS: dict[Program, Callable[[Rig, Options, Console], Section]] = {
     Program.START: start.run,
     Program.STEPS: steps.run,
     Program.TRANSLATION: translation.run,
+    Program.ROUTING: routing.run,
 }
 _RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _FAILED = 1

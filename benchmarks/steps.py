@@ -22,7 +22,7 @@ from benchmarks.progress import Step, steps
 from benchmarks.rig import Options, Rig
 from benchmarks.upstream import replies_to
 from weighbridge.auth.virtual_keys import digest_of
-from weighbridge.core.clock import CountingIds, SystemClock
+from weighbridge.core.clock import CountingIds, SystemClock, SystemRng
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Dialect, Origin, Record, VirtualKey
 from weighbridge.http.client import HttpClient
@@ -114,7 +114,15 @@ class _Bench:
         ids = CountingIds()
         store = _NoStore()
         gateway = Gateway(
-            plan, upstream=client, key_source=store, responses=store, sink=self._sink, clock=clock, ids=ids, control=None
+            plan,
+            upstream=client,
+            key_source=store,
+            responses=store,
+            sink=self._sink,
+            clock=clock,
+            ids=ids,
+            rng=SystemRng(),
+            control=None,
         )
         server = Server(gateway.handle, gateway.render_refusal, clock=clock, limits=plan.limits, on_bug=_raise)
         server.loop = loop

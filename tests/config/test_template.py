@@ -8,7 +8,7 @@ from weighbridge.config.template import initial_config
 def test_the_first_configuration_loads_as_it_stands_and_needs_nothing(load) -> None:
     config = load(initial_config()).config
     assert list(config.providers) == ["demo"]
-    assert config.routes["fast"].targets == ["demo/echo"]
+    assert [target.target for target in config.routes["fast"].targets] == ["demo/echo"]
 
 
 def test_every_commented_line_loads_too(load) -> None:

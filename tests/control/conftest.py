@@ -17,6 +17,7 @@ from weighbridge.control.admin_services import AdminServices, ConfigStatus, Gate
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import NO_USAGE, Record
+from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.engine import sqlite_url
 from weighbridge.storage.store import Store
 from weighbridge.storage.stored_keys import NewKey
@@ -47,7 +48,13 @@ class Gateway:
     def __init__(self) -> None:
         self.reloaded = ReloadOutcome(config_version=2)
         self.settings: BaseModel = Settings(name="x", api_keys=(Secret("sk-hidden"),))
+        self.targets: list[TargetStatus] = []
+        self.cleared: list[str] = []
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
+
+    def clear(self, name: str) -> bool:
+        self.cleared.append(name)
+        return any(target.id == name for target in self.targets)
 
     def status(self) -> GatewayStatus:
         config = ConfigStatus(version=1, source="weighbridge.yaml", loaded_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -133,6 +140,8 @@ async def anyone(store: Store, clock: SetClock, gateway: Gateway) -> AsyncIterat
         config=lambda: gateway.settings,
         records=lambda limit: gateway.records[:limit],
         reload=gateway.reload,
+        targets=lambda: gateway.targets,
+        clear_target=gateway.clear,
     )
     transport = httpx.ASGITransport(admin_app(services), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway/admin/v1") as client:

@@ -6,7 +6,17 @@ from pathlib import Path
 async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyone):
     description = (await anyone.get("/openapi.json")).json()
     assert set(description["paths"]) == {
-        f"/admin/v1{path}" for path in ("/keys", "/keys/{key_id}", "/status", "/config", "/config/reload", "/records")
+        f"/admin/v1{path}"
+        for path in (
+            "/keys",
+            "/keys/{key_id}",
+            "/status",
+            "/config",
+            "/config/reload",
+            "/records",
+            "/targets",
+            "/targets/clear",
+        )
     }
     assert description["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     for operations in description["paths"].values():

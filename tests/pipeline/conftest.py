@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+import msgspec
 import pytest
 
 from weighbridge.auth.virtual_keys import digest_of
+from weighbridge.core.clock import SystemRng
 from weighbridge.core.codec import decode_json, encode_json
-from weighbridge.core.routes import plain_route
+from weighbridge.core.routes import RetryPolicy, plain_route
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Deployment, Dialect, Origin, VirtualKey
 from weighbridge.pipeline.gateway import Gateway
@@ -36,6 +38,8 @@ GEMINI = provider(
     "gemini", {Dialect.GEMINI: "", Dialect.OPENAI: "/v1beta/openai"}, AuthStyle.X_GOOG_API_KEY, patterns=("gemini-*", "embedding-*")
 )
 GROQ = provider("groq", {Dialect.OPENAI: "/openai/v1"}, models=("llama-3",))
+ONCE = RetryPolicy(max_attempts=1)
+"""What fails is told: most tests look at one attempt."""
 ROUTES = (plain_route("smart", Deployment("openai", "gpt-4o"), Deployment("anthropic", "claude-4")),)
 
 
@@ -272,6 +276,7 @@ class Upstream:
         self.script = deque()
         self.requests = []
         self.bodies = []
+        self.usual = b"{}"
         self.was_cancelled = False
         self.asked = asyncio.Event()
 
@@ -279,7 +284,7 @@ class Upstream:
         self.requests.append(request)
         self.bodies.append(_bytes_of(request.body))
         self.asked.set()
-        answer = self.script.popleft() if self.script else Reply([b"{}"], length=2)
+        answer = self.script.popleft() if self.script else Reply([self.usual], length=len(self.usual))
         try:
             await asyncio.sleep(0)
             if answer is None:
@@ -326,6 +331,9 @@ class World:
         self.key_source = KeySource()
         self.responses = Responses()
         keys = (virtual_key(),) if keys is None else keys
+        plan = {"retry": ONCE, **plan}
+        # As the compiler of the configuration does it: a route that says nothing takes the plan's.
+        routes = tuple(msgspec.structs.replace(r, retry=plan["retry"]) if r.retry == RetryPolicy() else r for r in routes)
         self.plan = Plan(version, providers, routes, keys, **plan)
         self.gateway = Gateway(
             self.plan,
@@ -335,6 +343,7 @@ class World:
             sink=self.sink,
             clock=self.clock,
             ids=Ids(),
+            rng=SystemRng(0),
             control=control,
         )
 

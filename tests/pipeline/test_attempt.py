@@ -2,32 +2,15 @@ from __future__ import annotations
 
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Dialect
-from weighbridge.pipeline.attempt import Turns, credential_name
+from weighbridge.pipeline.attempt import credential_name
 from weighbridge.pipeline.plan import Plan
-from weighbridge.pipeline.snapshot import Target
+from weighbridge.pipeline.target import Target
 from weighbridge.providers.base import AuthStyle, Credential
 
 
 def target_with(build, n_keys, name="openai"):
     credentials = tuple(Credential(f"{name}#{n}", Secret(f"sk-{n}")) for n in range(1, n_keys + 1))
     return Target(build.provider(name, {Dialect.OPENAI: "/v1"}, credentials=credentials), Dialect.OPENAI, "gpt-4o", 1)
-
-
-def test_keys_of_a_provider_take_turns(build):
-    turns, target = Turns(), target_with(build, 3)
-    assert [turns.take(target) for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
-
-
-def test_turns_of_two_providers_do_not_mix_and_outlive_a_reload(build):
-    turns = Turns()
-    assert [turns.take(target_with(build, 2, name)) for name in ("openai", "groq", "openai", "groq")] == [0, 0, 1, 1]
-
-
-def test_fewer_keys_after_a_reload_are_still_taken_within_bounds(build):
-    turns = Turns()
-    for _ in range(3):
-        turns.take(target_with(build, 4))
-    assert turns.take(target_with(build, 2)) in (0, 1)
 
 
 def test_credential_has_a_name_and_where_there_is_none_nothing(build):

@@ -61,9 +61,9 @@ async def test_strict_mode_refuses_what_would_be_lost(world):
 
 
 async def test_errors_come_in_the_callers_dialect(world):
-    world.will_reply(b'{"error":{"code":429,"message":"slow","status":"RESOURCE_EXHAUSTED"}}', status=429)
-    client = await world.ask("POST", "/v1/embeddings", EMBED)
-    assert (client.status, client.json["error"]["code"]) == (429, "rate_limit_exceeded")
     world.will_reply(b"{}")
     client = await world.ask("POST", "/v1/embeddings", EMBED)
     assert client.status == 502
+    world.will_reply(b'{"error":{"code":429,"message":"slow","status":"RESOURCE_EXHAUSTED"}}', status=429)
+    client = await world.ask("POST", "/v1/embeddings", EMBED)
+    assert (client.status, client.json["error"]["code"]) == (429, "rate_limit_exceeded")

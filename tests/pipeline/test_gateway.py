@@ -206,7 +206,7 @@ async def test_request_under_way_is_recorded_although_the_sink_has_filled_up(wor
 
 
 async def test_request_beyond_the_limit_in_flight_is_refused_and_room_comes_back(build):
-    world = build(limits=Limits(max_in_flight=1))
+    world = build(limits=Limits(max_in_flight=1, queue_timeout_ns=0))
     world.upstream.script.append(None)
     first = asyncio.create_task(world.chat())
     await world.upstream.asked.wait()

@@ -5,9 +5,10 @@ import pytest
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Dialect, Endpoint, ModelPlace, Operation, Origin
+from weighbridge.core.terms import Deployment, Dialect, Endpoint, ModelPlace, Operation, Origin
 from weighbridge.pipeline import snapshot as module
-from weighbridge.pipeline.snapshot import Snapshot, Target
+from weighbridge.pipeline.snapshot import Snapshot
+from weighbridge.pipeline.target import Target
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
 
 D = Dialect
@@ -81,33 +82,33 @@ def test_key_stands_where_the_provider_wants_it(build, auth, line):
 
 
 def test_target_is_made_once_for_each_name(snapshot):
-    first = snapshot.target_for("gpt-4o", CHAT, None)
-    assert snapshot.target_for("gpt-4o", CHAT, None) is first
-    assert snapshot.target_for("gpt-4o", CHAT, "groq") is not first
+    first = snapshot.route_for("gpt-4o", CHAT, None)
+    assert snapshot.route_for("gpt-4o", CHAT, None) is first
+    assert snapshot.route_for("gpt-4o", CHAT, "groq") is not first
 
 
 def test_remembered_names_take_bounded_memory(snapshot, monkeypatch):
     monkeypatch.setattr(module, "_MAX_RESOLVED", 5)
     key = type("Key", (), {"id": "k", "models": ("*",)})()
     for number in range(20):
-        target = snapshot.target_for(f"gpt-{number}", CHAT, None)
-        snapshot.check_permitted(key, f"gpt-{number}", target)
-    assert len(snapshot._targets) <= 5
+        target = snapshot.route_for(f"gpt-{number}", CHAT, None)
+        snapshot.permitted(key, f"gpt-{number}", target)
+    assert len(snapshot._compiled) <= 5
     assert len(snapshot._permitted) <= 5
 
 
 def test_unknown_names_are_not_remembered(snapshot):
     for number in range(20):
         with pytest.raises(GatewayError):
-            snapshot.target_for(f"unknown-{number}", CHAT, None)
+            snapshot.route_for(f"unknown-{number}", CHAT, None)
         with pytest.raises(GatewayError):
             snapshot.home_for(D.OPENAI, f"nobody-{number}")
-    assert snapshot._targets == {}
+    assert snapshot._compiled == {}
 
 
 def test_home_is_the_dialects_own_vendor(snapshot):
-    assert snapshot.home_for(D.OPENAI, None).provider.name == "openai"
-    assert snapshot.home_for(D.OPENAI, "groq").provider.name == "groq"
+    assert snapshot.home_for(D.OPENAI, None).first_target.provider.name == "openai"
+    assert snapshot.home_for(D.OPENAI, "groq").first_target.provider.name == "groq"
     assert snapshot.home_for(D.OPENAI, None) is snapshot.home_for(D.OPENAI, None)
 
 
@@ -131,11 +132,11 @@ def test_removing_an_unknown_key_does_nothing(snapshot):
 
 
 def test_permission_follows_the_keys_of_the_snapshot(build, snapshot):
-    target = snapshot.target_for("gpt-4o", CHAT, None)
-    snapshot.check_permitted(build.virtual_key(models=("gpt-4o",)), "gpt-4o", target)
+    target = snapshot.route_for("gpt-4o", CHAT, None)
+    snapshot.permitted(build.virtual_key(models=("gpt-4o",)), "gpt-4o", target)
     narrowed = snapshot.with_keys(KeysDelta(1, (build.virtual_key(models=("groq/*",)),)))
     with pytest.raises(GatewayError):
-        narrowed.check_permitted(next(iter(narrowed.keys.values())), "gpt-4o", target)
+        narrowed.permitted(next(iter(narrowed.keys.values())), "gpt-4o", target)
 
 
 @pytest.mark.parametrize(
@@ -165,17 +166,17 @@ def test_name_in_a_header_is_printable_ascii(build):
 def test_snapshot_of_a_plan_without_anything(world):
     from weighbridge.pipeline.plan import Plan
 
-    empty = Snapshot(Plan(1, ()))
+    empty = Snapshot(Plan(1, ()), world.gateway.fleet)
     with pytest.raises(GatewayError):
-        empty.target_for("gpt-4o", CHAT, None)
+        empty.route_for("gpt-4o", CHAT, None)
     with pytest.raises(GatewayError):
         empty.home_for(D.GEMINI, None)
 
 
 def test_a_pinned_provider_is_not_opened_by_the_prefix_of_another(build):
     snapshot = build().gateway.snapshot
-    target = snapshot.target_for("openai/gpt-oss", CHAT, "groq")
-    assert (target.deployment.provider, target.deployment.model) == ("groq", "openai/gpt-oss")
+    target = snapshot.route_for("openai/gpt-oss", CHAT, "groq")
+    assert target.first_target.deployment == Deployment("groq", "openai/gpt-oss")
     with pytest.raises(GatewayError):
-        snapshot.check_permitted(build.virtual_key(models=("openai/*",)), "openai/gpt-oss", target)
-    snapshot.check_permitted(build.virtual_key(models=("groq/*",), id="key_2"), "openai/gpt-oss", target)
+        snapshot.permitted(build.virtual_key(models=("openai/*",)), "openai/gpt-oss", target)
+    snapshot.permitted(build.virtual_key(models=("groq/*",), id="key_2"), "openai/gpt-oss", target)

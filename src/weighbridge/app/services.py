@@ -36,6 +36,8 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         config=lambda: supervisor.loaded.config,
         records=supervisor.records.recent,
         reload=reload,
+        targets=supervisor.board.statuses,
+        clear_target=supervisor.clear_target,
     )
 
 

@@ -29,12 +29,14 @@ from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.channel import (
     Applied,
     Bug,
+    ClearHealth,
     FindKey,
     FindResponse,
     ForgetResponse,
     FoundKey,
     FoundResponse,
     FromWorker,
+    HealthNews,
     KeepResponse,
     Pulse,
     Ready,
@@ -43,9 +45,11 @@ from weighbridge.control.channel import (
     SetPlan,
     Start,
     Taken,
+    Targets,
 )
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
+from weighbridge.control.target_board import TargetBoard
 from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.tasks import TaskSet
 from weighbridge.pipeline.plan import Plan
@@ -73,6 +77,7 @@ class Supervisor:
         self.workers: list[WorkerProcess] = []
         self.keys = AllKeys(KeyRegistry(store))
         self.store = store
+        self.board = TargetBoard()
         self.records = RecordKeeper(AccessLog(_log_stream(loaded), LogFormat(loaded.config.access_log.format)))
         self._load = load
         self._on_ready = on_ready
@@ -137,13 +142,20 @@ class Supervisor:
     def _make_start(self) -> Start:
         tls = self.loaded.config.server.tls
         cert_file, key_file = (str(tls.cert_file), str(tls.key_file)) if tls is not None else (None, None)
-        return Start(self._plan, str(self._control_socket), cert_file, key_file)
+        return Start(self._plan, str(self._control_socket), cert_file, key_file, self.board.held(self.clock.wall_ns()))
 
     def _hear(self, worker: WorkerProcess, message: FromWorker) -> None:
         if isinstance(message, Records):
             self.records.take(message.batch, lambda n: worker.send(Taken(n)))
         elif isinstance(message, Pulse):
             worker.n_connections, worker.n_in_flight = message.n_connections, message.n_in_flight
+        elif isinstance(message, Targets):
+            self.board.saw(self.workers.index(worker), message.statuses)
+        elif isinstance(message, HealthNews):
+            self.board.heard(message.events)
+            for other in self.workers:
+                if other is not worker:
+                    other.send(message)
         elif isinstance(message, FindKey):
             self._tasks.spawn(self._answer_key(worker, message))
         elif isinstance(message, FindResponse | KeepResponse | ForgetResponse):
@@ -156,6 +168,15 @@ class Supervisor:
                 self._on_ready(self._port)
         elif isinstance(message, Bug):
             sys.stderr.write(f"A bug in a worker, please report it:\n{message.trace}")
+
+    def clear_target(self, name: str) -> bool:
+        """Tell all workers that a target or a provider key is well again. False: nobody has heard of it."""
+        statuses = self.board.statuses()
+        if not any(name == status.id or any(name == key.name for key in status.keys) for status in statuses):
+            return False
+        for worker in self.workers:
+            worker.send(ClearHealth(name))
+        return True
 
     async def _answer_key(self, worker: WorkerProcess, question: FindKey) -> None:
         try:

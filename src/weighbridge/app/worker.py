@@ -22,9 +22,11 @@ from weighbridge.control.channel import (
     Applied,
     Bug,
     Channel,
+    ClearHealth,
     Drain,
     FoundKey,
     FoundResponse,
+    HealthNews,
     Pulse,
     Ready,
     Records,
@@ -32,9 +34,10 @@ from weighbridge.control.channel import (
     SetPlan,
     Start,
     Taken,
+    Targets,
     ToWorker,
 )
-from weighbridge.core.clock import CountingIds, SystemClock
+from weighbridge.core.clock import CountingIds, SystemClock, SystemRng
 from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Origin
 from weighbridge.credentials.keeper import Keeper
@@ -45,6 +48,7 @@ from weighbridge.http.tls import Certificate
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.cloud_accounts import CloudAccount
+from weighbridge.routing.health_events import HealthEvent
 from weighbridge.telemetry.record_buffer import RecordBuffer
 from weighbridge.telemetry.record_lines import RecordLines
 
@@ -103,6 +107,10 @@ class Worker:
             self._keys.answered(message)
         elif isinstance(message, FoundResponse):
             self._responses.answered(message)
+        elif isinstance(message, HealthNews) and self._gateway is not None:
+            self._hear_health(message.events)
+        elif isinstance(message, ClearHealth) and self._gateway is not None:
+            self._gateway.fleet.health.clear(message.name)
         elif isinstance(message, Taken) and self._sink is not None:
             self._sink.taken(message.n_records)
         elif isinstance(message, Drain):
@@ -123,12 +131,21 @@ class Worker:
             sink=sink,
             clock=self._clock,
             ids=CountingIds(),
+            rng=SystemRng(),
             control=Origin("unix", start.control_socket),
             find_authorizer=keeper.find,
         )
+        gateway.fleet.health.on_change = lambda event: self._channel.send(HealthNews([event]))
+        self._hear_health(start.health)
         self._server = Server(
             gateway.handle, gateway.render_refusal, clock=self._clock, limits=plan.limits, on_bug=self._report_bug
         )
+
+    def _hear_health(self, events: list[HealthEvent]) -> None:
+        """What another worker has found out about targets and keys."""
+        assert self._gateway is not None
+        for event in events:
+            self._gateway.fleet.health.apply(event, self._clock.now_ns(), self._clock.wall_ns())
 
     async def _listen(self, start: Start) -> None:
         assert self._gateway is not None
@@ -162,6 +179,8 @@ class Worker:
             assert self._server is not None
             assert self._client is not None
             self._channel.send(Pulse(self._server.n_connections, self._server.in_flight, self._client.n_connections))
+            if self._gateway is not None and (statuses := self._gateway.fleet.health.statuses(self._clock.now_ns())):
+                self._channel.send(Targets(statuses))
             if not self._server.in_flight:
                 self._allocator.give_back()
             await asyncio.sleep(_PULSE_S)

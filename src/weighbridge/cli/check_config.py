@@ -11,6 +11,7 @@ from weighbridge.cli.config_file import ConfigOption, read_config
 from weighbridge.cli.console import say, show_table
 
 if TYPE_CHECKING:
+    from weighbridge.core.routes import RouteTarget
     from weighbridge.pipeline.plan import Plan
     from weighbridge.providers.base import Base
 
@@ -49,10 +50,17 @@ def _show(plan: Plan) -> None:
     show_table(["provider", "speaks", "keys", "models"], providers, title="Providers")
     if plan.routes:
         routes = [
-            (route.requested_model, "\n".join(f"{each.provider}/{each.model}" for each in route.deployments))
+            (route.requested_model, str(route.strategy), "\n".join(_target_line(target) for target in route.targets))
             for route in plan.routes
         ]
-        show_table(["route", "goes to, in this order"], routes, title="Routes")
+        show_table(["route", "strategy", "targets"], routes, title="Routes")
+
+
+def _target_line(target: RouteTarget) -> str:
+    deployment = target.deployment
+    name = f"route {target.route}" if deployment is None else f"{deployment.provider}/{deployment.model}"
+    weight = "" if target.weight == 1 else f", weight {target.weight:g}"
+    return name + weight + (f", when {target.when}" if target.when else "")
 
 
 def _address(base: Base) -> str:

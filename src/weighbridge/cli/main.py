@@ -12,6 +12,7 @@ import typer
 from weighbridge.cli.check_config import check_config
 from weighbridge.cli.config_file import ConfigOption, DataDirOption, chosen_config
 from weighbridge.cli.console import CliError, report
+from weighbridge.cli.explain import explain
 from weighbridge.cli.init import init
 from weighbridge.cli.keys import keys_app
 from weighbridge.cli.models import models
@@ -53,6 +54,7 @@ app.command()(init)
 app.command("check-config")(check_config)
 app.add_typer(keys_app, name="keys")
 app.command()(models)
+app.command()(explain)
 app.command()(version)
 
 

@@ -13,9 +13,10 @@ from weighbridge.config import schema
 from weighbridge.config.accounts import account_of
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.proxies import ProxyRules
+from weighbridge.config.routes import compile_routes, data_demand, data_terms, deadlines_of, retry_policy
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.routes import Route, RouteTarget
-from weighbridge.core.terms import Deadlines, Deployment, Dialect, Origin, Proxy, Tls, VirtualKey, WireFormat
+from weighbridge.core.routes import HealthRules
+from weighbridge.core.terms import Dialect, Origin, Proxy, Tls, VirtualKey, WireFormat
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
 from weighbridge.providers.catalog import DIALECT_OF, FORMATS_OF, CatalogRow, Elsewhere, formats_of, load_catalog, natively_spoken
@@ -34,10 +35,12 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
     return Plan(
         version=version,
         providers=tuple(_provider(name, entry, catalog, loaded.proxies) for name, entry in config.providers.items()),
-        routes=tuple(_route(name, route) for name, route in config.routes.items()),
+        routes=compile_routes(config),
         keys=tuple(keys.values()),
         limits=_limits(config.server.limits),
         auth_required=config.server.auth == "required",
+        retry=retry_policy(config.retry),
+        health=HealthRules(config.health.breakers, config.health.keys),
     )
 
 
@@ -72,7 +75,7 @@ def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRo
         headers=tuple(entry.headers.items()),
         models=tuple(entry.models) if entry.models is not None else row.models if is_the_row else (),
         patterns=row.patterns if is_the_row else (),
-        deadlines=_deadlines(entry.timeouts),
+        deadlines=deadlines_of(entry.timeouts),
         formats=formats,
         native_formats=natively_spoken(formats) if elsewhere is None or entry.formats else formats_of(addresses),
         quirks=msgspec.structs.replace(elsewhere.quirks if elsewhere else row.quirks, **entry.quirks),
@@ -80,6 +83,9 @@ def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRo
         variables=values,
         lists_models=row.model_list,
         account=None if credentials else account_of(entry, row, values),
+        terms=data_terms(entry.data, region=values.get("region") or values.get("location") or ""),
+        max_in_flight=entry.max_in_flight or 0,
+        max_in_flight_per_key=entry.max_in_flight_per_key or 0,
         operation_paths={str(name): row.fill_path(path, values) for name, path in paths.items()},
     )
 
@@ -105,20 +111,6 @@ def _tls(section: schema.ProviderTls) -> Tls:
     return Tls(*(None if file is None else str(file) for file in files))
 
 
-def _deadlines(section: schema.Timeouts) -> Deadlines:
-    return Deadlines(
-        connect_ns=section.connect,
-        first_byte_ns=section.first_byte,
-        between_bytes_ns=section.between_bytes,
-        total_ns=section.total,
-    )
-
-
-def _route(name: str, route: schema.Route) -> Route:
-    targets = (target.partition("/") for target in route.targets)
-    return Route(name, tuple(RouteTarget(Deployment(provider, model)) for provider, _, model in targets), route.strict)
-
-
 def _key(key: schema.Key) -> VirtualKey:
     hashed = key.key or key.key_sha256
     if hashed is None:
@@ -131,6 +123,9 @@ def _key(key: schema.Key) -> VirtualKey:
         hint=hashed.hint,
         models=tuple(key.models),
         expires_wall_ns=expires_wall_ns,
+        demand=data_demand(key.demand),
+        priority=key.priority,
+        team=key.team,
     )
 
 
@@ -146,6 +141,8 @@ def _limits(section: schema.ServerLimits) -> Limits:
         write_stall_timeout_ns=section.write_stall_timeout,
         max_connections=section.max_connections,
         max_in_flight=section.max_in_flight,
+        max_queue=section.max_queue,
+        queue_timeout_ns=section.queue_timeout,
         max_upstream_connections=section.max_upstream_connections,
         upstream_idle_timeout_ns=section.upstream_idle_timeout,
     )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from weighbridge.config.document import Document
 from weighbridge.config.problems import ConfigProblem, PathParts, did_you_mean, format_path
 from weighbridge.config.proxies import is_loopback
+from weighbridge.config.route_checks import route_problems
 from weighbridge.config.schema import Provider, Server
 from weighbridge.core.secret import Secret
 from weighbridge.providers.catalog import CatalogRow
@@ -67,7 +68,8 @@ class Completion:
         providers = _mapping(raw.get("providers"))
         completed = {**raw, "providers": {name: self._provider(name, entry) for name, entry in providers.items()}}
         self._check_own_address(raw, providers)
-        self._check_routes(_mapping(raw.get("routes")), providers)
+        for path, message, suggestion in route_problems(_mapping(raw.get("routes")), providers):
+            self._refuse(path, message, suggestion)
         self._check_keys(raw.get("keys"))
         # A section that is no mapping is left to the schema to refuse.
         return completed if isinstance(raw.get("providers"), dict) else raw
@@ -140,18 +142,6 @@ class Completion:
         row = self._catalog.get(str(entry.get("type") or name))
         own = [] if entry.keys() & {"base_url", "base_urls"} or row is None else row.dialects.values()
         return [url for url in (*written, *own) if isinstance(url, str)]
-
-    def _check_routes(self, routes: Raw, providers: Raw) -> None:
-        for name, route in routes.items():
-            if name.partition("/")[0] in providers and "/" in name:
-                self._refuse(("routes", name), "hides a model of the provider of that name", "choose a name without `/`")
-            shorthand = isinstance(route, list)
-            targets = route if shorthand else _mapping(route).get("targets")
-            for i, target in enumerate(targets if isinstance(targets, list) else ()):
-                provider = target.partition("/")[0] if isinstance(target, str) and "/" in target else None
-                if provider is not None and provider not in providers:
-                    place = ("routes", name, i) if shorthand else ("routes", name, "targets", i)
-                    self._refuse(place, "names a provider that is not configured", did_you_mean(provider, providers))
 
     def _check_keys(self, keys: object) -> None:
         seen: set[tuple[str, str]] = set()

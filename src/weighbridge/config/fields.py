@@ -213,8 +213,8 @@ def _model_name(name: str) -> str:
 
 
 def _route_name(name: str) -> str:
-    if "*" in name:
-        raise ValueError("a route's name cannot have a `*`")
+    if name.count("*") > 1:
+        raise ValueError("a route's name can have one `*`")
     return _model_name(name)
 
 

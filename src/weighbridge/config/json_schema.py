@@ -18,11 +18,15 @@ def config_json_schema() -> str:
     """JSON text, indented."""
     schema: dict[str, Any] = Config.model_json_schema()
     definitions = schema["$defs"]
-    route = definitions["Route"]
-    # A route may be a plain list.
-    definitions["Route"] = {"anyOf": [route["properties"]["targets"], route], "description": route["description"]}
+    route, target = definitions["Route"], definitions["RouteTarget"]
+    # Short forms: a route may be a plain list or text, a target a plain text, and hedging a plain yes or no.
+    text = {"type": "string", "minLength": 1}
+    targets = {key: value for key, value in route["properties"]["targets"].items() if key != "description"}
+    definitions["Route"] = {"anyOf": [text, targets, route], "description": route["description"]}
+    definitions["RouteTarget"] = {"anyOf": [text, target], "description": target["description"]}
+    route["properties"]["hedge"]["anyOf"].append({"type": "boolean"})
     definitions["Provider"]["properties"]["type"]["examples"] = list(load_catalog())
-    for definition in (schema, *definitions.values()):
+    for definition in (schema, route, target, *definitions.values()):
         if definition.get("type") == "object":
             # An empty section is written as nothing at all.
             definition["type"] = ["object", "null"]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
 from weighbridge.auth.virtual_keys import MAX_MODELS
 from weighbridge.config.fields import (
@@ -35,43 +34,15 @@ from weighbridge.config.fields import (
     RouteName,
     SecretText,
     Size,
-    Target,
     choice_schema,
 )
 from weighbridge.config.provider_fields import FormatName, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
+from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
+from weighbridge.config.section import Section, Timeouts, fault, written
 from weighbridge.core.secret import Secret
 
 DialectName = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
-
-
-class Section(BaseModel):
-    """Strict, closed and unchangeable. A section without contents (`demo:`) is an empty one."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        validate_default=True,
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_a_mapping(cls, value: object) -> object:
-        return {} if value is None else value
-
-
-def _written(default: str) -> Any:
-    """A default in the operator's own spelling, which the reference page and editors show. It is read like any value."""
-    return Field(default)
-
-
-def _fault(field: str, message: str) -> PydanticCustomError:
-    """A problem that a whole section has, shown at one of its fields."""
-    return PydanticCustomError("section", "{message}", {"message": message, "field": field})
 
 
 class ServerTls(Section):
@@ -91,29 +62,33 @@ class ServerTls(Section):
 class ServerLimits(Section):
     """Bounds on what clients may send and how slowly. What exceeds one is refused with the fitting status."""
 
-    max_body: Size = _written("64MB")
+    max_body: Size = written("64MB")
     """Largest request body that is read as a whole (JSON)."""
-    max_upload: Size = _written("1GB")
+    max_upload: Size = written("1GB")
     """Largest body that is passed on as it comes: files, batches and raw pass-through."""
-    max_header: Size = _written("64kB")
+    max_header: Size = written("64kB")
     """Request line and headers together."""
-    max_url: Size = _written("16kB")
+    max_url: Size = written("16kB")
     """Path and query."""
-    header_timeout: Duration = _written("15s")
+    header_timeout: Duration = written("15s")
     """From the first byte of a request to the end of its headers."""
-    body_idle_timeout: Duration = _written("30s")
+    body_idle_timeout: Duration = written("30s")
     """Longest pause between two pieces of a request body."""
-    keepalive_timeout: Duration = _written("75s")
+    keepalive_timeout: Duration = written("75s")
     """How long an idle connection is kept. Longer than your load balancer's, so that it closes first."""
-    write_stall_timeout: Duration = _written("120s")
+    write_stall_timeout: Duration = written("120s")
     """A client that takes nothing of its reply for this long is cut off."""
     max_connections: Count = Field(20_000)
     """Open connections of clients, for each worker."""
     max_in_flight: Count = Field(4_000)
-    """Requests at a time, for each worker; more are refused with 503."""
+    """Requests at a time, for each worker; more have to wait."""
+    max_queue: Count = Field(1_000)
+    """Requests that wait for a place, for each worker; more are refused with 503."""
+    queue_timeout: DurationOrZero = written("5s")
+    """How long a request waits for a place before it is refused with 503. `0s` refuses at once."""
     max_upstream_connections: Count = Field(1_000)
     """Connections to one provider, for each worker."""
-    upstream_idle_timeout: Duration = _written("55s")
+    upstream_idle_timeout: Duration = written("55s")
     """How long an idle connection to a provider is kept. Shorter than the provider's own limit."""
 
 
@@ -128,7 +103,7 @@ class Server(Section):
     """Processes that serve requests. One for each core is enough."""
     tls: ServerTls | None = None
     """Serve HTTPS."""
-    drain_timeout: DurationOrZero = _written("30s")
+    drain_timeout: DurationOrZero = written("30s")
     """On shutdown, how long running requests may go on."""
     auth: Annotated[Literal["required", "none"], choice_schema("word", "required", "none")] = "required"
     """`none` serves everybody without a key, and is only accepted on a loopback address."""
@@ -138,7 +113,7 @@ class Server(Section):
     @model_validator(mode="after")
     def _never_open_to_the_network(self) -> Server:
         if self.auth == "none" and not is_loopback(self.host):
-            raise _fault("auth", "`none` is only accepted on a loopback address: set `host: 127.0.0.1`, or `auth: required`")
+            raise fault("auth", "`none` is only accepted on a loopback address: set `host: 127.0.0.1`, or `auth: required`")
         return self
 
 
@@ -149,19 +124,6 @@ class AccessLog(Section):
     """`json` for machines, `console` for people, `off` for none."""
     path: AnyPath | None = None
     """File to append to. Standard output if not given."""
-
-
-class Timeouts(Section):
-    """Bounds on one attempt at a provider."""
-
-    connect: Duration = _written("10s")
-    """To connect, TLS included."""
-    first_byte: Duration = _written("5m")
-    """From the end of the request to the first byte of the reply."""
-    between_bytes: Duration = _written("2m")
-    """Longest pause within a reply."""
-    total: Duration = _written("30m")
-    """The whole attempt."""
 
 
 class ProviderTls(Section):
@@ -179,12 +141,12 @@ class ProviderTls(Section):
         if self.client_cert_file and self.client_key_file:
             _check_pair(self.client_cert_file, self.client_key_file, "client_key_file")
         elif self.client_cert_file or self.client_key_file:
-            raise _fault("client_key_file", "a client certificate needs both `client_cert_file` and `client_key_file`")
+            raise fault("client_key_file", "a client certificate needs both `client_cert_file` and `client_key_file`")
         if self.ca_file:
             try:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self.ca_file)
             except (ssl.SSLError, OSError):
-                raise _fault("ca_file", "holds no certificate in PEM form") from None
+                raise fault("ca_file", "holds no certificate in PEM form") from None
         return self
 
 
@@ -276,6 +238,12 @@ class Provider(Section):
     formats: Annotated[list[FormatName], Field(min_length=1)] | None = None
     """Formats that the server can be asked in, the best first, in place of the catalogue's. Requests in another are
     translated."""
+    data: DataTerms = Field(default_factory=DataTerms)
+    """What the provider promises about data. Its `region`, if not given here, is the one above."""
+    max_in_flight: Count | None = None
+    """Requests at a time to one of its models, for each worker."""
+    max_in_flight_per_key: Count | None = None
+    """Requests at a time with one of its keys, for each worker."""
     quirks: QuirkValues = {}
     """In what the server differs from its dialect's vendor, in place of the catalogue's facts. The page on providers lists
     them."""
@@ -283,28 +251,13 @@ class Provider(Section):
     @model_validator(mode="after")
     def _one_way_to_give_keys(self) -> Provider:
         if self.api_key is not None and self.api_keys is not None:
-            raise _fault("api_key", "is given beside `api_keys`; keep one of them")
+            raise fault("api_key", "is given beside `api_keys`; keep one of them")
         return self
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The keys, in order."""
         return (self.api_key,) if self.api_key is not None else tuple(self.api_keys or ())
-
-
-class Route(Section):
-    """A name of your own for a model. A plain list is short for `targets`."""
-
-    targets: Annotated[list[Target], Field(min_length=1, max_length=32)]
-    """`provider/model`, in order of preference."""
-    strict: bool = False
-    """Refuse a request that cannot be translated for its target without loss, in place of naming the losses in
-    `x-weighbridge-edits`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _list_is_targets(cls, value: object) -> object:
-        return {"targets": value} if isinstance(value, list) else value
 
 
 class Key(Section):
@@ -320,11 +273,17 @@ class Key(Section):
     """Models it may ask for: exact names, or with `*` (`openai/*`). All if empty."""
     expires: Expiry | None = None
     """When it stops working. A date means midnight UTC, at its beginning."""
+    team: Annotated[str, Field(max_length=100)] = ""
+    """Whose it is."""
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    """Where requests have to wait, those with a higher number go first."""
+    demand: DataDemand = Field(default_factory=DataDemand)
+    """What is demanded of where its requests' data goes."""
 
     @model_validator(mode="after")
     def _one_key(self) -> Key:
         if (self.key is None) == (self.key_sha256 is None):
-            raise _fault("key", "give either `key` or `key_sha256`")
+            raise fault("key", "give either `key` or `key_sha256`")
         return self
 
 
@@ -343,6 +302,10 @@ class Config(Section):
     """One line for each request."""
     providers: Annotated[dict[ProviderName, Provider], BeforeValidator(_empty_is_none)] = {}
     """Whom the gateway calls, by a name of your choice."""
+    retry: Retry = Field(default_factory=Retry)
+    """How often and for how long a request may be tried, where its route does not say."""
+    health: Health = Field(default_factory=Health)
+    """What follows from failures for later requests."""
     routes: Annotated[dict[RouteName, Route], BeforeValidator(_empty_is_none)] = {}
     """Names of your own for models."""
     keys: Annotated[list[Key], BeforeValidator(lambda value: value if value is not None else [])] = []
@@ -355,4 +318,4 @@ def _check_pair(cert_file: Path, key_file: Path, field: str) -> None:
         # An empty password fails where OpenSSL would otherwise ask for one on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password=lambda: b"")
     except (ssl.SSLError, OSError, ValueError):
-        raise _fault(field, "the files are not a PEM certificate and its private key without a password") from None
+        raise fault(field, "the files are not a PEM certificate and its private key without a password") from None

@@ -14,6 +14,7 @@ from weighbridge.config.document import Document
 from weighbridge.config.problems import ConfigProblem, PathParts, did_you_mean, format_path
 from weighbridge.config.schema import Config
 
+_LEFT_OUT: Final = ("targets", "target", "route", "hedge")
 _KEY_MARK: Final = "[key]"
 """How pydantic says that a mapping's key is at fault, and not its value."""
 
@@ -53,9 +54,16 @@ def _problem(kind: str, location: PathParts, message: str, context: Mapping[str,
 
 
 def _as_written(path: PathParts, document: Document) -> PathParts:
-    """Without the `targets` of a route that is a plain list."""
-    is_shorthand = len(path) > 3 and path[0] == "routes" and path[2] == "targets" and path[:3] not in document.lines
-    return path[:2] + path[3:] if is_shorthand else path
+    """Without the names that a route's short forms leave out: `targets` of a plain list, `target` of a plain text."""
+    if path[:1] != ("routes",) or path in document.lines:
+        return path
+    written: PathParts = ()
+    for part in path:
+        if (*written, part) in document.lines or part not in _LEFT_OUT:
+            written = (*written, part)
+    while written not in document.lines and len(written) > 2 and isinstance(written[-1], int):
+        written = written[:-1]
+    return written
 
 
 def _sentence(kind: str, message: str) -> str:

@@ -15,6 +15,7 @@ from weighbridge.control.admin_gate import AdminGate
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.status_api import status_router
+from weighbridge.control.targets_api import targets_router
 
 PREFIX: Final = "/admin/v1"
 OPENAPI_PATH: Final = f"{PREFIX}/openapi.json"
@@ -37,7 +38,7 @@ def admin_app(services: AdminServices) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (keys_router(services), status_router(services)):
+    for router in (keys_router(services), status_router(services), targets_router(services)):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
     install_error_handlers(app)
     app.add_middleware(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from weighbridge.config import problems
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
+from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.store import Store
 
 
@@ -92,3 +93,7 @@ class AdminServices:
     config: Callable[[], BaseModel]
     records: Callable[[int], Sequence[Record]]
     reload: Callable[[], Awaitable[ReloadOutcome]]
+    targets: Callable[[], Sequence[TargetStatus]]
+    """How each target does, over all workers."""
+    clear_target: Callable[[str], bool]
+    """Tell all workers that a target or provider key is well. False: it is not known."""

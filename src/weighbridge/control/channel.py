@@ -12,6 +12,7 @@ from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_private, private_decoder
 from weighbridge.core.terms import VirtualKey
 from weighbridge.pipeline.plan import Plan
+from weighbridge.routing.health_events import HealthEvent, TargetStatus
 from weighbridge.telemetry.record_lines import RecordLines
 
 _LENGTH: Final = 4
@@ -26,6 +27,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     control_socket: str
     cert_file: str | None = None
     key_file: str | None = None
+    health: list[HealthEvent] = []
+    """What is held against targets and keys: a new worker does not find it out anew."""
 
 
 class SetPlan(msgspec.Struct, frozen=True, tag="set_plan"):
@@ -122,14 +125,32 @@ class Pulse(msgspec.Struct, frozen=True, tag="pulse"):
     n_upstream_connections: int
 
 
+class HealthNews(msgspec.Struct, frozen=True, tag="health_news"):
+    """What a worker has found out about targets and keys, for the host's other workers; both ways."""
+
+    events: list[HealthEvent]
+
+
+class Targets(msgspec.Struct, frozen=True, tag="targets"):
+    """How a worker sees all the targets that it has asked."""
+
+    statuses: list[TargetStatus]
+
+
+class ClearHealth(msgspec.Struct, frozen=True, tag="clear_health"):
+    """An operator says that a target or a provider key is well."""
+
+    name: str
+
+
 class Bug(msgspec.Struct, frozen=True, tag="bug"):
     """An exception that nothing expected. `trace` is for the log; it may name files, never values."""
 
     trace: str
 
 
-ToWorker = Start | SetPlan | SetKeys | FoundKey | FoundResponse | Taken | Drain
-FromWorker = Ready | Applied | FindKey | FindResponse | KeepResponse | ForgetResponse | Records | Pulse | Bug
+ToWorker = Start | SetPlan | SetKeys | FoundKey | FoundResponse | HealthNews | ClearHealth | Taken | Drain
+FromWorker = Ready | Applied | FindKey | FindResponse | KeepResponse | ForgetResponse | Records | HealthNews | Targets | Pulse | Bug
 M = TypeVar("M")
 
 

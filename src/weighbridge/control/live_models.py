@@ -18,7 +18,7 @@ from weighbridge.core.ports import Clock, Upstream, UpstreamReply, UpstreamReque
 from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Deadlines, Dialect
 from weighbridge.pipeline.plan import Plan
-from weighbridge.pipeline.snapshot import Target
+from weighbridge.pipeline.target import Target
 from weighbridge.providers.base import AuthStyle, Provider
 
 LIST_TTL_NS: Final = 3600 * NS_PER_S

@@ -7,7 +7,7 @@ from weighbridge.core.ports import Clock, UpstreamReply, UpstreamRequest
 from weighbridge.core.terms import Usage
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.held_relay import HeldRelay
-from weighbridge.pipeline.snapshot import Target
+from weighbridge.pipeline.target import Target
 from weighbridge.pipeline.translation import edits_for, post
 from weighbridge.wire.codecs import RequestContext
 from weighbridge.wire.embeddings import INBOUND_EMBEDDINGS, OUTBOUND_EMBEDDINGS

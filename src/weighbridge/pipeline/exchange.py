@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Downstream, UpstreamReply
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Endpoint, Operation, Usage, VirtualKey
-from weighbridge.pipeline.snapshot import Snapshot, Target
+from weighbridge.pipeline.snapshot import Snapshot
+from weighbridge.pipeline.target import Target
 from weighbridge.wire.conversation import Conversation
 from weighbridge.wire.embeddings.terms import EmbeddingRequest
 from weighbridge.wire.endpoints import Match
@@ -21,6 +24,10 @@ from weighbridge.wire.rerank.terms import RerankRequest
 
 if TYPE_CHECKING:
     from weighbridge.pipeline.head_memo import HeadMemo
+    from weighbridge.pipeline.held_relay import HeldRelay
+    from weighbridge.pipeline.race import Race
+    from weighbridge.pipeline.relay import Relay
+    from weighbridge.pipeline.said import Said
 
 UNMATCHED = Endpoint(Dialect.OPENAI, Operation.RAW)
 _OPENAI = Dialect.OPENAI
@@ -49,7 +56,9 @@ class Exchange:
         "fields",
         "finish_reason",
         "first_byte_ns",
+        "has_preferences",
         "head_memo",
+        "is_admitted",
         "is_settled",
         "is_stream",
         "key",
@@ -58,6 +67,7 @@ class Exchange:
         "overhead_ns",
         "path",
         "query",
+        "relay",
         "reply",
         "reply_bytes",
         "request_bytes",
@@ -68,6 +78,7 @@ class Exchange:
         "status",
         "target",
         "usage",
+        "waited_ns",
     )
 
     form_field: FormField | None = None
@@ -82,6 +93,16 @@ class Exchange:
     """What reading it lost."""
     previous_response_id: str | None = None
     """The response that this one goes on from, where the gateway has put it before the input."""
+    is_strict: bool = False
+    """Its route refuses a translation that would lose something."""
+    sort: str | None = None
+    """How the name that was asked for wants targets sorted (`smart:floor`)."""
+    race: Race | None = None
+    """Another attempt may run beside this one: whoever asks it first may answer."""
+    said: Said | None = None
+    """What the caller has been told so far, where another provider may go on with it."""
+    verdict: GatewayError | None = None
+    """What the provider's own error means, where it was sent to the caller as it came."""
     withholds_usage: bool = False
     """The usage chunk was asked for by us, so it is kept from the client."""
 
@@ -102,6 +123,8 @@ class Exchange:
         """The whole request body, decoded if it came compressed; None while it is not held."""
         self.envelope: Envelope | None = None
         self.requested_model = ""
+        self.has_preferences = False
+        """The body says who may serve it, in OpenRouter's words (`provider`, `models`)."""
         self.is_stream = False
         self.edits: list[str] = []
         """What the gateway changed, by name: goes out in `x-weighbridge-edits`."""
@@ -110,6 +133,7 @@ class Exchange:
         self.target: Target | None = None
         self.credential_turn = 0
         self.reply: UpstreamReply | None = None
+        self.relay: Relay | HeldRelay | None = None
         self.meter: Meter | None = None
         self.attempts: list[Attempt] = []
         self.usage: Usage = NO_USAGE
@@ -119,19 +143,75 @@ class Exchange:
         self.request_bytes = 0
         self.reply_bytes = 0
         self.decided_ns = 0
-        """Monotonic time at which the first attempt was handed to the client."""
+        """Monotonic time at which the latest attempt was handed to the HTTP client."""
+        self.waited_ns = 0
+        """Of the time until then, what earlier attempts and the waits between them took."""
         self.first_byte_ns = 0
         self.overhead_ns = 0
         self.is_settled = False
+        self.is_admitted = False
+        """It holds one of the worker's places."""
 
     @property
     def key_id(self) -> str:
         """Who pays."""
         return self.key.id if self.key is not None else ""
 
+    def forget_attempt(self) -> None:
+        """Back to what was known before the attempt that failed: the next one starts from the request itself."""
+        self.forget_reply()
+        self.relay = None
+        self.said = None
+        self.status = self.reply_bytes = self.first_byte_ns = 0
+        self.withholds_usage = self.edits_reply = False
+
+    def forget_reply(self) -> None:
+        """The next attempt goes on with what the caller has already."""
+        self.reply = None
+        self.meter = None
+        self.usage = NO_USAGE
+        self.finish_reason = None
+        self.error = None
+
+    def fork(self) -> Exchange:
+        """The same request for an attempt beside this one: it shares the client, and nothing that an attempt finds out."""
+        other = copy.copy(self)
+        other.attempts = []
+        other.edits = []
+        other.head_memo = None
+        other.forget_attempt()
+        return other
+
+    def adopt(self, other: Exchange) -> None:
+        """Take over what an attempt on a fork has found out."""
+        for name in _OF_AN_ATTEMPT:
+            setattr(self, name, getattr(other, name))
+
     def header(self, name: bytes) -> bytes:
         """A header's value, or nothing."""
         return self.fields.get(name, b"")
+
+
+_OF_AN_ATTEMPT: Final = (
+    "credential_turn",
+    "decided_ns",
+    "document",
+    "edits",
+    "edits_reply",
+    "error",
+    "finish_reason",
+    "first_byte_ns",
+    "meter",
+    "overhead_ns",
+    "relay",
+    "reply",
+    "reply_bytes",
+    "said",
+    "status",
+    "target",
+    "usage",
+    "withholds_usage",
+)
 
 
 def client_gone() -> GatewayError:
@@ -139,9 +219,28 @@ def client_gone() -> GatewayError:
     return GatewayError(ErrorKind.CLIENT_CLOSED, "The client closed the connection.")
 
 
+def lost_race() -> GatewayError:
+    """Another attempt beside this one answered first. Nobody is told but the account."""
+    return GatewayError(ErrorKind.CLIENT_CLOSED, "Another target answered first.")
+
+
 def gateway_failed(bug: BaseException) -> GatewayError:
     """A bug of ours, for the account; its text may hold anything, so that only its type is kept."""
     return GatewayError(ErrorKind.INTERNAL, "The gateway failed.", detail=type(bug).__name__)
+
+
+_MAX_ATTEMPTS_TOLD: Final = 16
+"""In the header: there is a bound on attempts, but an operator may set it high."""
+
+
+def attempts_line(exchange: Exchange) -> bytes:
+    """The header that tells who was asked before the one that answers, and why that was not the end."""
+    failed = exchange.attempts[:_MAX_ATTEMPTS_TOLD]
+    told = ", ".join(f"{attempt.provider}/{attempt.model};{attempt.error or attempt.status}" for attempt in failed)
+    return b"x-weighbridge-attempts: %d\r\nx-weighbridge-failed-attempts: %b\r\n" % (
+        len(exchange.attempts) + 1,
+        quote(told, safe="!#$&'()*+,/:;=?@[]-._~ ").encode(),
+    )
 
 
 def header_lines(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from weighbridge.auth.presented_key import presented_key
 from weighbridge.auth.virtual_keys import KeysDelta, digest_of
-from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.clock import NS_PER_S, SystemRng
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Sink, Upstream, UpstreamReply
+from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Rng, Sink, Upstream
 from weighbridge.core.tasks import on_a_task
-from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey, WireFormat
-from weighbridge.pipeline.attempt import FindAuthorizer, Turns, attempt
+from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
+from weighbridge.pipeline.attempt import FindAuthorizer
+from weighbridge.pipeline.attempts import Attempts
+from weighbridge.pipeline.compiled_routes import CompiledRoute, target_of
 from weighbridge.pipeline.control_proxy import forward_to_control, is_control_path
 from weighbridge.pipeline.counting import estimated_count, send_count
-from weighbridge.pipeline.document_translation import document_relay
-from weighbridge.pipeline.duplex import run_duplex
-from weighbridge.pipeline.exchange import Exchange, client_gone, gateway_failed, header_lines
+from weighbridge.pipeline.exchange import Exchange, attempts_line, client_gone, gateway_failed, header_lines
+from weighbridge.pipeline.explain import described_exchange, explain
+from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.head_memo import recall, remember
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
-from weighbridge.pipeline.held_relay import HeldRelay
-from weighbridge.pipeline.local import answer_locally, models_body, send_models
+from weighbridge.pipeline.local import answer_locally, models_body, send_json
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.receive import guess_dialect, has_envelope, match_endpoint, read_envelope
-from weighbridge.pipeline.relay import Relay
+from weighbridge.pipeline.replay import KEY_HEADER, Listener, Name, Shelf, Tee, checked_key, fingerprint_of
 from weighbridge.pipeline.settle import settle
-from weighbridge.pipeline.snapshot import Snapshot, Target
+from weighbridge.pipeline.snapshot import Snapshot
 from weighbridge.pipeline.stored_responses import continue_response, is_kept_here, keep_response, kept_answer, send_kept
+from weighbridge.pipeline.traits import RequestTraits
 from weighbridge.pipeline.translated_relay import TranslatedRelay
+from weighbridge.pipeline.waiting_room import WaitingRoom
+from weighbridge.pipeline.wishes import needs_a_decision, wishes_of
+from weighbridge.routing.decide import Lost, Wishes, decide
 from weighbridge.routing.fit import CountStyle
+from weighbridge.routing.members import Candidate
+from weighbridge.routing.preferences import read_models
 from weighbridge.wire.error_bodies import error_headers, error_status, render_error
 
 _RETRY_SOON_NS: Final = NS_PER_S
@@ -39,7 +47,12 @@ _MAX_UNKNOWN_KEYS: Final = 4096
 """Digests of keys that the store did not know; they come from callers, so the set is bounded and then emptied."""
 
 _MODELS: Final = Operation.MODELS  # reaching a member through its class takes 0.1 µs in Python 3.11
+_EXPLAIN: Final = Operation.EXPLAIN
 _STORED: Final = Operation.RESPONSES_STORED
+_NO_CHANCE: Final = SystemRng(0)
+_MAX_REASONS: Final = 8
+"""Of a refusal's reasons in its sentence."""
+
 _UNSEEN_MODEL: Final = frozenset((Operation.RAW, Operation.BATCHES, Operation.MESSAGE_BATCHES))
 """Operations that may spend on a model that the gateway does not see."""
 
@@ -60,10 +73,14 @@ class Gateway:
         sink: Sink,
         clock: Clock,
         ids: Ids,
+        rng: Rng,
         control: Origin | None,
         find_authorizer: FindAuthorizer = lambda _provider: None,
     ) -> None:
-        self.snapshot = Snapshot(plan)
+        self.fleet = Fleet(rng, clock)
+        """What is known of everybody whom we call; it outlives every snapshot."""
+        self.fleet.set_routes(plan.routes)
+        self.snapshot = Snapshot(plan, self.fleet)
         self.is_draining = False
         self._upstream = upstream
         self._key_source = key_source
@@ -72,14 +89,18 @@ class Gateway:
         self._clock = clock
         self._ids = ids
         self._control = control
-        self._find_authorizer = find_authorizer
-        self._turns = Turns()
+        self._attempts = Attempts(upstream, self.fleet, clock, find_authorizer)
+        self._shelf = Shelf(clock)
+        self._under_way = Shelf(clock, keeps=False)
         self._unknown_keys: set[bytes] = set()
         self.in_flight = 0
+        self._n_admitted = 0
+        self._room = WaitingRoom("The gateway is at its limit of requests in flight.")
 
     def swap(self, plan: Plan) -> None:
         """A new version of the configuration, from the next request on."""
-        self.snapshot = Snapshot(plan)
+        self.fleet.set_routes(plan.routes)
+        self.snapshot = Snapshot(plan, self.fleet)
         self._unknown_keys.clear()
 
     def swap_keys(self, delta: KeysDelta) -> None:
@@ -99,52 +120,67 @@ class Gateway:
             await forward_to_control(exchange, self._control, self._upstream)
             return
         self.in_flight += 1
-        relay: Relay | HeldRelay | None = None
         try:
             if not is_known:
                 match_endpoint(exchange)
                 exchange.key = self._authenticate(exchange) or await self._ask_for_key(exchange)
                 remember(exchange)
             check_expiry(exchange)
-            self._admit(exchange)
-            if exchange.endpoint.operation is _MODELS and (listing := models_body(exchange)) is not None:
+            if self._n_admitted < exchange.snapshot.limits.max_in_flight and not self._sink.is_full:
+                self._n_admitted += 1  # without a coroutine: nearly always
+                exchange.is_admitted = True
+            else:
+                await self._admit(exchange)
+            operation = exchange.endpoint.operation
+            if operation is _MODELS and (listing := models_body(exchange)) is not None:
                 settle(exchange, self._clock, self._sink)
-                send_models(exchange, listing)
+                send_json(exchange, listing)
+                return
+            if operation is _EXPLAIN:
+                await self._explain(exchange)
                 return
             if has_envelope(exchange):
                 limit = exchange.snapshot.limits.max_body_bytes
                 body = downstream.whole_body(limit)
                 read_envelope(exchange, body if body is not None else await downstream.read_body(limit))
-            if exchange.endpoint.operation is _STORED and (kept := await self._kept(exchange)) is not None:
+            if operation is _STORED and (kept := await self._kept(exchange)) is not None:
                 settle(exchange, self._clock, self._sink)
                 send_kept(exchange, kept)
                 return
-            target = exchange.target = self._resolve(exchange)
-            if target.translated_into is CountStyle.ESTIMATE:
-                count = estimated_count(exchange)
-                settle(exchange, self._clock, self._sink)
-                send_count(exchange, count)
+            if KEY_HEADER in exchange.fields and await self._is_replayed(exchange):
                 return
-            if target.translated_into is not None and is_kept_here(exchange):
-                await continue_response(exchange, self._responses)
-            reply = await attempt(exchange, target, self._upstream, self._turns, self._clock, self._find_authorizer)
-            if reply.status == 101:
-                await run_duplex(exchange, reply, self._clock)
-            else:
-                relay = relay_for(exchange, reply, self._clock)
-                relay.run()
-                exchange.error = relay.error if relay.is_over else await relay.outcome()
+            compiled = self._resolve(exchange)
+            if compiled.is_special:
+                if compiled.route.joins and await self._is_joined(exchange):
+                    return
+                exchange.is_strict = compiled.route.strict
+            order = self._decide(exchange, compiled)
+            target = exchange.target = target_of(order[0])
+            if target.translated_into is not None:
+                if target.translated_into is CountStyle.ESTIMATE:
+                    count = estimated_count(exchange)
+                    settle(exchange, self._clock, self._sink)
+                    send_count(exchange, count)
+                    return
+                if is_kept_here(exchange):
+                    await continue_response(exchange, self._responses)
+            await self._attempts.run(exchange, compiled, order)
         except GatewayError as error:
             exchange.error = error
         except asyncio.CancelledError:
-            exchange.error = client_gone()
-            raise
+            if not await self._goes_on_for_others(exchange):
+                exchange.error = client_gone()
+                raise
         except BaseException as bug:
             exchange.error = gateway_failed(bug)
             raise
         finally:
             self.in_flight -= 1
-            self._end(exchange, relay)
+            if exchange.is_admitted:
+                self._n_admitted -= 1
+                if len(self._room):
+                    self._room.wake()
+            self._end(exchange)
 
     def _authenticate(self, exchange: Exchange) -> VirtualKey | None:
         """Step 2: the hash of the key, a dict look-up. None where the store has to be asked."""
@@ -182,8 +218,8 @@ class Gateway:
             exchange.status, exchange.reply_bytes = 200, len(body)
         return body
 
-    def _resolve(self, exchange: Exchange) -> Target:
-        """Step 4: who serves the requested model, and whether this key may use it there."""
+    def _resolve(self, exchange: Exchange) -> CompiledRoute:
+        """Step 4: who can serve the requested model, and what of that this key may use."""
         snapshot = exchange.snapshot
         found = exchange.match
         key = exchange.key
@@ -194,27 +230,105 @@ class Gateway:
             if key.models and exchange.endpoint.operation in _UNSEEN_MODEL:
                 snapshot.check_whole_provider(key, home)
             return home
-        target = snapshot.target_for(exchange.requested_model, exchange.endpoint, found.provider)
-        if key.models:
-            snapshot.check_permitted(key, exchange.requested_model, target)
-        return target
+        return self._resolve_name(exchange, exchange.requested_model, found.provider, key)
 
-    def _admit(self, exchange: Exchange) -> None:
-        """Step 5: room for one more, and a place for its Record. Cheap, and before the body is read."""
-        if self.in_flight > exchange.snapshot.limits.max_in_flight:
-            raise GatewayError(
-                ErrorKind.GATEWAY_OVERLOADED, "The gateway is at its limit of requests in flight.", retry_after_ns=_RETRY_SOON_NS
-            )
+    def _resolve_name(self, exchange: Exchange, requested: str, pinned: str | None, key: VirtualKey) -> CompiledRoute:
+        snapshot = exchange.snapshot
+        name = requested
+        if ":" in requested:
+            name, exchange.sort = snapshot.without_suffix(requested)
+        compiled = snapshot.route_for(name, exchange.endpoint, pinned)
+        if key.models:
+            compiled = snapshot.permitted(key, name, compiled)
+        envelope = exchange.envelope
+        if not exchange.has_preferences or envelope is None or not envelope.has("models") or _is_left_to(compiled):
+            return compiled
+        raw = envelope.raw("models")
+        others = [snapshot.route_for(other, exchange.endpoint, pinned) for other in read_models(raw)] if raw is not None else []
+        if key.models:
+            names = read_models(raw) if raw is not None else ()
+            others = [snapshot.permitted(key, other, each) for other, each in zip(names, others, strict=True)]
+        return snapshot.one_after_another([compiled, *others]) if others else compiled
+
+    def _decide(self, exchange: Exchange, compiled: CompiledRoute) -> Sequence[Candidate]:
+        """Who is asked, in which order. Raises `GatewayError` where nobody may be."""
+        if compiled.only is not None and not needs_a_decision(exchange):
+            return compiled.candidates
+        if _is_left_to(compiled):
+            return compiled.candidates
+        route = compiled.route
+        wishes = wishes_of(exchange, route)
+        traits = RequestTraits(exchange, route)
+        order = decide(compiled.branch, traits, wishes, self.fleet.rng, self._clock.now_ns())
+        if not order:
+            raise nobody_may(exchange, compiled, wishes)
+        return order
+
+    async def _admit(self, exchange: Exchange) -> None:
+        """Step 5: a place for its Record, and room for one more; where there is none, wait for it a little. Cheap, and before the
+        body is read."""
         if self._sink.is_full:
             raise GatewayError(
                 ErrorKind.GATEWAY_OVERLOADED, "The gateway can't take accounts fast enough.", retry_after_ns=_RETRY_SOON_NS
             )
+        while self._n_admitted >= exchange.snapshot.limits.max_in_flight:
+            await self._room.wait(exchange)
+        self._n_admitted += 1
+        exchange.is_admitted = True
+
+    async def _explain(self, exchange: Exchange) -> None:
+        """Tell who would be asked, without asking."""
+        body = await exchange.downstream.read_body(exchange.snapshot.limits.max_body_bytes)
+        described = described_exchange(exchange, body)
+        answer = explain(described, self._resolve(described), self.fleet.rng, self._clock.now_ns())
+        exchange.requested_model = described.requested_model
+        exchange.status, exchange.reply_bytes = 200, len(answer)
+        settle(exchange, self._clock, self._sink)
+        send_json(exchange, answer)
+
+    # --- one answer for several requests --------------------------------------------------------------------------
+
+    async def _is_replayed(self, exchange: Exchange) -> bool:
+        """Whether a request under an `Idempotency-Key` was answered with the answer of the one before it."""
+        if exchange.body is None or exchange.downstream.method != b"POST":
+            return False
+        key = checked_key(exchange.header(KEY_HEADER))
+        return await self._is_shared(exchange, self._shelf, (exchange.key_id, key), fingerprint_of(exchange))
+
+    async def _is_joined(self, exchange: Exchange) -> bool:
+        """Whether a request was answered with the answer of an equal one that was under way."""
+        if exchange.body is None or exchange.downstream.method != b"POST" or isinstance(exchange.downstream, Tee):
+            return False
+        fingerprint = fingerprint_of(exchange)
+        return await self._is_shared(exchange, self._under_way, (exchange.key_id, fingerprint.hex()), fingerprint)
+
+    async def _is_shared(self, exchange: Exchange, shelf: Shelf, name: Name, fingerprint: bytes) -> bool:
+        while (recording := shelf.find(name, fingerprint)) is not None:
+            listener = Listener(recording, exchange.downstream)
+            if await listener.listen():
+                exchange.status, exchange.reply_bytes = recording.status, recording.size
+                exchange.edits = [f"joined:{recording.request_id}"]
+                settle(exchange, self._clock, self._sink)
+                exchange.downstream.end()
+                return True
+            if exchange.downstream.has_started:
+                raise GatewayError(ErrorKind.PROVIDER_BROKE_OFF, "The answer that this request had joined broke off.")
+        exchange.downstream = shelf.record(name, fingerprint, exchange)
+        return False
+
+    async def _goes_on_for_others(self, exchange: Exchange) -> bool:
+        """The client has gone. Whether its answer was brought to its end, since others listen to it."""
+        relay, downstream = exchange.relay, exchange.downstream
+        if relay is None or not relay.is_begun or not isinstance(downstream, Tee) or not downstream.leave():
+            return False
+        exchange.error = relay.error if relay.is_over else await relay.outcome()
+        return True
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def _end(self, exchange: Exchange, relay: Relay | HeldRelay | None) -> None:
+    def _end(self, exchange: Exchange) -> None:
         """Settle first, then let the client have the end of its reply."""
-        error = exchange.error
+        error, relay = exchange.error, exchange.relay
         downstream = exchange.downstream
         if error is not None and exchange.reply is not None:
             exchange.reply.abort()
@@ -231,7 +345,7 @@ class Gateway:
             if not downstream.has_started:
                 exchange.status = error_status(error, self._dialect_of(exchange))
             settle(exchange, self._clock, self._sink)
-            if error.kind is ErrorKind.CLIENT_CLOSED:
+            if error.kind is ErrorKind.CLIENT_CLOSED or (downstream.has_started and exchange.status != 101):
                 downstream.abort()
             elif not downstream.has_started:
                 status, lines, body = self.render(error, exchange)
@@ -246,6 +360,8 @@ class Gateway:
         lines = header_lines([*headers, *own])
         if exchange.target is not None:
             lines += exchange.target.reply_lines
+        if len(exchange.attempts) > 1:
+            lines += attempts_line(exchange)
         if exchange.reply is not None:
             # The provider's own error, told anew: its rate limits and request id pass, as they do with a forwarded one.
             told = OF_THE_BODY.union(name for name, _ in headers)
@@ -268,12 +384,23 @@ class Gateway:
         return error.status, header_lines([*error_headers(error), *own]), render_error(error, dialect, request_id)
 
 
-def relay_for(exchange: Exchange, reply: UpstreamReply, clock: Clock) -> Relay | HeldRelay:
-    """Step 9: who takes the reply's bytes to the client."""
-    into = exchange.target.translated_into if exchange.target is not None else None
-    if into is None:
-        return Relay(exchange, reply, clock)
-    return TranslatedRelay(exchange, reply, clock) if isinstance(into, WireFormat) else document_relay(exchange, reply, clock)
+def _is_left_to(compiled: CompiledRoute) -> bool:
+    """Whether the only target is one that understands a request's own preferences, which are then left to it."""
+    return compiled.only is not None and compiled.first_target.provider.quirks.takes_preferences
+
+
+def nobody_may(exchange: Exchange, compiled: CompiledRoute, wishes: Wishes) -> GatewayError:
+    """The refusal of a request that no target may serve, with the reason of each."""
+    lost: Lost = []
+    told = Wishes(wishes.demand, wishes.preferences, lost)
+    decide(compiled.branch, RequestTraits(exchange, compiled.route), told, _NO_CHANCE, 0)
+    reasons = "; ".join(f"{candidate.id}: {reason}" for candidate, reason in lost[:_MAX_REASONS])
+    return GatewayError(
+        ErrorKind.PERMISSION_DENIED,
+        f"No target of '{exchange.requested_model}' may serve this request: {reasons}.",
+        param="model",
+        code="no_target_allowed",
+    )
 
 
 def check_expiry(exchange: Exchange) -> None:

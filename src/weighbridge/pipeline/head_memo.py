@@ -10,7 +10,8 @@ from __future__ import annotations
 from weighbridge.core.ports import Downstream
 from weighbridge.core.terms import VirtualKey
 from weighbridge.pipeline.exchange import Exchange
-from weighbridge.pipeline.snapshot import Snapshot, Target
+from weighbridge.pipeline.snapshot import Snapshot
+from weighbridge.pipeline.target import Target
 from weighbridge.wire.endpoints import Match
 
 

@@ -12,7 +12,7 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock, Downstream, UpstreamReply
 from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Dialect
-from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
 from weighbridge.wire.content_coding import decoder_for
 from weighbridge.wire.provider_errors import classify
@@ -51,6 +51,9 @@ class HeldRelay:
         """Take the reply's bytes as they come."""
         self._downstream.throttle(self._reply)
         self._reply.attach(self)
+
+    def hold_at_most(self, seconds: float) -> None:
+        """Nothing to do: a reply that is translated cannot pass before it can be read."""
 
     # --- core.ports.ByteSink -------------------------------------------------------------------------------------
 
@@ -113,13 +116,15 @@ class HeldRelay:
     # --- head and end ----------------------------------------------------------------------------------------------
 
     def _begin(self, own_lines: bytes, length: int | None) -> None:
-        self.is_begun = True
         exchange = self._exchange
+        if exchange.race is not None and not exchange.race.may_begin(exchange):
+            raise lost_race()
+        self.is_begun = True
         target = exchange.target
         assert target is not None
         exchange.status = 200
         now_ns = self._clock.now_ns()
-        exchange.overhead_ns = (exchange.decided_ns - exchange.downstream.received_ns) + (
+        exchange.overhead_ns = (exchange.decided_ns - exchange.waited_ns - exchange.downstream.received_ns) + (
             now_ns - (exchange.first_byte_ns or now_ns)
         )
         kept = [pair for pair in self._reply.headers if pair[0] not in OF_THE_BODY]
@@ -129,7 +134,7 @@ class HeldRelay:
             exchange.request_id.encode(),
             ",".join(exchange.edits).encode() if exchange.edits else b"none",
             exchange.overhead_ns // NS_PER_US,
-            target.reply_lines,
+            target.reply_lines if not exchange.attempts else target.reply_lines + attempts_line(exchange),
         )
         self._downstream.start(200, lines, length)
 

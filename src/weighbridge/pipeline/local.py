@@ -62,8 +62,8 @@ def models_body(exchange: Exchange) -> bytes | None:
     return body
 
 
-def send_models(exchange: Exchange, body: bytes) -> None:
-    """Answer with a list; called once the exchange is settled."""
+def send_json(exchange: Exchange, body: bytes) -> None:
+    """Answer with JSON of the gateway's own; called once the exchange is settled."""
     own = b"x-weighbridge-request-id: %b\r\n" % exchange.request_id.encode()
     exchange.downstream.start(200, _JSON_LINE + own, len(body))
     exchange.downstream.end(body)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from weighbridge.core.routes import RetryPolicy, Route
+from weighbridge.core.routes import HealthRules, RetryPolicy, Route
 from weighbridge.core.terms import VirtualKey
 from weighbridge.providers.base import Provider
 
@@ -33,6 +33,10 @@ class Limits(msgspec.Struct, frozen=True):
     """A client that takes not one byte of its reply for this long is gone."""
     max_connections: int = 20_000
     max_in_flight: int = 4_000
+    max_queue: int = 1_000
+    """Requests that wait for a place, for each kind of place."""
+    queue_timeout_ns: int = 5_000_000_000
+    """Longer than a burst, shorter than a client's patience."""
     max_upstream_connections: int = 1_000
     """Per origin and worker."""
     upstream_idle_timeout_ns: int = 55_000_000_000
@@ -50,3 +54,4 @@ class Plan(msgspec.Struct, frozen=True):
     auth_required: bool = True
     retry: RetryPolicy = RetryPolicy()
     """For names that are no route, and for routes that say nothing of their own."""
+    health: HealthRules = HealthRules()

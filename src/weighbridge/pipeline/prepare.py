@@ -15,7 +15,9 @@ from weighbridge.core.ports import ByteSource, UpstreamRequest
 from weighbridge.core.terms import Dialect, ModelPlace, Operation
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import CONTROL_PREFIXES, MAY_BE_CONTROL, NEVER_SENT, connection_options
-from weighbridge.pipeline.snapshot import Target
+from weighbridge.pipeline.parameters import parameter_splices
+from weighbridge.pipeline.target import Target
+from weighbridge.routing.preferences import FIELDS
 from weighbridge.wire.envelope import Envelope, Splice, apply_splices
 from weighbridge.wire.multipart import boundary_of
 
@@ -38,7 +40,7 @@ def prepare(exchange: Exchange, target: Target, turn: int) -> UpstreamRequest:
     exchange.edits_reply = exchange.endpoint.operation is _MESSAGE_BATCHES
     body, length = _body(exchange, target)
     head = _head_as_before(exchange, target, turn) or _head(exchange, target, turn)
-    return UpstreamRequest(exchange.downstream.method, target.origin, head, body, length, target.provider.deadlines)
+    return UpstreamRequest(exchange.downstream.method, target.origin, head, body, length, target.deadlines)
 
 
 def _head_as_before(exchange: Exchange, target: Target, turn: int) -> bytes | None:
@@ -192,6 +194,11 @@ def _splices(exchange: Exchange, target: Target) -> list[Splice]:
         splices += envelope.replace("model", target.model_json)
     if splices:
         exchange.edits.append("model")
+    if exchange.has_preferences and envelope is not None and not target.provider.quirks.takes_preferences:
+        splices += envelope.remove(FIELDS)
+        exchange.edits += [f"removed:{name}" for name in FIELDS if envelope.has(name)]
+    if (target.defaults or target.overrides) and envelope is not None:
+        splices += parameter_splices(exchange, target, envelope)
     if target.knows_max_tokens_only and envelope is not None and exchange.endpoint.operation is _CHAT:
         splices += _bound_in_the_providers_word(exchange, envelope)
     if exchange.is_stream and envelope is not None and exchange.endpoint.operation in (_CHAT, _COMPLETIONS):

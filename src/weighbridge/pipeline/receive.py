@@ -21,6 +21,7 @@ _RAW: Final = Operation.RAW
 _MODELS: Final = Operation.MODELS
 _NOWHERE: Final = ModelPlace.NOWHERE
 _IN_QUERY: Final = ModelPlace.QUERY
+_OPENAI: Final = Dialect.OPENAI
 _IN_FORM: Final = ModelPlace.FORM
 _IN_PATH: Final = ModelPlace.PATH
 
@@ -126,6 +127,8 @@ def _read_object(exchange: Exchange, envelope: Envelope) -> None:
     exchange.requested_model = model
     exchange.envelope = envelope
     exchange.is_stream = envelope.boolean("stream") is True
+    if exchange.dialect is _OPENAI and (envelope.has("provider") or envelope.has("models")):
+        exchange.has_preferences = True
 
 
 def _read_form(exchange: Exchange, content_type: bytes, body: bytes) -> None:

@@ -1,16 +1,21 @@
 """Step 9: the reply's bytes, from the provider to the client, past the meter.
 
 The head goes out with the first bytes of the body, so that a reply which breaks off before them can still become an honest
-error. The last bytes are held until the exchange is settled, so that no client has a whole reply that is not in the books.
+error. While a reply is being proved (`proof.py`) its bytes are held: what is found wanting can be asked for elsewhere, and what is
+not is sent as it came. The last bytes are held until the exchange is settled, so that no client has a whole reply that is not in
+the books.
 """
 
 from __future__ import annotations
+
+from asyncio import TimerHandle, get_running_loop
 
 from weighbridge.core.clock import NS_PER_US
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Clock, Downstream, UpstreamReply
 from weighbridge.core.tasks import Signal
-from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
+from weighbridge.pipeline.proof import Proof
 from weighbridge.wire.error_bodies import render_stream_error
 from weighbridge.wire.meter import meter_for
 from weighbridge.wire.results_url import ResultsUrlFilter
@@ -21,23 +26,29 @@ class Relay:
     """The sink of the reply's bytes (`core.ports.ByteSink`)."""
 
     __slots__ = (
+        "_arrived_ns",
         "_clock",
         "_downstream",
         "_exchange",
         "_filter",
         "_held",
+        "_hold_timer",
         "_is_plain",
+        "_is_whole",
         "_meter",
+        "_opening",
         "_over",
+        "_proof",
         "_remaining",
         "_reply",
+        "_said",
         "error",
         "is_begun",
         "is_live",
         "is_over",
     )
 
-    def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock) -> None:
+    def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock, proof: Proof | None = None) -> None:
         self._exchange = exchange
         self._reply = reply
         self._meter = exchange.meter = meter_for(
@@ -47,6 +58,15 @@ class Relay:
         self._downstream: Downstream = exchange.downstream
         self._remaining = reply.content_length
         self._held = b""
+        self._proof = proof
+        self._opening: list[bytes] = []
+        """What has come while the reply is being proved."""
+        self._arrived_ns = 0
+        """When the bytes came that let the head go."""
+        self._hold_timer: TimerHandle | None = None
+        self._is_whole = False
+        """All of the reply has come."""
+        self._said = exchange.said if self._remaining is None else None
         self._is_plain = False
         """The head is out, and nothing is withheld or counted down: bytes only pass."""
         self._over: Signal | None = None
@@ -77,6 +97,12 @@ class Relay:
         if whole and self._filter is None:
             self._exchange.first_byte_ns = self._clock.now_ns()
             self._meter.feed(whole)
+            if self._proof is not None and not self._is_good(self._proof, whole):
+                return
+            race = self._exchange.race
+            if race is not None and not race.may_begin(self._exchange):
+                self._finish(lost_race())
+                return
             self._begin()
             self._exchange.reply_bytes = len(whole)
             self._held = whole
@@ -101,13 +127,29 @@ class Relay:
         if not exchange.first_byte_ns:
             exchange.first_byte_ns = self._clock.now_ns()
         self._meter.feed(data)
+        if self._proof is not None:
+            self._arrived_ns = self._clock.now_ns()
+            self._opening.append(data)
+            if self.is_over or not self._proves(data):
+                return
+            data = self._opened()
+        self._pass(data)
+
+    def _pass(self, data: bytes) -> None:
+        exchange = self._exchange
         if self._filter is not None:
             data = self._filter.feed(data)
             if not data:
                 return
+        if self._said is not None:
+            data = self._said.take_bytes(data)
+            if not data:
+                return
         if not self.is_begun:
+            if exchange.race is not None and not exchange.race.may_begin(exchange):
+                return
             self._begin()
-            self._is_plain = self._remaining is None and self._filter is None
+            self._is_plain = self._remaining is None and self._filter is None and self._said is None
         exchange.reply_bytes += len(data)
         if self._remaining is not None:
             self._remaining -= len(data)
@@ -118,12 +160,26 @@ class Relay:
 
     def on_end(self) -> None:
         """The reply came whole."""
+        self._is_whole = True
+        if self._proof is not None:
+            if self.is_over or not self._proves_at_its_end():
+                return
+            self._pass(self._opened())
+        self._end_of_reply()
+
+    def _end_of_reply(self) -> None:
         if self._filter is not None:
             self._held = self._filter.finish()
             self._exchange.reply_bytes += len(self._held)
             if isinstance(self._filter, ResultsUrlFilter) and self._filter.has_edited:
                 self._exchange.edits.append(ResultsUrlFilter.edit)
+        if self._said is not None:
+            self._held += self._said.rest()
         if not self.is_begun:
+            race = self._exchange.race
+            if race is not None and not race.may_begin(self._exchange):
+                self._finish(lost_race())
+                return
             if self._filter is not None:
                 self._remaining = len(self._held)
             self._begin()
@@ -131,7 +187,72 @@ class Relay:
 
     def on_error(self, error: GatewayError) -> None:
         """The reply broke off."""
-        self._finish(error)
+        if not self.is_over:
+            self._finish(error)
+
+    # --- proof --------------------------------------------------------------------------------------------------
+
+    def _is_good(self, proof: Proof, whole: bytes) -> bool:
+        """Whether a reply that is all here is good; otherwise it is over, with what is wrong about it."""
+        try:
+            if not proof.feed(whole):
+                proof.finish()
+        except GatewayError as error:
+            self._opening.append(whole)
+            self._is_whole = True
+            self._finish(error)
+            return False
+        self._proof = None
+        return True
+
+    def _proves(self, data: bytes) -> bool:
+        assert self._proof is not None
+        try:
+            return self._proof.feed(data)
+        except GatewayError as error:
+            self._finish(error)
+            return False
+
+    def _proves_at_its_end(self) -> bool:
+        assert self._proof is not None
+        try:
+            self._proof.finish()
+        except GatewayError as error:
+            self._finish(error)
+            return False
+        return True
+
+    def _opened(self) -> bytes:
+        """What was held; from now on everything passes."""
+        self._proof = None
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+        opening, self._opening = self._opening, []
+        return b"".join(opening)
+
+    def hold_at_most(self, seconds: float) -> None:
+        """Let the reply pass after this long although nothing has proved it good: a caller must not wait for a head forever."""
+        if self._proof is not None and not self.is_over:
+            self._hold_timer = get_running_loop().call_later(seconds, self._held_long_enough)
+
+    def _held_long_enough(self) -> None:
+        self._hold_timer = None
+        if self._proof is not None and not self.is_over and self._opening:
+            self._pass(self._opened())
+
+    def release(self) -> None:
+        """Send a reply that proved wanting after all, as it came: nobody else is to be asked. It may not be over yet."""
+        self.error = None
+        self.is_over = False
+        self._over = None
+        opening = self._opened()
+        if opening:
+            self._pass(opening)
+        if self._is_whole:
+            self._end_of_reply()
+
+    # --- the head -----------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self.is_begun = True
@@ -145,18 +266,22 @@ class Relay:
         assert target is not None
         reply = self._reply
         # Bytes that were there before we listened have waited for us since the reply's first byte; later ones have not.
-        arrived_ns = exchange.first_byte_ns if self.is_live else reply.first_byte_ns
-        overhead_ns = (exchange.decided_ns - exchange.downstream.received_ns) + (self._clock.now_ns() - arrived_ns)
+        arrived_ns = self._arrived_ns or (exchange.first_byte_ns if self.is_live else reply.first_byte_ns)
+        decided_ns = exchange.decided_ns - exchange.waited_ns
+        overhead_ns = (decided_ns - exchange.downstream.received_ns) + (self._clock.now_ns() - arrived_ns)
         exchange.overhead_ns = overhead_ns
         return b"%bx-weighbridge-request-id: %b\r\nx-weighbridge-edits: %b\r\nx-weighbridge-overhead-us: %d\r\n%b" % (
             reply.header_lines(),
             exchange.request_id.encode(),
             ",".join(exchange.edits).encode() if exchange.edits else b"none",
             overhead_ns // NS_PER_US,
-            target.reply_lines,
+            target.reply_lines if not exchange.attempts else target.reply_lines + attempts_line(exchange),
         )
 
     def _finish(self, error: GatewayError | None) -> None:
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
         self.is_over = True
         self.error = error
         if self._over is not None:

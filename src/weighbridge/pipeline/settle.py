@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weighbridge.core.ports import Clock, Sink
 from weighbridge.core.terms import Record
-from weighbridge.pipeline.attempt import answered
+from weighbridge.pipeline.attempt import note_attempt
 from weighbridge.pipeline.exchange import Exchange
 
 
@@ -13,20 +13,12 @@ def settle(exchange: Exchange, clock: Clock, sink: Sink) -> None:
     if exchange.is_settled:
         return
     exchange.is_settled = True
-    if exchange.reply is None and not exchange.attempts and sink.is_full:
+    if not exchange.decided_ns and not exchange.attempts and sink.is_full:
         # A refusal for want of room costs nothing, and its Record would take the room that is wanting.
         return
     end_ns = clock.now_ns()
-    error = exchange.error
-    meter = exchange.meter
-    if meter is not None:
-        meter.finish()
-        exchange.usage = meter.usage
-        exchange.finish_reason = meter.finish_reason
-    target = exchange.target
-    kind = error.kind.value if error is not None else meter.stream_error if meter is not None else None
-    if exchange.reply is not None and target is not None:
-        exchange.attempts.append(answered(exchange, target, end_ns, kind))
+    error = exchange.error or exchange.verdict
+    kind = note_attempt(exchange, error.kind.value if error is not None else None, end_ns)
     sink.offer(_record(exchange, end_ns, kind))
 
 

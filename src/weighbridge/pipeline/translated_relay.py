@@ -60,7 +60,7 @@ class TranslatedRelay(HeldRelay):
         is_framed = target.call is not None and target.call.framing is Framing.AWS
         self._unwrapper = InvokeUnwrapper() if is_framed and is_streamed else None
         self._reader: EventReader | None = OUTBOUND[into].event_reader() if is_streamed else None
-        self._writer: EventWriter | None = _writer_for(exchange) if is_good and exchange.is_stream else None
+        self._writer: EventWriter | None = writer_for(exchange) if is_good and exchange.is_stream else None
         self._folder: Folder | None = Folder() if is_streamed and self._writer is None else None
         self._pending: list[Event] = []
 
@@ -120,6 +120,8 @@ class TranslatedRelay(HeldRelay):
                 return
             events, self._pending = self._pending, []
         data = writer.write(events)
+        if self._exchange.said is not None:
+            self._exchange.said.take(events)
         if not self.is_begun:
             self._begin(_SSE_LINES if is_sse_asked(self._exchange) else JSON_LINE, None)
         self._exchange.reply_bytes += len(data)
@@ -127,6 +129,11 @@ class TranslatedRelay(HeldRelay):
             self._held += data
         elif data:
             self._downstream.write(data)
+
+    @property
+    def writer(self) -> EventWriter | None:
+        """Who writes the caller's stream; None where it asked for none."""
+        return self._writer
 
     @property
     def last_bytes(self) -> bytes:
@@ -151,7 +158,8 @@ def _gave_up() -> GatewayError:
     return GatewayError(ErrorKind.PROVIDER_INTERNAL, "The provider gave up on its answer.")
 
 
-def _writer_for(exchange: Exchange) -> EventWriter:
+def writer_for(exchange: Exchange) -> EventWriter:
+    """Who writes events as the stream that the caller asked for."""
     context = reply_context(exchange)
     if exchange.dialect is Dialect.GEMINI and not is_sse_asked(exchange):
         return array_event_writer(context)

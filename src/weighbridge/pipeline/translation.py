@@ -17,7 +17,8 @@ from weighbridge.core.ports import UpstreamRequest
 from weighbridge.core.terms import Dialect, WireFormat
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import TRANSLATED_TOO
-from weighbridge.pipeline.snapshot import Target
+from weighbridge.pipeline.parameters import with_parameters
+from weighbridge.pipeline.target import Target
 from weighbridge.providers.base import CallPath
 from weighbridge.wire.codecs import ReplyContext, RequestContext, TargetContext
 from weighbridge.wire.conversation import Conversation
@@ -70,13 +71,13 @@ def prepare_translated(exchange: Exchange, target: Target, turn: int) -> Upstrea
     caller = caller_format(exchange)
     if into is caller:
         assert exchange.body is not None
-        body = _reshaped(exchange.body, call, target)
+        body = reshaped(exchange.body, call, target)
         exchange.edits = ["model"]
     else:
         body = _written(exchange, target, caller, into)
         if not (call.model_in_body and call.stream_in_body and not call.body_fields):
-            body = _reshaped(body, call, target)
-    return post(exchange, target, turn, body)
+            body = reshaped(body, call, target)
+    return post(exchange, target, turn, with_parameters(exchange, target, body))
 
 
 def post(exchange: Exchange, target: Target, turn: int, body: bytes) -> UpstreamRequest:
@@ -84,7 +85,7 @@ def post(exchange: Exchange, target: Target, turn: int, body: bytes) -> Upstream
     assert target.call is not None
     path = _path(target.call, target, exchange)
     head = b"POST %b HTTP/1.1\r\n%b%b" % (path, target.heads[turn], _header_lines(exchange, target))
-    return UpstreamRequest(b"POST", target.origin, head, [body], len(body), target.provider.deadlines)
+    return UpstreamRequest(b"POST", target.origin, head, [body], len(body), target.deadlines)
 
 
 def _written(exchange: Exchange, target: Target, caller: WireFormat, into: WireFormat) -> bytes:
@@ -109,8 +110,7 @@ def edits_for(exchange: Exchange, losses: list[Entry], caller: str, into: str) -
 
 
 def _is_strict(exchange: Exchange) -> bool:
-    route = exchange.snapshot.routes.get(exchange.requested_model)
-    return (route is not None and route.strict) or exchange.header(STRICT_HEADER).lower() in (b"true", b"1")
+    return exchange.is_strict or exchange.header(STRICT_HEADER).lower() in (b"true", b"1")
 
 
 def _named(losses: list[Entry]) -> list[str]:
@@ -132,7 +132,7 @@ def _lossy(losses: list[Entry], into: str) -> GatewayError:
     )
 
 
-def _reshaped(body: bytes, call: CallPath, target: Target) -> bytes:
+def reshaped(body: bytes, call: CallPath, target: Target) -> bytes:
     """The same request for a provider that takes the vendor's body at a path of its own: every value stays as it was spelled."""
     members: dict[str, object] = dict(_members(body))
     if call.model_in_body:

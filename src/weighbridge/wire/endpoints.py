@@ -83,6 +83,7 @@ _FIXED: Final[dict[Dialect, tuple[_Fixed, ...]]] = {
         _Fixed("POST", "/rerank", _openai(_O.RERANK, _BODY)),  # https://docs.cohere.com/reference/rerank, Jina, vLLM, LiteLLM
         _Fixed("POST", "/moderations", _openai(_O.MODERATIONS, _BODY)),
         _Fixed("GET", "/models", _openai(_O.MODELS)),
+        _Fixed("POST", "/explain", _openai(_O.EXPLAIN)),
         _Fixed("POST", "/images/generations", _openai(_O.IMAGES, _BODY)),
         _Fixed("POST", "/images/edits", _openai(_O.IMAGES, _FORM)),
         _Fixed("POST", "/images/variations", _openai(_O.IMAGES, _FORM)),

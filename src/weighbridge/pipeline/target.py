@@ -1,0 +1,190 @@
+"""A deployment made ready for the wire: everything about a request to it that does not change from call to call."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from weighbridge.core.clock import SystemRng
+from weighbridge.core.codec import encode_json
+from weighbridge.core.routes import Parameter, RouteTarget
+from weighbridge.core.terms import Deadlines, Deployment, Dialect, Operation, Origin, WireFormat
+from weighbridge.providers.base import AuthStyle, CallPath, Credential, Provider
+from weighbridge.routing.fit import CountStyle, Translation
+from weighbridge.routing.key_pool import KeyPool, KeyPools
+from weighbridge.wire.embeddings import OUTBOUND_EMBEDDINGS
+from weighbridge.wire.embeddings.terms import EmbeddingStyle
+from weighbridge.wire.rerank import OUTBOUND_RERANK
+from weighbridge.wire.rerank.terms import RerankStyle
+from weighbridge.wire.translate import DIALECT_OF
+
+_AUTH_LINES: Final = {
+    AuthStyle.BEARER: b"authorization: Bearer %b\r\n",
+    AuthStyle.X_API_KEY: b"x-api-key: %b\r\n",
+    AuthStyle.X_GOOG_API_KEY: b"x-goog-api-key: %b\r\n",
+    AuthStyle.API_KEY: b"api-key: %b\r\n",
+}
+
+
+_VERSION_SEGMENTS: Final = {Dialect.ANTHROPIC: "/v1", Dialect.GEMINI: "/v1beta"}
+"""Base URLs are written as the vendors' SDKs take them: OpenAI's with `/v1`, Anthropic's and Google's without a version."""
+
+_VERSION: Final = re.compile(r"/v\d[a-z0-9]*$")
+
+
+def _with_version(path: str, dialect: Dialect) -> str:
+    segment = _VERSION_SEGMENTS.get(dialect, "")
+    return path if _VERSION.search(path) else path + segment
+
+
+def _without_version(path: str) -> str:
+    return _VERSION.sub("", path)
+
+
+class Target:
+    """A deployment made ready for the wire. `spec` is what a route says of it beyond its name."""
+
+    __slots__ = (
+        "base_path",
+        "call",
+        "credentials",
+        "deadlines",
+        "defaults",
+        "deployment",
+        "dialect",
+        "heads",
+        "host",
+        "is_signed",
+        "keys",
+        "knows_max_tokens_only",
+        "max_in_flight",
+        "model_json",
+        "model_quoted",
+        "origin",
+        "override_names",
+        "overrides",
+        "provider",
+        "reply_lines",
+        "translated_into",
+        "unversioned_path",
+        "v1_path",
+    )
+
+    def __init__(
+        self,
+        provider: Provider,
+        dialect: Dialect,
+        model: str,
+        version: int,
+        translated_into: Translation | None = None,
+        spec: RouteTarget | None = None,
+        keys: KeyPool | None = None,
+    ) -> None:
+        base = provider.bases[dialect]
+        self.provider = provider
+        self.dialect = dialect
+        """The provider's, at the address that is called."""
+        self.translated_into = translated_into
+        """What a request is written anew as; None where the caller's bytes are forwarded."""
+        self.call: CallPath | None = None if translated_into is None else _call_path(provider, translated_into)
+        self.deployment = Deployment(provider.name, model)
+        self.origin: Origin = base.origin
+        self.unversioned_path = _without_version(base.path).encode()
+        self.base_path = _with_version(base.path, dialect).encode()
+        self.v1_path = self.base_path
+        """The base for a client that asked under `/v1`: Google's API has two versions, and its SDKs choose."""
+        if dialect is Dialect.GEMINI and not _VERSION.search(base.path):
+            self.v1_path = self.unversioned_path + b"/v1"
+        self.model_json = encode_json(model)
+        # In Bedrock's paths the slashes of an ARN are part of the name.
+        self.model_quoted = quote(model, safe=":@-._~" if dialect is Dialect.BEDROCK else "/:@-._~").encode()
+        self.credentials: tuple[Credential, ...] = provider.credentials
+        self.keys = keys if keys is not None else KeyPools(SystemRng()).pool(provider.name, provider.credentials)
+        """Who says which credential is to be used."""
+        self.deadlines: Deadlines = spec.deadlines if spec is not None and spec.deadlines is not None else provider.deadlines
+        self.defaults: tuple[Parameter, ...] = spec.defaults if spec is not None else ()
+        self.overrides: tuple[Parameter, ...] = spec.overrides if spec is not None else ()
+        self.max_in_flight = (spec.max_in_flight if spec is not None else 0) or provider.max_in_flight
+        """Requests at a time, for this worker; 0: no bound of its own."""
+        self.host = _host_of(base.origin)
+        self.is_signed = provider.account is not None
+        """Whether each request needs lines of its own that prove who we are (a cloud's signature or token)."""
+        self.heads = tuple(_static_lines(provider, base.origin, c) for c in provider.credentials) or (
+            _static_lines(provider, base.origin, None),
+        )
+        """One block of header lines for each credential: host, authentication, configured headers."""
+        self.knows_max_tokens_only = provider.quirks.max_tokens_field == "max_tokens"
+        self.override_names = frozenset(name.lower().encode() for name, _ in provider.headers)
+        self.reply_lines = b"x-weighbridge-provider: %b\r\nx-weighbridge-model: %b\r\nx-weighbridge-config-version: %d\r\n" % (
+            provider.name.encode(),
+            _header_safe(model),
+            version,
+        )
+
+
+def _host_of(origin: Origin) -> bytes:
+    """The value of the `host` line."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    default_port = {"http": 80, "https": 443}.get(origin.scheme)
+    if origin.scheme in ("unix", "demo"):
+        host = "localhost"
+    elif origin.port != default_port:
+        host = f"{host}:{origin.port}"
+    return host.encode()
+
+
+def _static_lines(provider: Provider, origin: Origin, credential: Credential | None) -> bytes:
+    lines = [b"host: %b\r\n" % _host_of(origin)]
+    # An account of a cloud has no fixed line: each request is signed, see `attempt.py`.
+    if credential is not None and provider.auth in _AUTH_LINES:
+        lines.append(_AUTH_LINES[provider.auth] % credential.secret.reveal().encode())
+    lines += [b"%b: %b\r\n" % (name.lower().encode(), value.reveal().encode()) for name, value in provider.headers]
+    return b"".join(lines)
+
+
+_STYLE_DIALECTS: Final[dict[Translation, Dialect]] = {
+    EmbeddingStyle.OPENAI: Dialect.OPENAI,
+    EmbeddingStyle.MISTRAL: Dialect.OPENAI,
+    EmbeddingStyle.VOYAGE: Dialect.OPENAI,
+    EmbeddingStyle.JINA: Dialect.OPENAI,
+    EmbeddingStyle.GEMINI: Dialect.GEMINI,
+    EmbeddingStyle.VERTEX: Dialect.GEMINI,
+    EmbeddingStyle.COHERE: Dialect.COHERE,
+    EmbeddingStyle.BEDROCK_COHERE: Dialect.BEDROCK,
+    EmbeddingStyle.TITAN: Dialect.BEDROCK,
+    EmbeddingStyle.OLLAMA: Dialect.OLLAMA,
+    RerankStyle.COHERE: Dialect.COHERE,
+    RerankStyle.JINA: Dialect.OPENAI,
+    RerankStyle.VOYAGE: Dialect.OPENAI,
+}
+"""At which of a provider's addresses a request for embeddings or a ranking is sent."""
+
+
+def dialect_asked(wanted: Translation) -> Dialect:
+    """At which of a provider's addresses a translated request is sent."""
+    return DIALECT_OF[wanted] if isinstance(wanted, WireFormat) else _STYLE_DIALECTS[wanted]
+
+
+def _call_path(provider: Provider, wanted: Translation) -> CallPath:
+    if isinstance(wanted, WireFormat):
+        return provider.formats[wanted]
+    if isinstance(wanted, CountStyle):
+        return CallPath("")
+    operation = Operation.RERANK if isinstance(wanted, RerankStyle) else Operation.EMBEDDINGS
+    if (own := provider.operation_paths.get(operation.value)) is not None:
+        return own
+    if isinstance(wanted, RerankStyle):
+        return CallPath(OUTBOUND_RERANK[wanted].path)
+    generate = provider.formats.get(WireFormat.GEMINI_GENERATE)
+    if wanted is EmbeddingStyle.VERTEX and generate is not None:
+        # Vertex has its models' verbs all under one path of the project.
+        return msgspec.structs.replace(generate, whole=generate.whole.replace(":generateContent", ":predict"), stream="")
+    return CallPath(OUTBOUND_EMBEDDINGS[wanted].path)
+
+
+def _header_safe(text: str) -> bytes:
+    """A name for a header value: what is not printable ASCII is percent-encoded (RFC 9110 §5.5)."""
+    return quote(text, safe="!#$&'()*+,/:;=?@[]-._~ ").encode()
