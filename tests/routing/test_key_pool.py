@@ -12,6 +12,7 @@ from weighbridge.core.secret import Secret
 from weighbridge.providers.base import Credential
 from weighbridge.routing.key_pool import KeyPools
 from weighbridge.routing.live import NEVER_NS
+from weighbridge.routing.provider_key import WHOLE_KEY, Block, KeyState
 
 NOW = 1000 * NS_PER_S
 LIMITED, REFUSED, MONEY = ErrorKind.RATE_LIMIT_EXCEEDED, ErrorKind.PROVIDER_AUTHENTICATION, ErrorKind.INSUFFICIENT_QUOTA
@@ -166,3 +167,13 @@ def test_no_key_is_ever_used_while_the_provider_has_it_rest(actions, n):
             if action == "hinted":
                 rests[index] = now_ns + hint
     assert all(key.in_flight == 0 for key in pools.keys("openai"))
+
+
+def test_a_probe_that_is_due_does_not_wait_for_the_one_of_a_key_that_was_parked_before(pools):
+    pool = pools.pool("openai", credentials(3))
+    told = (("1", KeyState.PARKED, NOW, 3600), ("2", KeyState.PARKED, NOW + 1, 10), ("3", KeyState.RESTING, NOW, 3600))
+    for name, state, since_ns, for_s in told:
+        pools.set_block("openai", f"openai#{name}", WHOLE_KEY, Block(state, since_ns, since_ns + for_s * NS_PER_S, 1, "told"))
+    assert pool.take("m", NOW + 9 * NS_PER_S) is None
+    assert pool.soonest_ns("m", NOW) == NOW + 1 + 10 * NS_PER_S
+    assert pool.take("m", NOW + 11 * NS_PER_S) == 1

@@ -258,11 +258,11 @@ class KeyPool:
             for index, key, block in obstacles
             if block is not None and block.state is _PARKED and key.in_flight < self._max
         ]
+        if len(parked) < self._n:
+            parked = [each for each in parked if each[3].until_ns <= now_ns]
         if not parked:
             return None
         _, index, key, block = min(parked, key=lambda each: each[:2])
-        if now_ns < block.until_ns and len(parked) < self._n:
-            return None
         key.probe(block, now_ns)
         key.in_flight += 1
         scope = next(scope for scope, each in key.blocks.items() if each is block)
@@ -284,10 +284,4 @@ def _apply(
 
 def soonest_of(keys: Iterable[ProviderKey], model: str, now_ns: int) -> int:
     """When the first of these keys can be used for a model, or, if it is parked, be probed; `NEVER_NS` without keys."""
-    soonest = NEVER_NS
-    for key in keys:
-        block = key.obstacle(model, now_ns)
-        if block is None:
-            return now_ns
-        soonest = min(soonest, block.until_ns)
-    return soonest
+    return min((key.free_ns(model, now_ns) for key in keys), default=NEVER_NS)

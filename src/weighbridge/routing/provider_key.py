@@ -93,6 +93,15 @@ class ProviderKey:
                 found = block
         return found
 
+    def free_ns(self, model: str, now_ns: int) -> int:
+        """When it can be used for this model, or probed where it is parked: not after `now_ns` if it can."""
+        free_ns = now_ns
+        for scope in (WHOLE_KEY, model) if self.blocks else ():
+            block = self.blocks.get(scope)
+            if block is not None and block.until_ns > free_ns:
+                free_ns = block.until_ns
+        return free_ns
+
     def rest(self, scope: str, state: KeyState, now_ns: int, hint_ns: int | None, reason: str) -> tuple[str, Block] | None:
         """Let it rest as long as the provider says, or by our own measure. The scope and the note, if that changed anything.
 
