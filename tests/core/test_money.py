@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.core.money import NANO, Nanousd, format_usd, from_usd
+from weighbridge.core.money import NANO, Nanousd, format_usd, from_pico, from_usd
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,11 @@ def test_every_amount_survives_as_text(nano):
 def test_what_is_no_number_is_no_money(text):
     with pytest.raises(InvalidOperation):
         from_usd(text)
+
+
+@pytest.mark.parametrize(("pico", "nano"), [(0, 0), (499, 0), (500, 1), (1_499, 1), (1_500, 2), (2_500, 3), (10**21, 10**18)])
+def test_what_tokens_cost_is_rounded_half_up(pico, nano):
+    assert from_pico(pico) == nano
 
 
 @pytest.mark.parametrize(

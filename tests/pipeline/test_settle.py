@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.rates import Bracket, PriceBook, PriceRule, PriceState, Rates
 from weighbridge.core.terms import Dialect, Operation, Provenance
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.settle import settle
@@ -266,3 +268,69 @@ async def test_error_event_inside_a_complete_stream_is_noted(world):
 async def test_size_of_an_upload_is_noted(world):
     await world.ask("POST", "/v1/files", b"x" * 1000)
     assert world.record.request_bytes == 1000
+
+
+# --- what it costs
+
+GPT = Bracket(Rates(input=1_000_000, output=10_000_000, cache_read=100_000))
+PRICES = PriceBook(rules=(PriceRule("openai/*", own=(GPT,), source="tests"),))
+ANSWER = encode_json(
+    {
+        "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}},
+    }
+)
+
+
+async def test_a_record_has_the_cost_of_each_attempt_and_of_all(build):
+    world = build(prices=PRICES)
+    world.will_reply(ANSWER, length=len(ANSWER))
+    await world.chat()
+    record = world.record
+    assert record.cost_nanousd == record.attempts[0].cost_nanousd == 600 * 1000 + 400 * 100 + 100 * 10_000
+    assert record.price_state is record.attempts[0].price_state is PriceState.KNOWN
+
+
+async def test_a_model_without_a_price_costs_nobody_knows_what_and_not_nothing(build):
+    world = build(prices=PRICES)
+    world.will_reply(ANSWER, length=len(ANSWER))
+    await world.chat(model="groq/llama-3")
+    assert (world.record.cost_nanousd, world.record.price_state) == (None, PriceState.UNKNOWN)
+
+
+async def test_a_provider_that_says_nothing_of_its_usage_has_an_unknown_cost(build):
+    world = build(prices=PRICES)
+    await world.chat()
+    assert (world.record.cost_nanousd, world.record.price_state) == (None, PriceState.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("failure", "cost", "state"),
+    [
+        (500, 0, PriceState.KNOWN),
+        (ErrorKind.PROVIDER_UNREACHABLE, 0, PriceState.KNOWN),
+        (ErrorKind.PROVIDER_TIMEOUT, None, PriceState.UNKNOWN),
+        (ErrorKind.PROVIDER_BROKE_OFF, None, PriceState.UNKNOWN),
+    ],
+)
+async def test_a_refusal_is_free_and_what_may_have_been_billed_is_unknown(build, failure, cost, state):
+    world = build(prices=PRICES)
+    if isinstance(failure, int):
+        world.will_reply(b'{"error":{}}', status=failure, length=12)
+    else:
+        world.upstream.script.append(GatewayError(failure, "no"))
+    await world.chat()
+    assert (world.record.attempts[0].cost_nanousd, world.record.attempts[0].price_state) == (cost, state)
+    assert (world.record.cost_nanousd, world.record.price_state) == (cost, state)
+
+
+async def test_a_request_that_was_sent_nowhere_costs_nothing(build):
+    world = build(prices=PRICES)
+    await world.chat(model="unheard-of")
+    assert (world.record.cost_nanousd, world.record.price_state) == (0, PriceState.KNOWN)
+
+
+async def test_the_record_names_end_user_route_and_team(build):
+    world = build(keys=(build.virtual_key(team="blue"),))
+    await world.chat(model="smart", user="ann")
+    assert (world.record.end_user, world.record.route, world.record.team) == ("ann", "smart", "blue")

@@ -16,6 +16,7 @@ from weighbridge.cli.explain import explain
 from weighbridge.cli.init import init
 from weighbridge.cli.keys import keys_app
 from weighbridge.cli.models import models
+from weighbridge.cli.prices import prices_app
 from weighbridge.cli.version import version
 
 app: Final = typer.Typer(
@@ -54,6 +55,7 @@ app.command()(init)
 app.command("check-config")(check_config)
 app.add_typer(keys_app, name="keys")
 app.command()(models)
+app.add_typer(prices_app, name="prices")
 app.command()(explain)
 app.command()(version)
 

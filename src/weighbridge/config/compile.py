@@ -12,6 +12,7 @@ import msgspec
 from weighbridge.config import schema
 from weighbridge.config.accounts import account_of
 from weighbridge.config.load import LoadedConfig
+from weighbridge.config.prices import compile_prices
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.config.routes import compile_routes, data_demand, data_terms, deadlines_of, retry_policy
 from weighbridge.core.clock import NS_PER_S
@@ -40,6 +41,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         limits=_limits(config.server.limits),
         auth_required=config.server.auth == "required",
         retry=retry_policy(config.retry),
+        prices=compile_prices(config),
         health=HealthRules(config.health.breakers, config.health.keys),
     )
 

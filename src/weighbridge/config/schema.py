@@ -36,6 +36,7 @@ from weighbridge.config.fields import (
     Size,
     choice_schema,
 )
+from weighbridge.config.price_fields import PriceRule
 from weighbridge.config.provider_fields import FormatName, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
@@ -308,6 +309,8 @@ class Config(Section):
     """What follows from failures for later requests."""
     routes: Annotated[dict[RouteName, Route], BeforeValidator(_empty_is_none)] = {}
     """Names of your own for models."""
+    prices: Annotated[list[PriceRule], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """Prices of models that no list has, discounts, and prices of your own; the lists are those of `genai-prices`."""
     keys: Annotated[list[Key], BeforeValidator(lambda value: value if value is not None else [])] = []
     """Virtual keys, beside those that are made with `weighbridge keys create`."""
 

@@ -1,4 +1,4 @@
-"""Money is an integer number of nano-dollars, rounded once, half to even.
+"""Money is an integer number of nano-dollars, rounded once: dollars that people wrote half to even, what tokens cost half up.
 
 One nano-dollar is 1e-9 USD: the cheapest known token (0.005 $/M) costs 5 of them, and 2**63 of them are nine billion dollars.
 """
@@ -17,6 +17,15 @@ _CENT_MILLIONTH: Final = Decimal("0.000001")
 def from_usd(dollars: str | Decimal) -> Nanousd:
     """Exact dollars as nano-dollars. Takes text or `Decimal`, not float: 0.1 has no float. Raises `decimal.InvalidOperation`."""
     return Nanousd(int((Decimal(dollars) * NANO).to_integral_value(ROUND_HALF_EVEN)))
+
+
+PICO_PER_NANO: Final = 1_000
+"""Rates are whole pico-dollars a token: $1 a million tokens is 1,000,000 of them, so that $0.075 a million loses nothing."""
+
+
+def from_pico(picodollars: int) -> Nanousd:
+    """What tokens cost, rounded half up, as every invoice does. Not for negative amounts, of which there are no tokens."""
+    return Nanousd((picodollars + PICO_PER_NANO // 2) // PICO_PER_NANO)
 
 
 def format_usd(amount: Nanousd) -> str:

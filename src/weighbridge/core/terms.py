@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from weighbridge.core.rates import PriceState
 from weighbridge.core.secret import Secret
 
 
@@ -257,6 +258,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     sent_ns: int
     first_byte_ns: int
     end_ns: int
+    cost_nanousd: int | None = None
+    """What the provider charges for it in nano-dollars; None: nobody knows, which is not nothing."""
+    price_state: PriceState = PriceState.UNKNOWN
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -288,3 +292,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     overhead_ns: int
     config_version: int
     end_user: str = ""
+    cost_nanousd: int | None = None
+    """Of all attempts together; of those whose cost nobody knows nothing is in it, and `price_state` says so."""
+    price_state: PriceState = PriceState.UNKNOWN
+    route: str = ""
+    """The route that was asked for, or the bare name."""
+    team: str = ""
+    """Whose virtual key it was."""

@@ -7,10 +7,15 @@ to be in the books.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
+from weighbridge.core.errors import ErrorKind
+from weighbridge.core.money import Nanousd
 from weighbridge.core.ports import Authorizer, Upstream, UpstreamReply, UpstreamRequest
+from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Attempt, WireFormat
+from weighbridge.ledger.pricing import UNKNOWN, Price
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.prepare import prepare
@@ -19,6 +24,10 @@ from weighbridge.pipeline.translation import prepare_translated
 
 FindAuthorizer = Callable[[str], Authorizer | None]
 """By the name of a provider, who signs its requests."""
+
+
+_NOTHING: Final = Price(Nanousd(0), PriceState.KNOWN)
+_NEVER_SENT: Final = frozenset((ErrorKind.PROVIDER_UNREACHABLE.value,))
 
 
 def prepare_for(exchange: Exchange, target: Target, turn: int) -> UpstreamRequest:
@@ -69,6 +78,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
     if target is None or not exchange.decided_ns:
         return error
     start = exchange.downstream.received_ns
+    cost = _cost(exchange, target, error)
     exchange.attempts.append(
         Attempt(  # by position: see settle.py
             target.deployment.provider,
@@ -80,9 +90,26 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
             (reply.sent_ns if reply is not None else exchange.decided_ns) - start,
             reply.first_byte_ns - start if reply is not None else -1,
             end_ns - start,
+            cost.amount,
+            cost.state,
         )
     )
     return error
+
+
+def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
+    """What the provider charges for an attempt: nothing for a refusal, and for what never reached it."""
+    reply = exchange.reply
+    if reply is None:
+        return _NOTHING if error in _NEVER_SENT else UNKNOWN
+    if reply.status >= 400:
+        return _NOTHING
+    if target.pricer is None:
+        return UNKNOWN
+    meter = exchange.meter
+    tier = meter.service_tier if meter is not None else None
+    region = target.provider.variables.get("region", "") if target.provider.variables else ""
+    return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region)
 
 
 def credential_name(target: Target, turn: int) -> str:

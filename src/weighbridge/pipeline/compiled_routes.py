@@ -7,8 +7,11 @@ from typing import Final, Protocol
 
 from weighbridge.auth.presented_key import may_use
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import Route, RouteTarget, StrategyName
 from weighbridge.core.terms import Deployment, Endpoint, VirtualKey
+from weighbridge.ledger.price_book import card_for
+from weighbridge.ledger.pricing import Pricer
 from weighbridge.pipeline.target import Target, dialect_asked
 from weighbridge.providers.base import Provider
 from weighbridge.routing.conditions import compile_condition
@@ -23,6 +26,9 @@ _MAX_TARGETS: Final = 8192
 """Models can be named by callers; a full table is emptied."""
 
 
+_UNKNOWN_RATE: Final = float("inf")
+
+
 class RoutingMemory(Protocol):
     """What outlives a snapshot: the state of targets, and what strategies have learnt."""
 
@@ -32,6 +38,10 @@ class RoutingMemory(Protocol):
 
     def strategy(self, route: str, name: StrategyName) -> Strategy:
         """The strategy of a route, with what it remembers."""
+        ...
+
+    def wall_ns(self) -> int:
+        """Unix time, for what prices are now."""
         ...
 
     def key_pool(self, provider: Provider, spec: RouteTarget | None) -> KeyPool:
@@ -122,11 +132,19 @@ def _permitted(branch: Branch, key: VirtualKey) -> Branch | None:
 class RouteCompiler:
     """Makes routes for the endpoints of one snapshot."""
 
-    def __init__(self, providers: Mapping[str, Provider], routes: Mapping[str, Route], version: int, memory: RoutingMemory) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        routes: Mapping[str, Route],
+        version: int,
+        memory: RoutingMemory,
+        prices: PriceBook,
+    ) -> None:
         self._providers = providers
         self._routes = routes
         self._version = version
         self._memory = memory
+        self._prices = prices
         self._targets: dict[tuple[object, ...], Target] = {}
 
     def compile(self, route: Route, endpoint: Endpoint, star: str = "") -> CompiledRoute:
@@ -161,13 +179,16 @@ class RouteCompiler:
     def _made(self, deployment: Deployment, endpoint: Endpoint, spec: RouteTarget | None) -> Target:
         provider = self._providers[deployment.provider]
         dialect, operation, model = endpoint.dialect, endpoint.operation, deployment.model
+        keys = self._memory.key_pool(provider, spec)
+        card = card_for(self._prices, provider.name, model)
+        pricer = None if card is None else Pricer(card)
         if is_native(provider, dialect, operation, model):
-            return Target(provider, dialect, model, self._version, spec=spec, keys=self._memory.key_pool(provider, spec))
+            return Target(provider, dialect, model, self._version, spec=spec, keys=keys, pricer=pricer)
         wanted = translation_for(provider, operation, model)
         assert wanted is not None  # the caller found that it can be served
         # Where the gateway counts nobody is asked, so any of its addresses will do.
         address = next(iter(provider.bases)) if wanted is CountStyle.ESTIMATE else dialect_asked(wanted)
-        return Target(provider, address, model, self._version, wanted, spec, self._memory.key_pool(provider, spec))
+        return Target(provider, address, model, self._version, wanted, spec, keys, pricer)
 
     def _branch(self, route: Route, endpoint: Endpoint, star: str, within: tuple[str, ...]) -> Branch | None:
         members = [m for spec in route.targets if (m := self._member(spec, endpoint, star, within)) is not None]
@@ -190,14 +211,19 @@ class RouteCompiler:
         if provider is None or not can_serve(provider, endpoint.dialect, endpoint.operation, deployment.model):
             return None
         name = f"{deployment.provider}/{deployment.model}"
+        target = self.target(deployment, endpoint, spec)
+        rates = (None, None) if target.pricer is None else target.pricer.rates_now(self._memory.wall_ns())
+        input_rate, output_rate = (_UNKNOWN_RATE if rate is None else rate for rate in rates)
         return Candidate(
             name,
-            self.target(deployment, endpoint, spec),
+            target,
             self._memory.live(name),
             weight=spec.weight,
             spec=spec,
             condition=condition,
             terms=spec.terms if spec.terms is not None else provider.terms,
+            input_rate=input_rate,
+            output_rate=output_rate,
         )
 
 

@@ -93,6 +93,8 @@ class Exchange:
     """What reading it lost."""
     previous_response_id: str | None = None
     """The response that this one goes on from, where the gateway has put it before the input."""
+    route_name: str = ""
+    """The route by which it was decided."""
     is_strict: bool = False
     """Its route refuses a translation that would lose something."""
     sort: str | None = None

@@ -50,6 +50,10 @@ class Fleet:
             strategy = self._strategies[route, name] = STRATEGIES[name]()
         return strategy
 
+    def wall_ns(self) -> int:
+        """Unix time."""
+        return self._clock.wall_ns()
+
     def key_pool(self, provider: Provider, spec: RouteTarget | None) -> KeyPool:
         """The keys that a target may be asked with."""
         allowed = spec.credentials if spec is not None else ()

@@ -154,6 +154,7 @@ class Gateway:
                 if compiled.route.joins and await self._is_joined(exchange):
                     return
                 exchange.is_strict = compiled.route.strict
+            exchange.route_name = compiled.route.requested_model
             order = self._decide(exchange, compiled)
             target = exchange.target = target_of(order[0])
             if target.translated_into is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import HealthRules, RetryPolicy, Route
 from weighbridge.core.terms import VirtualKey
 from weighbridge.providers.base import Provider
@@ -55,3 +56,4 @@ class Plan(msgspec.Struct, frozen=True):
     retry: RetryPolicy = RetryPolicy()
     """For names that are no route, and for routes that say nothing of their own."""
     health: HealthRules = HealthRules()
+    prices: PriceBook = PriceBook()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from weighbridge.core.ports import Clock, Sink
-from weighbridge.core.terms import Record
+from weighbridge.core.rates import PriceState
+from weighbridge.core.terms import Attempt, Record
 from weighbridge.pipeline.attempt import note_attempt
 from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.traits import end_user
+
+_KNOWN: Final = PriceState.KNOWN
+_ESTIMATED: Final = PriceState.ESTIMATED
+_UNKNOWN: Final = PriceState.UNKNOWN
 
 
 def settle(exchange: Exchange, clock: Clock, sink: Sink) -> None:
@@ -55,4 +63,21 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
         exchange.first_byte_ns - start_ns if exchange.first_byte_ns else -1,
         exchange.overhead_ns,
         exchange.snapshot.version,
+        end_user(exchange),
+        *_cost_of(exchange.attempts),
+        exchange.route_name,
+        key.team if key is not None else "",
     )
+
+
+def _cost_of(attempts: list[Attempt]) -> tuple[int | None, PriceState]:
+    """All attempts together: the least sure of them says how sure the sum is."""
+    if len(attempts) == 1:
+        return attempts[0].cost_nanousd, attempts[0].price_state
+    if not attempts:
+        return 0, _KNOWN
+    costs = [attempt.cost_nanousd for attempt in attempts]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        return (sum(known) if known else None), _UNKNOWN
+    return sum(known), _ESTIMATED if any(a.price_state is _ESTIMATED for a in attempts) else _KNOWN

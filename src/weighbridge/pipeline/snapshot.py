@@ -42,7 +42,7 @@ class Snapshot:
         self.keys: dict[bytes, VirtualKey] = dict(keys) if keys is not None else {key.digest: key for key in plan.keys}
         self.models: tuple[ModelEntry, ...] = tuple(_model_entries(plan))
         self._memory = memory
-        self._compiler = RouteCompiler(self.providers, self.routes, plan.version, memory)
+        self._compiler = RouteCompiler(self.providers, self.routes, plan.version, memory, plan.prices)
         self._compiled: dict[_Asked, CompiledRoute] = {}
         self._homes: dict[tuple[Dialect, str | None], CompiledRoute] = {}
         self._permitted: dict[tuple[str, CompiledRoute], CompiledRoute] = {}

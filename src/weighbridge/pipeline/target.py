@@ -12,6 +12,7 @@ from weighbridge.core.clock import SystemRng
 from weighbridge.core.codec import encode_json
 from weighbridge.core.routes import Parameter, RouteTarget
 from weighbridge.core.terms import Deadlines, Deployment, Dialect, Operation, Origin, WireFormat
+from weighbridge.ledger.pricing import Pricer
 from weighbridge.providers.base import AuthStyle, CallPath, Credential, Provider
 from weighbridge.routing.fit import CountStyle, Translation
 from weighbridge.routing.key_pool import KeyPool, KeyPools
@@ -66,6 +67,7 @@ class Target:
         "origin",
         "override_names",
         "overrides",
+        "pricer",
         "provider",
         "reply_lines",
         "translated_into",
@@ -82,6 +84,7 @@ class Target:
         translated_into: Translation | None = None,
         spec: RouteTarget | None = None,
         keys: KeyPool | None = None,
+        pricer: Pricer | None = None,
     ) -> None:
         base = provider.bases[dialect]
         self.provider = provider
@@ -104,6 +107,8 @@ class Target:
         self.credentials: tuple[Credential, ...] = provider.credentials
         self.keys = keys if keys is not None else KeyPools(SystemRng()).pool(provider.name, provider.credentials)
         """Who says which credential is to be used."""
+        self.pricer = pricer
+        """What it costs; None: nobody knows."""
         self.deadlines: Deadlines = spec.deadlines if spec is not None and spec.deadlines is not None else provider.deadlines
         self.defaults: tuple[Parameter, ...] = spec.defaults if spec is not None else ()
         self.overrides: tuple[Parameter, ...] = spec.overrides if spec is not None else ()

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import BinaryIO
 
 from weighbridge.core.clock import NS_PER_MS, utc_from_ns
+from weighbridge.core.money import Nanousd, format_usd
 from weighbridge.core.terms import Provenance, Record
 from weighbridge.telemetry.record_lines import RecordLines
 
@@ -50,8 +51,9 @@ def _console_line(record: Record) -> bytes:
     model = f"{record.provider}/{record.model}" if record.model else record.provider or "-"
     usage = record.usage
     tokens = "-" if usage.provenance is Provenance.UNKNOWN else f"{usage.total_input}+{usage.total_output}"
+    cost = "" if record.cost_nanousd is None or not record.attempts else f"{format_usd(Nanousd(record.cost_nanousd))} "
     line = (
-        f"{time} {record.status} {record.method} {record.path} {model} {tokens} tokens "
+        f"{time} {record.status} {record.method} {record.path} {model} {tokens} tokens {cost}"
         f"{record.duration_ns / NS_PER_MS:.1f} ms (ours {record.overhead_ns / NS_PER_MS:.2f}) {record.error or ''}"
     )
     line = line.rstrip()

@@ -1,0 +1,125 @@
+"""`weighbridge prices`: what models cost, by which list, line by line."""
+
+# ruff: noqa: PLC0415 -- what is slow to import is imported when the command runs, so that `--help` is quick
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from weighbridge.cli.config_file import ConfigOption, read_config
+from weighbridge.cli.console import CliError, note, say, show_table
+
+if TYPE_CHECKING:
+    from weighbridge.core.rates import Bracket, Period, PriceBook, RateCard
+
+prices_app: Final = typer.Typer(help="Show what models cost.", no_args_is_help=True)
+
+_PICO_PER_USD_PER_MTOK: Final = 1_000_000
+_PICO_PER_USD: Final = 1_000_000_000_000
+_PER_PIECE: Final = frozenset(("tool_call", "request"))
+_MOST_SHOWN: Final = 200
+
+
+@prices_app.command("list")
+def list_prices(
+    pattern: Annotated[str, typer.Argument(help="`provider/model`, with `*` for anything.")] = "*",
+    config: ConfigOption = None,
+) -> None:
+    """List the models whose price is known, with their input and output in dollars per million tokens."""
+    from fnmatch import fnmatchcase
+
+    book = _book(config)
+    rows = [
+        (name, _dollars("input", card), _dollars("output", card), card.source.partition(":")[0])
+        for name, card in _cards(book)
+        if fnmatchcase(name, pattern)
+    ]
+    show_table(["model", "input", "output", "source"], rows[:_MOST_SHOWN])
+    if len(rows) > _MOST_SHOWN:
+        note(f"and {len(rows) - _MOST_SHOWN} more; give a pattern such as 'openai/*'")
+    if not rows:
+        note("nothing that is priced matches; `weighbridge models` lists what is configured")
+
+
+@prices_app.command("show")
+def show_prices(
+    model: Annotated[str, typer.Argument(help="`provider/model`.")],
+    config: ConfigOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show all prices of a model: by dimension, tier, length of the prompt, hour and date."""
+    from weighbridge.core.codec import pretty_json
+    from weighbridge.ledger.price_book import card_for
+
+    provider, slash, name = model.partition("/")
+    card = card_for(_book(config), provider, name) if slash else None
+    if card is None:
+        raise CliError(f"nobody knows what {model} costs", advice="give it a price under `prices` in the configuration")
+    if as_json:
+        say(pretty_json(card))
+        return
+    rows = [row for title, period in _titled(card) for bracket in period.brackets for row in _rows(title, period, bracket)]
+    show_table(["when", "what", "dollars", "per"], rows, title=card.model)
+    note(f"source: {card.source}")
+    if card.unmetered:
+        note(f"also charged, and not counted: {', '.join(card.unmetered)}")
+
+
+def _book(config: ConfigOption) -> PriceBook:
+    from weighbridge.config.prices import compile_prices
+
+    return compile_prices(read_config(config).config)
+
+
+def _cards(book: PriceBook) -> list[tuple[str, RateCard]]:
+    from weighbridge.ledger.price_book import card_for
+
+    named = [
+        f"{provider}/{listed.card.model}"
+        for provider, lists in book.sources.items()
+        for name in lists
+        for listed in book.lists.get(name, ())
+    ]
+    found = ((name, card_for(book, *name.split("/", 1))) for name in dict.fromkeys(named))
+    return [(name, card) for name, card in found if card is not None]
+
+
+def _titled(card: RateCard) -> list[tuple[str, Period]]:
+    return [("", period) for period in card.periods] + [
+        (tier, period) for tier, periods in card.tiers.items() for period in periods
+    ]
+
+
+def _rows(title: str, period: Period, bracket: Bracket) -> list[tuple[str, str, str, str]]:
+    from msgspec.structs import asdict
+
+    when = ", ".join(word for word in (title or "standard", *_conditions(period, bracket)) if word)
+    return [
+        (when, name.replace("_", " "), _amount(name, rate), "each" if name in _PER_PIECE else "million tokens")
+        for name, rate in asdict(bracket.rates).items()
+        if rate is not None
+    ]
+
+
+def _conditions(period: Period, bracket: Bracket) -> list[str]:
+    from weighbridge.core.clock import utc_from_ns
+
+    said = [f"above {bracket.above:,} input tokens"] if bracket.above >= 0 else []
+    if period.from_wall_ns is not None:
+        said.append(f"from {utc_from_ns(period.from_wall_ns).date()}")
+    if period.window is not None:
+        hours = (f"{second // 3600:02d}:{second // 60 % 60:02d}" for second in (period.window.start_s, period.window.end_s))
+        said.append(f"{' to '.join(hours)} UTC")
+    return said
+
+
+def _dollars(name: str, card: RateCard) -> str:
+    rate: int | None = getattr(card.periods[-1].brackets[0].rates, name) if card.periods else None
+    return "unknown" if rate is None else _amount(name, rate)
+
+
+def _amount(name: str, rate: int) -> str:
+    unit = _PICO_PER_USD if name in _PER_PIECE else _PICO_PER_USD_PER_MTOK
+    return f"{rate / unit:.6f}".rstrip("0").rstrip(".")

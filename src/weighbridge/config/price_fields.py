@@ -1,0 +1,74 @@
+"""Prices as operators write them: of models that no list has, discounts, and prices of their own."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from weighbridge.config.fields import Expiry
+from weighbridge.config.section import Section, fault
+
+_PERCENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,4})?)%")
+
+
+def _dollars(value: object) -> Decimal:
+    text = value.removeprefix("$") if isinstance(value, str) else str(value)
+    try:
+        dollars = Decimal(text) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        dollars = Decimal("NaN")
+    if not dollars.is_finite() or not 0 <= dollars <= 1_000_000:
+        raise ValueError("must be dollars, such as `0.25`")
+    return dollars
+
+
+def _discount(value: object) -> Decimal:
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a percentage such as `12.5%`")
+    return Decimal(found[1]) / 100
+
+
+def _editor(title: str, pattern: str) -> Any:
+    return WithJsonSchema({"title": title, "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}]})
+
+
+Dollars = Annotated[Decimal, BeforeValidator(_dollars), _editor("dollars", r"^\$?[0-9.]+$|\$\{")]
+Discount = Annotated[Decimal, BeforeValidator(_discount), _editor("percentage", r"^[0-9.]+%$|\$\{")]
+
+
+class PriceRule(Section):
+    """Prices in dollars per million tokens, for the models that `match`. Of several rules that match, later ones go on top."""
+
+    match: Annotated[str, Field(min_length=1, max_length=300)]
+    """`provider/model`, with `*` for anything: `openai/gpt-5*`, `local/*`."""
+    same_as: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+    """Priced like another: `openai/gpt-5`, or a provider alone for the model of the same name there."""
+    input: Dollars | None = None
+    """Input that is neither read from a cache nor written to one."""
+    cache_read: Dollars | None = None
+    """Input read from the prompt cache."""
+    cache_write: Dollars | None = None
+    """Input written to it for five minutes."""
+    cache_write_1h: Dollars | None = None
+    """Input written to it for an hour."""
+    output: Dollars | None = None
+    """Output, reasoning included."""
+    request: Dollars | None = None
+    """Dollars for each request."""
+    discount: Discount | None = None
+    """Off what is listed, or off the prices of this rule."""
+    starting: Expiry | None = Field(None, alias="from")
+    """When it begins to count. Always if not given."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> PriceRule:
+        own = (self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h, self.request)
+        if all(value is None for value in own) and self.discount is None and self.same_as is None:
+            raise fault("match", "comes without a price, a `discount` or `same_as`")
+        if any(value is not None for value in own) and (self.input is None or self.output is None) and self.request is None:
+            raise fault("match", "needs both `input` and `output`")
+        return self

@@ -1,0 +1,1 @@
+"""Money: what each attempt costs, by whose price."""

@@ -1,0 +1,238 @@
+"""What an attempt costs: usage times rates, in whole pico-dollars, rounded once to nano-dollars.
+
+A count for which the list has no rate takes its neighbour's (cached tokens the input's, audio the text's), and the amount is then
+an estimate; it is never free. What the *served* tier costs is what counts. A price that nobody knows is None and never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.money import PICO_PER_NANO, Nanousd, from_pico
+from weighbridge.core.rates import UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
+from weighbridge.core.terms import Provenance, Usage
+
+_KNOWN: Final = PriceState.KNOWN
+_ESTIMATED: Final = PriceState.ESTIMATED
+_UNKNOWN_USAGE: Final = Provenance.UNKNOWN
+_REPORTED: Final = Provenance.REPORTED
+_SECONDS_A_DAY: Final = 86_400
+
+
+class Price(NamedTuple):
+    """An amount, and how sure it is. None with UNKNOWN."""
+
+    amount: Nanousd | None
+    state: PriceState
+
+
+class Line(NamedTuple):
+    """One line of a bill: so many at so much each. `rate` is pico-dollars."""
+
+    what: str
+    number: int
+    rate: int
+    amount_pico: int
+
+
+UNKNOWN: Final = Price(None, PriceState.UNKNOWN)
+
+_NEIGHBOURS: Final[dict[str, tuple[str, ...]]] = {
+    "cache_read": ("input",),
+    "cache_write_5m": ("input",),
+    "cache_write_1h": ("cache_write_5m", "input"),
+    "reasoning": ("output",),
+    "input_audio": ("input",),
+    "input_image": ("input",),
+    "output_audio": ("output",),
+    "output_image": ("output",),
+}
+"""Whose rate stands in for one that the list does not have."""
+
+_COUNTED: Final = (
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "input_audio",
+    "input_image",
+    "output_audio",
+    "output_image",
+    "tool_call",
+)
+
+
+class _Compiled:
+    """One bracket, ready to multiply: a rate for each count, and which of them are neighbours'."""
+
+    __slots__ = ("above", "borrowed", "cached", "input", "output", "rates", "reasoning", "request")
+
+    def __init__(self, bracket: Bracket, factor: int) -> None:
+        rates = {name: _rate(bracket.rates, name, factor) for name in _COUNTED}
+        self.above = bracket.above
+        self.rates: dict[str, int] = {name: rate if rate is not None else 0 for name, rate in rates.items()}
+        self.borrowed = frozenset(name for name in _COUNTED if getattr(bracket.rates, name) is None)
+        self.input, self.output, self.cached = self.rates["input"], self.rates["output"], self.rates["cache_read"]
+        self.reasoning = self.rates["reasoning"] - self.output
+        """What a reasoning token costs beyond an output token, of which it is one."""
+        self.request = _scaled(bracket.rates.request or 0, factor)
+
+
+def _rate(rates: Rates, name: str, factor: int) -> int | None:
+    for each in (name, *_NEIGHBOURS.get(name, ())):
+        rate: int | None = getattr(rates, each)
+        if rate is not None:
+            return _scaled(rate, factor)
+    return None
+
+
+def _scaled(rate: int, factor: int) -> int:
+    return rate if factor == UNIT else (rate * factor + UNIT // 2) // UNIT
+
+
+class _Period:
+    """Prices for a time: when they count, and their brackets from the highest down."""
+
+    __slots__ = ("brackets", "from_wall_ns", "state", "window")
+
+    def __init__(self, period: Period) -> None:
+        self.from_wall_ns = period.from_wall_ns
+        self.window = period.window
+        self.state = period.state
+        self.brackets = sorted((_Compiled(each, period.factor) for each in period.brackets), key=lambda each: -each.above)
+
+    def is_active(self, wall_ns: int) -> bool:
+        if self.from_wall_ns is not None and wall_ns < self.from_wall_ns:
+            return False
+        return self.window is None or _is_within(self.window, wall_ns)
+
+
+def _is_within(window: DayWindow, wall_ns: int) -> bool:
+    second = wall_ns // NS_PER_S % _SECONDS_A_DAY
+    if window.start_s <= window.end_s:
+        return window.start_s <= second < window.end_s
+    return second >= window.start_s or second < window.end_s
+
+
+class Pricer:
+    """One rate card, ready for the hot path."""
+
+    __slots__ = ("_only", "_periods", "_tiers", "card")
+
+    def __init__(self, card: RateCard) -> None:
+        self.card = card
+        self._periods = [_Period(period) for period in card.periods]
+        self._tiers = {tier: [_Period(period) for period in periods] for tier, periods in card.tiers.items()}
+        only = self._periods[0] if len(self._periods) == 1 else None
+        is_simple = only is not None and only.from_wall_ns is None and only.window is None and len(only.brackets) == 1
+        self._only = only.brackets[0] if only is not None and is_simple and only.state is _KNOWN and not card.regions else None
+
+    def price(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> Price:
+        """What this usage costs. `tier` is the one that was served, `at_wall_ns` when, `region` where."""
+        only = self._only
+        if only is not None and (tier is None or tier not in self._tiers):
+            return _priced(usage, only, _KNOWN, UNIT)
+        found = self._bracket(usage.total_input, tier, at_wall_ns)
+        if found is None:
+            return UNKNOWN
+        bracket, state = found
+        return _priced(usage, bracket, state, self._region_factor(region))
+
+    def lines(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> list[Line]:
+        """The same, line by line; their sum, rounded once, is the amount."""
+        found = self._bracket(usage.total_input, tier, at_wall_ns)
+        if found is None:
+            return []
+        bracket, factor = found[0], self._region_factor(region)
+        counts = {name: getattr(usage, "tool_calls" if name == "tool_call" else name) for name in _COUNTED}
+        counts["output"] -= usage.reasoning
+        lines = [
+            Line(name, count, _scaled(bracket.rates[name], factor), count * _scaled(bracket.rates[name], factor))
+            for name, count in counts.items()
+            if count
+        ]
+        if bracket.request:
+            lines.append(Line("request", 1, _scaled(bracket.request, factor), _scaled(bracket.request, factor)))
+        return lines
+
+    def rates_now(self, wall_ns: int) -> tuple[float, float]:
+        """Nano-dollars per token of input and of output, for comparing; infinite where not known."""
+        found = self._bracket(0, None, wall_ns)
+        if found is None:
+            return float("inf"), float("inf")
+        return found[0].input / PICO_PER_NANO, found[0].output / PICO_PER_NANO
+
+    def worst_case(self, input_tokens: int, output_tokens: int, *, at_wall_ns: int = 0) -> Nanousd | None:
+        """The most that so many tokens may cost: each at the dearest rate that it could have. None where nobody knows."""
+        found = self._bracket(input_tokens, None, at_wall_ns)
+        if found is None:
+            return None
+        rates = found[0].rates
+        dearest_in = max(rates[n] for n in ("input", "cache_write_5m", "cache_write_1h", "input_audio", "input_image"))
+        dearest_out = max(rates[n] for n in ("output", "reasoning", "output_audio", "output_image"))
+        return from_pico(input_tokens * dearest_in + output_tokens * dearest_out + found[0].request)
+
+    def _bracket(self, total_input: int, tier: str | None, wall_ns: int) -> tuple[_Compiled, PriceState] | None:
+        for periods in (self._tiers.get(tier, ()) if tier is not None else (), self._periods):
+            if (period := _active(periods, wall_ns)) is not None:
+                for bracket in period.brackets:
+                    if total_input > bracket.above:
+                        return bracket, period.state
+        return None
+
+    def _region_factor(self, region: str) -> int:
+        if not region:
+            return UNIT
+        return next((each.factor for each in self.card.regions if fnmatchcase(region, each.region)), UNIT)
+
+
+def _active(periods: Sequence[_Period], wall_ns: int) -> _Period | None:
+    """Of several active periods the last counts."""
+    return next((period for period in reversed(periods) if period.is_active(wall_ns)), None)
+
+
+def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) -> Price:
+    if usage.provenance is _UNKNOWN_USAGE:
+        return UNKNOWN
+    pico = (
+        usage.input * bracket.input
+        + usage.output * bracket.output
+        + usage.cache_read * bracket.cached
+        + usage.reasoning * bracket.reasoning
+        + bracket.request
+    )
+    others = (
+        usage.cache_write_5m
+        + usage.cache_write_1h
+        + usage.input_audio
+        + usage.input_image
+        + usage.output_audio
+        + usage.output_image
+        + usage.tool_calls
+    )
+    if others:
+        rates = bracket.rates
+        pico += (
+            usage.cache_write_5m * rates["cache_write_5m"]
+            + usage.cache_write_1h * rates["cache_write_1h"]
+            + usage.input_audio * rates["input_audio"]
+            + usage.input_image * rates["input_image"]
+            + usage.output_audio * rates["output_audio"]
+            + usage.output_image * rates["output_image"]
+            + usage.tool_calls * rates["tool_call"]
+        )
+    if bracket.borrowed and (others or usage.cache_read) and _borrows(usage, bracket.borrowed):
+        state = _ESTIMATED
+    if usage.provenance is not _REPORTED and usage.provenance is not Provenance.DERIVED:
+        state = _ESTIMATED
+    return Price(from_pico(pico if factor == UNIT else _scaled(pico, factor)), state)
+
+
+def _borrows(usage: Usage, borrowed: frozenset[str]) -> bool:
+    names = borrowed - {"input", "output", "reasoning"}
+    return any(getattr(usage, "tool_calls" if name == "tool_call" else name) for name in names)

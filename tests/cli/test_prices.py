@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+
+CONFIG = """
+providers:
+  openai: {api_key: sk-aaaaaaaaaaaaaaaa}
+  deepseek: {api_key: sk-aaaaaaaaaaaaaaaa}
+  demo:
+prices:
+  - {match: 'openai/gpt-5-mini', discount: 50%}
+"""
+
+
+def test_prices_are_listed_by_a_pattern(run, here):
+    (here / "weighbridge.yaml").write_text(CONFIG)
+    outcome = run("prices", "list", "openai/gpt-5*")
+    assert outcome.code == 0
+    assert "openai/gpt-5-mini" in outcome.out
+    assert "1.25" in outcome.out
+    assert "deepseek" not in outcome.out
+    assert "nothing that is priced matches" in run("prices", "list", "nobody/*").err
+
+
+def test_a_long_list_says_that_it_goes_on(run, here):
+    (here / "weighbridge.yaml").write_text("providers:\n  openrouter: {api_key: sk-aaaaaaaaaaaaaaaa}\n")
+    assert "more; give a pattern" in run("prices", "list").err
+
+
+def test_a_models_prices_are_shown_line_by_line_with_their_source(run, here):
+    (here / "weighbridge.yaml").write_text(CONFIG)
+    outcome = run("prices", "show", "openai/gpt-5")
+    for text in ("cache read", "0.125", "flex, from 2026-10-12", "million tokens"):
+        assert text in outcome.out
+    assert "source: genai-prices" in outcome.err
+    hours = run("prices", "show", "deepseek/deepseek-chat").out
+    assert "UTC" in hours
+
+
+def test_json_is_the_card(run, here):
+    (here / "weighbridge.yaml").write_text(CONFIG)
+    card = json.loads(run("prices", "show", "openai/gpt-5", "--json").out)
+    assert card["model"] == "gpt-5"
+
+
+def test_an_unknown_price_is_said_to_be_unknown(run, here):
+    (here / "weighbridge.yaml").write_text(CONFIG)
+    outcome = run("prices", "show", "openai/unheard-of-9")
+    assert outcome.code == 1
+    assert "nobody knows what openai/unheard-of-9 costs" in outcome.err

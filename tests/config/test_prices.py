@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from weighbridge.config.load import load_config
+from weighbridge.config.prices import compile_prices
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.terms import Usage
+from weighbridge.ledger.price_book import card_for
+from weighbridge.ledger.pricing import Pricer
+
+PROVIDERS = """
+providers:
+  openai: {api_key: sk-aaaaaaaaaaaaaaaa}
+  spare: {type: openai, base_url: "https://api.example.com/v1", api_key: sk-aaaaaaaaaaaaaaaa}
+  local: {type: openai, base_url: "http://10.0.0.5:8000/v1", api_keys: []}
+  demo:
+"""
+
+
+@pytest.fixture
+def cost(tmp_path):
+    def of(rules, name, usage, at_wall_ns=1_800_000_000 * NS_PER_S):
+        file = tmp_path / "weighbridge.yaml"
+        file.write_text(PROVIDERS + rules)
+        provider, _, model = name.partition("/")
+        card = card_for(compile_prices(load_config(file, environ={}).config), provider, model)
+        return None if card is None else Pricer(card).price(usage, at_wall_ns=at_wall_ns).amount
+
+    return of
+
+
+def test_a_listed_model_has_its_lists_price(cost):
+    assert cost("", "openai/gpt-5", Usage(input=1_000_000)) == 1_250_000_000
+
+
+def test_the_demo_is_free_and_a_server_of_ones_own_unknown(cost):
+    assert cost("", "demo/echo", Usage(input=5, output=5)) == 0
+    assert cost("", "local/llama", Usage(input=5)) is None
+
+
+def test_the_operator_prices_what_no_list_has(cost):
+    rules = "prices:\n  - {match: local/*, input: 0.1, output: $0.40, request: 0.001}\n"
+    assert cost(rules, "local/llama", Usage(input=1_000_000, output=1_000_000)) == 100_000_000 + 400_000_000 + 1_000_000
+
+
+def test_a_contracts_discount_and_its_day(cost):
+    rules = "prices:\n  - {match: 'openai/*', discount: 20%, from: 2027-01-01}\n"
+    new_year = 1_798_761_600 * NS_PER_S
+    assert cost(rules, "openai/gpt-5", Usage(input=1_000_000), new_year - 1) == 1_250_000_000
+    assert cost(rules, "openai/gpt-5", Usage(input=1_000_000), new_year) == 1_000_000_000
+
+
+def test_a_copy_of_a_model_is_priced_like_it(cost):
+    rules = "prices:\n  - {match: local/mine, same_as: openai/gpt-5}\n"
+    assert cost(rules, "local/mine", Usage(input=1_000_000)) == 1_250_000_000

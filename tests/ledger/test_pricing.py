@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.money import from_pico
+from weighbridge.core.rates import UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates, RegionFactor
+from weighbridge.core.terms import NO_USAGE, Provenance, Usage
+from weighbridge.ledger.pricing import UNKNOWN, Pricer
+
+MTOK = 1_000_000
+FULL = Rates(
+    input=1_250_000,
+    cache_read=125_000,
+    cache_write_5m=1_562_500,
+    cache_write_1h=2_500_000,
+    output=10_000_000,
+    reasoning=12_000_000,
+    input_audio=40_000_000,
+    input_image=5_000_000,
+    output_audio=80_000_000,
+    output_image=40_000_000,
+    tool_call=10_000_000_000,
+    request=5_000_000_000,
+)
+SIMPLE = Rates(input=1_250_000, output=10_000_000)
+COUNTS = st.integers(0, 10**7)
+
+
+def pricer(*periods, **facts):
+    return Pricer(RateCard("m", periods, **facts))
+
+
+def of(rates, **facts):
+    return pricer(Period((Bracket(rates),)), **facts)
+
+
+@st.composite
+def usages(draw):
+    output = draw(COUNTS)
+    return Usage(
+        *(draw(COUNTS) for _ in range(4)),
+        output,
+        draw(st.integers(0, output)),
+        *(draw(st.integers(0, 10**5)) for _ in range(4)),
+        draw(st.integers(0, 50)),
+    )
+
+
+def test_tokens_times_rates_rounded_once():
+    assert of(SIMPLE).price(Usage(input=1, output=1)) == (11_250, PriceState.KNOWN)
+    assert of(Rates(input=75, output=1)).price(Usage(input=7)).amount == 1  # 0.525 nano-dollars, half up
+    assert of(Rates(input=1, output=1)).price(Usage(input=1)).amount == 0
+
+
+def test_each_dimension_has_its_own_rate():
+    usage = Usage(1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1)
+    pico = 1_250_000 + 125_000 + 1_562_500 + 2_500_000 + 10_000_000 + 12_000_000 + 40_000_000 + 5_000_000 + 80_000_000 + 40_000_000
+    assert of(FULL).price(usage).amount == from_pico(pico + 10_000_000_000 + 5_000_000_000)
+
+
+@given(usages())
+def test_the_lines_of_a_bill_add_up_to_its_amount(usage):
+    lines = of(FULL).lines(usage)
+    assert from_pico(sum(line.amount_pico for line in lines)) == of(FULL).price(usage).amount
+    assert all(line.amount_pico == line.number * line.rate for line in lines)
+
+
+@given(usages(), st.sampled_from([name for name in Usage.__struct_fields__ if name not in ("provenance", "reasoning")]), COUNTS)
+def test_more_of_anything_never_costs_less(usage, name, more):
+    greater = msgspec.structs.replace(usage, **{name: getattr(usage, name) + more})
+    assert of(FULL).price(greater).amount >= of(FULL).price(usage).amount
+
+
+@given(usages(), usages())
+def test_two_requests_cost_what_each_does_but_for_rounding(one, other):
+    both = Usage(*(getattr(one, n) + getattr(other, n) for n in Usage.__struct_fields__ if n != "provenance"))
+    apart = of(FULL).price(one).amount + of(FULL).price(other).amount
+    assert abs(of(FULL).price(both).amount + 5_000_000 - apart) <= 1  # the fee for a request comes once
+
+
+@given(usages())
+def test_the_worst_case_of_so_many_tokens_is_never_exceeded(usage):
+    tokens = msgspec.structs.replace(usage, tool_calls=0)
+    worst = of(FULL).worst_case(tokens.total_input, tokens.total_output)
+    assert worst >= of(FULL).price(tokens).amount
+
+
+@pytest.mark.parametrize("name", ["cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "output_image"])
+def test_a_count_without_a_rate_takes_its_neighbours_and_is_an_estimate(name):
+    price = of(SIMPLE).price(Usage(**{name: 10}))
+    neighbour = 10_000_000 if name.startswith("output") else 1_250_000
+    assert price == (from_pico(10 * neighbour), PriceState.ESTIMATED)
+
+
+def test_what_nobody_said_or_priced_is_unknown_and_not_free():
+    assert of(SIMPLE).price(NO_USAGE) == UNKNOWN
+    assert pricer().price(Usage(input=5)) == UNKNOWN
+    assert pricer().rates_now(0) == (float("inf"), float("inf"))
+    assert pricer().worst_case(1, 1) is None
+    assert UNKNOWN.amount is None
+
+
+def test_an_estimated_count_makes_an_estimated_price():
+    for provenance, state in ((Provenance.ESTIMATED, PriceState.ESTIMATED), (Provenance.DERIVED, PriceState.KNOWN)):
+        assert of(SIMPLE).price(Usage(input=5, provenance=provenance)).state is state
+
+
+def test_a_long_prompt_is_charged_whole_at_its_brackets_rates():
+    card = pricer(Period((Bracket(SIMPLE), Bracket(Rates(input=2_500_000, output=15_000_000), 200_000))))
+    assert card.price(Usage(input=200_000)).amount == 250_000_000
+    assert card.price(Usage(input=150_000, cache_read=50_001)).amount == from_pico(200_001 * 2_500_000)
+
+
+def test_the_tier_that_was_served_is_what_counts():
+    flex = (Period((Bracket(Rates(input=625_000, output=5_000_000)),)),)
+    card = of(SIMPLE, tiers={"flex": flex})
+    assert card.price(Usage(input=10), tier="flex").amount == 6_250
+    assert card.price(Usage(input=10), tier="default").amount == card.price(Usage(input=10)).amount == 12_500
+
+
+def test_a_price_counts_from_its_day_on():
+    later = Period((Bracket(Rates(input=2, output=2)),), from_wall_ns=1_000 * NS_PER_S)
+    card = pricer(Period((Bracket(Rates(input=1_000_000, output=1)),)), later)
+    assert card.price(Usage(input=1_000), at_wall_ns=999 * NS_PER_S).amount == 1_000_000
+    assert card.price(Usage(input=1_000), at_wall_ns=1_000 * NS_PER_S).amount == 2
+
+
+@pytest.mark.parametrize(("hour", "amount"), [(0, 1000), (15, 1000), (16, 500), (23, 500)])
+def test_hours_of_the_day_have_their_own_prices(hour, amount):
+    night = Period((Bracket(Rates(input=500, output=1)),), window=DayWindow(int(16.5 * 3600), 30 * 60))
+    card = pricer(Period((Bracket(Rates(input=1000, output=1)),)), night)
+    price = card.price(Usage(input=1000), at_wall_ns=(hour * 3600 + 1800) * NS_PER_S)
+    assert price.amount == amount
+
+
+def test_a_region_may_cost_more():
+    card = of(SIMPLE, regions=(RegionFactor("eu-*", UNIT * 11 // 10),))
+    assert card.price(Usage(input=100), region="eu-west-1").amount == 137_500
+    assert card.price(Usage(input=100), region="us-east-1").amount == 125_000
+
+
+def test_rates_for_comparing_are_nano_dollars_per_token():
+    assert of(SIMPLE).rates_now(0) == (1250.0, 10_000.0)
