@@ -8,12 +8,12 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.pipeline.control_proxy import is_control_path
 
 
-@pytest.mark.parametrize("path", [b"/", b"/admin", b"/admin/keys", b"/metrics", b"/favicon.ico", b"/dashboard/x", b"/static/a.css"])
+@pytest.mark.parametrize("path", [b"/", b"/admin", b"/admin/keys", b"/metrics", b"/favicon.ico", b"/dashboard", b"/dashboard/x"])
 def test_paths_of_the_control_plane(path):
     assert is_control_path(path)
 
 
-@pytest.mark.parametrize("path", [b"", b"*", b"/v1/models", b"/adminx", b"/metrics/x", b"/v1/admin/keys", b"//admin", b"/healthz"])
+@pytest.mark.parametrize("path", [b"", b"*", b"/v1/models", b"/adminx", b"/metrics/x", b"/v1/admin/keys", b"//admin", b"/healthz", b"/dashboards", b"/static/a"])
 def test_other_paths(path):
     assert not is_control_path(path)
 

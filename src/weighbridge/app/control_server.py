@@ -1,4 +1,4 @@
-"""The control plane's HTTP server: the admin API under uvicorn on a Unix socket that only the gateway's user can reach."""
+"""The control plane's HTTP server: admin API and dashboard under uvicorn on a Unix socket that only the gateway's user can reach."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from weighbridge.http.limits import LISTEN_BACKLOG
 
@@ -24,7 +24,7 @@ class _Uvicorn(uvicorn.Server):
 class ControlServer:
     """Serves an application on a Unix socket until `stop`."""
 
-    def __init__(self, app: FastAPI, path: Path) -> None:
+    def __init__(self, app: ASGIApp, path: Path) -> None:
         self._path = path
         self._server = _Uvicorn(
             uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", proxy_headers=True, forwarded_allow_ips="*")

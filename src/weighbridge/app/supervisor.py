@@ -25,6 +25,7 @@ from weighbridge.config.load import LoadedConfig
 from weighbridge.config.problems import ConfigError
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
+from weighbridge.control.control_site import control_site
 from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.channel import (
     Applied,
@@ -123,7 +124,7 @@ class Supervisor:
             self._tasks.spawn(worker.keep_running())
 
     def _start_control(self) -> ControlServer:
-        control = ControlServer(admin_app(admin_services(self)), self._control_socket)
+        control = ControlServer(control_site(admin_app(admin_services(self))), self._control_socket)
         self._tasks.spawn(control.run())
         return control
 

@@ -1,0 +1,1 @@
+export async function show() { throw new Error("not yet"); }
