@@ -145,3 +145,23 @@ async function bodyOf(response) {
   const text = await response.text();
   return text ? parseJson(text) : null;
 }
+
+/** What a changed or deleted thing must still be: its ETag, or any where it has none. */
+async function versionOf(path) {
+  try {
+    return (await getVersioned(path)).version ?? "*";
+  } catch (error) {
+    if (error.status === 404 || error.status === 405) return "*";
+    throw error;
+  }
+}
+
+/** PATCH what is there now. */
+export async function change(path, body) {
+  return request("PATCH", path, { body, headers: { "if-match": await versionOf(path) } });
+}
+
+/** DELETE what is there now. */
+export async function drop(path) {
+  return request("DELETE", path, { headers: { "if-match": await versionOf(path) } });
+}

@@ -66,7 +66,7 @@ export function duration(ms) {
   if (ms === null || ms === undefined) return NONE;
   if (ms < 1) return ms === 0 ? "0 ms" : `${PLAIN.format(ms * 1_000)} µs`;
   if (ms < 1_000) return `${PLAIN.format(ms)} ms`;
-  if (ms < 60_000) return `${PLAIN.format(ms / 1_000)} s`;
+  if (ms < 100_000) return `${PLAIN.format(ms / 1_000)} s`;
   const seconds = Math.round(ms / 1_000);
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} m ${String(seconds % 60).padStart(2, "0")} s`;
   const minutes = Math.round(seconds / 60);

@@ -1,9 +1,10 @@
 // Overview: what is spent, what is slow, what fails, against the period before.
 
-import { get, list } from "../core/api.js";
+import { get } from "../core/api.js";
 import { DIMENSIONS, FAILED, filtersOf, labelOf, requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { chartMoney, count, dollars, duration, exactCount, exactMoney, money, percent, plural, ratio } from "../core/format.js";
+import { keyNames } from "../core/names.js";
 import { before, intervalOf, next, rangeName, rangeOf } from "../core/range.js";
 import { overTime, overTimeBy, tokensOf, total, usage } from "../core/usage.js";
 import { timeChart } from "../charts/time_chart.js";
@@ -62,12 +63,6 @@ async function load(view) {
     optional(get("/budgets", {}, options), { data: [] }),
   ]);
   return { range, interval, by, names, now, then, time, spend, groups: groups.data, errors: errors.data, budgets: budgets.data };
-}
-
-/** Keys' names by id, for figures that are grouped by key. */
-async function keyNames(options) {
-  const keys = await optional(list("/keys", {}, options), []);
-  return new Map(keys.map((key) => [key.id, key.name]));
 }
 
 function unknownNotice(view, { now }) {

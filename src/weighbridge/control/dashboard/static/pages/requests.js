@@ -1,9 +1,9 @@
 // Requests: the last ones, by any filter, as they come; and one by itself.
 
-import { list } from "../core/api.js";
 import { filtersOf } from "../core/dimensions.js";
 import { announce, fill, h } from "../core/dom.js";
 import { count, duration, exactMoment, plural } from "../core/format.js";
+import { keyNames } from "../core/names.js";
 import { rangeName, rangeOf } from "../core/range.js";
 import { modelOf, requestsPage } from "../core/requests.js";
 import { forgetView, savedViews, saveView } from "../core/saved_views.js";
@@ -13,7 +13,7 @@ import { formDialog } from "../parts/dialogs.js";
 import { filterBar } from "../parts/filters.js";
 import { popover } from "../parts/popover.js";
 import { rangePicker } from "../parts/range_picker.js";
-import { empty, optional } from "../parts/states.js";
+import { empty } from "../parts/states.js";
 import { line, table } from "../parts/table.js";
 import { toast } from "../parts/toasts.js";
 
@@ -24,10 +24,10 @@ const MAX_EXPORTED = 10_000;
 const COLUMNS = [
   { title: "Time", head: true, cell: (each) => h("a", { class: "plain-link", href: linkOf(each) }, timeOf(each.at)) },
   { title: "Status", cell: (each) => [statusBadge(each.status, each.error), each.attempts > 1 && badge(`${each.attempts} tries`, "info", { title: "Answered after more than one attempt" })] },
-  { title: "Model", cut: true, cell: (each) => modelOf(each) },
-  { title: "Asked for", cut: true, cell: (each) => each.requested_model },
-  { title: "Key", cut: true, cell: (each) => each.key_name ?? each.key_id ?? "–" },
-  { title: "Team", cut: true, cell: (each) => each.team || "–" },
+  { title: "Model", cut: 25, cell: (each) => modelOf(each) },
+  { title: "Asked for", cut: 16, cell: (each) => each.requested_model },
+  { title: "Key", cut: 16, cell: (each) => each.key_name ?? each.key_id ?? "–" },
+  { title: "Team", cut: 12, cell: (each) => each.team || "–" },
   { title: "In", num: true, cell: (each) => tokens(each, each.input_tokens) },
   { title: "Out", num: true, cell: (each) => tokens(each, each.output_tokens) },
   { title: "Cost", num: true, cell: (each) => [moneyOf(each.cost_nanousd), each.price_state === "estimated" && h("span", { class: "faint", title: "estimated" }, " ≈")] },
@@ -44,8 +44,7 @@ const linkOf = (each) => `/dashboard/requests/${encodeURIComponent(each.id)}`;
 export async function show(view) {
   if (view.thing) return (await import("./request.js")).show(view);
   const options = { signal: view.signal };
-  const [page, keys] = await Promise.all([requestsPage(view.query, { cursor: view.query.get("cursor") }, options), optional(list("/keys", {}, options), [])]);
-  const names = new Map(keys.map((key) => [key.id, key.name]));
+  const [page, names] = await Promise.all([requestsPage(view.query, { cursor: view.query.get("cursor") }, options), keyNames(options)]);
   const isLive = view.query.has("live");
   const rows = new Rows(view, page);
   if (isLive) view.every(TAIL_MS, () => rows.tail());

@@ -4,7 +4,8 @@ import { h } from "../core/dom.js";
 import { empty } from "./states.js";
 
 /**
- * `columns`: { title, cell(row), sort(row) or none, num, cut, head (the row's own heading) }. `link(row)` is where a row leads when it
+ * `columns`: { title, cell(row), sort(row) or none, num, cut (true, or at how many characters), head (the row's own
+ * heading) }. `link(row)` is where a row leads when it
  * is clicked anywhere; the row should hold the same link for the keyboard. `sorted`: [column, "ascending" or "descending"].
  */
 export function table({ label, columns, rows, sorted = null, link = null, none = "Nothing here", noneText = "", foot = null, id = null, go = null }) {
@@ -55,7 +56,8 @@ export function line(row, columns, link = null, go = null) {
       const kind = [column.num && "num", column.cut && "cut"].filter(Boolean).join(" ") || null;
       const content = column.cell(row);
       const title = column.cut && typeof content === "string" ? content : null;
-      return column.head ? h("th", { scope: "row", class: kind, title }, content) : h("td", { class: kind, title }, content);
+      const props = { class: kind, title, vars: typeof column.cut === "number" ? { "--cut": `${column.cut}ch` } : {} };
+      return column.head ? h("th", { scope: "row", ...props }, content) : h("td", props, content);
     }),
   );
 }
