@@ -39,7 +39,7 @@ export function anomalies(days) {
     if (known.length < LEAST_DAYS) return;
     const usual = median(before);
     const deviation = 1.4826 * median(before.map((value) => Math.abs(value - usual)));
-    if (day.value > usual + STANDS_OUT * deviation && day.value > usual * FACTOR && day.value - usual > LEAST_DOLLARS) found.push({ at: day.at, value: day.value, usual });
+    if (usual > 0 && day.value > usual + STANDS_OUT * deviation && day.value > usual * FACTOR && day.value - usual > LEAST_DOLLARS) found.push({ at: day.at, value: day.value, usual });
   });
   return found.sort((one, other) => other.value - other.usual - (one.value - one.usual));
 }

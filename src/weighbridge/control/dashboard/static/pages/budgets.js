@@ -29,7 +29,7 @@ export async function show(view) {
       button("New limit", () => editLimit(view, null), { id: "new-limit" }),
       button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget" }),
     ),
-    h("div", { class: "grid" }, card("The fullest first", budgetBars(budgets.data), { span: 5 }), card("Budgets", budgetsTable(view, budgets.data), { span: 7, flush: true }), card("Rate limits", limitsTable(view, limits.data), { flush: true })),
+    h("div", { class: "grid" }, card("The fullest first", h("div", { class: "in-columns" }, budgetBars(budgets.data))), card("Budgets", budgetsTable(view, budgets.data), { flush: true }), card("Rate limits", limitsTable(view, limits.data), { flush: true })),
   );
 }
 
@@ -40,7 +40,7 @@ function changers(view, each, edit, path, name) {
   const gone = () => confirmDialog(`Delete ${name}?`, "What was spent stays in the ledger.", { action: "Delete", act: () => drop(`${path}/${each.id}`) });
   return h(
     "span",
-    { class: "row" },
+    { class: "row tight" },
     button("Change", () => edit(view, each), { kind: "small", label: `Change ${name}` }),
     button("Delete", async () => (await gone()) && view.refresh(), { kind: "small danger", label: `Delete ${name}` }),
   );
