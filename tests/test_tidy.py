@@ -23,7 +23,7 @@ TESTS = ROOT / "tests"
 # Made by tools, or by a running gateway.
 NOT_OURS = {"__pycache__", "build", "data", "dist", "htmlcov", "node_modules"}
 HIDDEN_BUT_OURS = {".ci", ".github", ".gitignore"}
-TEXT = {"", ".cfg", ".ini", ".md", ".py", ".sh", ".sql", ".toml", ".txt", ".yaml", ".yml"}
+TEXT = {"", ".cfg", ".css", ".html", ".ini", ".js", ".md", ".py", ".sh", ".sql", ".toml", ".txt", ".yaml", ".yml"}
 # Recordings of what a wire carried: kept as they came, to the last blank.
 RECORDINGS = {"golden", "recordings"}
 
@@ -49,7 +49,7 @@ UNPAIRED_SOURCE_FOLDERS = {
     "storage/migrations": "run by the tests of the store, up and down",
 }
 # Test folders that follow a question and not a source file.
-CROSS_CUTTING_TESTS = {"conformance", "golden", "journeys", "simulation"}
+CROSS_CUTTING_TESTS = {"browser", "conformance", "golden", "journeys", "simulation"}
 # Test files that look at several source files at once, each with its reason.
 UNPAIRED_TESTS = {
     "test_generated.py": "compares documents with the code",

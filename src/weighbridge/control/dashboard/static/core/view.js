@@ -95,8 +95,9 @@ export class Router {
     }
     if (signal.aborted) return;
     this._put(content, isSame);
+    const isFirst = this._shown === null;
     this._shown = `${name}/${thing}`;
-    if (!isSame) this._arrive(name);
+    if (!isSame) this._arrive(name, isFirst);
   }
 
   _put(content, isSame) {
@@ -106,7 +107,7 @@ export class Router {
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
-  _arrive(name) {
+  _arrive(name, isFirst) {
     const title = this._main.querySelector("h1")?.textContent ?? name;
     document.title = `${title} · Weighbridge`;
     for (const link of document.querySelectorAll("#nav a")) {
@@ -114,6 +115,8 @@ export class Router {
       else link.removeAttribute("aria-current");
     }
     document.dispatchEvent(new CustomEvent("weighbridge:arrived"));
+    // A page that the browser loaded begins at its top; for one that we put in its place the reader is led to it.
+    if (isFirst) return;
     if (document.activeElement === document.body || !document.activeElement?.isConnected) this._main.focus({ preventScroll: true });
     scrollTo(0, 0);
     announce(`${title} is shown`);

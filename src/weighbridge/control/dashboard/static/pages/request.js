@@ -23,6 +23,7 @@ const COUNTS = [
   ["output_image", "Images out"],
   ["tool_calls", "Server-side tools"],
 ];
+const DAY_MS = 86_400_000;
 const PRICES = { known: "good", estimated: "warn", unknown: "bad" };
 
 export async function show(view) {
@@ -105,7 +106,7 @@ function aboutCard(found) {
       ["User", link("user", found.user)],
       ["Organisation", link("organisation", found.organisation)],
       ["End user", link("end_user", found.end_user)],
-      ["Session", found.session && h("a", { href: `/dashboard/sessions/${encodeURIComponent(found.session)}` }, found.session)],
+      ["Session", found.session && h("a", { href: sessionLink(found) }, found.session)],
       ["Tags", found.tags.length > 0 && h("span", { class: "chips" }, found.tags.map((tag) => badge(tag)))],
       ["Dialect", `${found.dialect}, ${found.operation}`],
       ["Finish reason", found.finish_reason],
@@ -115,6 +116,12 @@ function aboutCard(found) {
     ].map(([name, value]) => [name, value || null])),
     { span: 6 },
   );
+}
+
+/** The session in the days around this request: it may have been long ago. */
+function sessionLink({ session, at }) {
+  const around = (ms) => new Date(Date.parse(at) + ms).toISOString();
+  return `/dashboard/sessions/${encodeURIComponent(session)}?${new URLSearchParams({ from: around(-DAY_MS), to: around(DAY_MS) })}`;
 }
 
 function priceCard(found) {

@@ -38,7 +38,7 @@ export function table({ label, columns, rows, sorted = null, link = null, none =
   draw();
   return h(
     "div",
-    { class: "table-wrap", role: "region", "aria-label": label, tabindex: "0" },
+    { class: "table-wrap", role: "group", "aria-label": label, tabindex: "0" },
     h("table", { id }, h("caption", { class: "unseen" }, label), h("thead", null, h("tr", null, headings)), body, foot && h("tfoot", null, foot)),
   );
 }

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def retried(world) -> dict:
+    """A request that a second target answered."""
+    return next(each for each in world.requests if each["attempts"] > 1 and each["cost_nanousd"] and each["session"])
+
+
+def test_each_attempt_stands_with_what_became_of_it(show, retried):
+    page = show(f"requests/{retried['id']}")
+    rows = page.locator("#attempts tbody tr").all()
+    assert [row.locator("th").inner_text() for row in rows] == ["openai/gpt-5", f"{retried['provider']}/{retried['model']}"]
+    assert rows[0].locator("td").nth(1).inner_text() == "429"
+    assert rows[0].locator("td").nth(2).inner_text() == "rate_limited"
+    assert page.locator(".waterfall rect").count() >= 5
+
+
+def test_the_price_is_exact_and_adds_up(show, retried):
+    page = show(f"requests/{retried['id']}")
+    nano = retried["cost_nanousd"]
+    exact = f"${nano // 10**9}.{nano % 10**9:09d}"
+    assert page.get_attribute("#tile-cost", "title") == exact
+    assert page.inner_text("#price tfoot td") == exact
+    assert page.locator("#price tbody td:last-child").all_inner_texts() == ["$0.000000000", exact]
+
+
+def test_usage_says_where_each_count_is_from(show, retried):
+    page = show(f"requests/{retried['id']}")
+    assert page.locator("#usage tfoot td").all_inner_texts() == ["derived", "reported"]
+    shown = page.locator("#usage tbody tr:has-text('Output') [data-count]").last.get_attribute("data-count")
+    assert int(shown) == retried["output_tokens"]
+
+
+def test_what_nobody_knows_is_unknown_and_not_nothing(show, world):
+    lost = next(each for each in world.requests if each["usage_provenance"] == "unknown")
+    page = show(f"requests/{lost['id']}")
+    assert page.inner_text("#tile-cost .tile-value") == "unknown"
+    assert set(page.locator("#usage tbody td").all_inner_texts()) == {"unknown"}
+    assert page.is_visible("text=Nothing was booked")
+
+
+def test_its_entries_edits_and_bytes_are_shown(show, world):
+    each = next(each for each in world.requests if each["route"] == "smart" and each["cost_nanousd"])
+    page = show(f"requests/{each['id']}")
+    assert page.locator("#entries tbody tr").count() == 2
+    assert page.inner_text("#edits") == "model"
+    plain = next(each for each in world.requests if each["route"] != "smart")
+    page.goto(f"/dashboard/requests/{plain['id']}")
+    page.wait_for_selector("text=none: the bytes went through untouched")
+
+
+def test_its_session_is_a_link(show, retried):
+    page = show(f"requests/{retried['id']}")
+    page.click(f"main >> a:text-is('{retried['session']}')")
+    page.wait_for_selector("#tree")
+
+
+def test_one_that_is_not_there_is_told(show, watch):
+    watch.expected.append("404")
+    page = show("requests/req_nothing")
+    assert "there is no such request" in page.inner_text("main [role=alert]")
