@@ -129,7 +129,6 @@ def api(base: str, world: World) -> Iterator[httpx.Client]:
 def span_of(world: World, hours: int = 24) -> str:
     """A span that stands still, as parameters: what is relative to now would give page and test different figures."""
 
-
     start = (world.now - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
     end = (world.now + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
     return f"from={start}&to={end}"

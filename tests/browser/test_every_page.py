@@ -10,13 +10,23 @@ from tests.browser.conftest import settled
 from weighbridge.control.dashboard.pages import PAGES
 
 NAMES = [page.name for page in PAGES]
-MANY = [*NAMES, "requests?from=-7d&failed=1&team=R%26D+%22north%22", "costs?from=-30d&by=key&and=model", "overview?by=model&from=-7d", "sessions/run-1?from=-16d"]
+MANY = [
+    *NAMES,
+    "requests?from=-7d&failed=1&team=R%26D+%22north%22",
+    "costs?from=-30d&by=key&and=model",
+    "overview?by=model&from=-7d",
+    "sessions/run-1?from=-16d",
+]
 AXE_RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
 
 
 def violations(page: Page) -> list[str]:
     found = Axe().run(page, options=AXE_RULES).response
-    return [f"{each['id']}: {node['html'][:120]} {node['failureSummary'][:200]}" for each in found["violations"] for node in each["nodes"]]
+    return [
+        f"{each['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("path", MANY)
@@ -111,7 +121,8 @@ def test_every_control_is_reached_by_tab_and_shows_that_it_has_the_focus(show, p
                 if (at === document.body || at.dataset.reached) return null;
                 at.dataset.reached = "1";
                 const style = getComputedStyle(at);
-                return { text: at.outerHTML.slice(0, 80), outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 };
+                const outline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+                return { text: at.outerHTML.slice(0, 80), outline };
             }"""
         )
         if told is None:
@@ -154,7 +165,12 @@ def test_the_chosen_theme_stays_and_can_be_given_back_to_the_system(show, page):
 def test_a_gateway_that_fails_is_told_and_can_be_asked_again(show, page, world, watch):
     watch.expected.append("500")
     broken = True
-    page.route("**/admin/v1/usage?*", lambda route: route.fulfill(status=500, json={"error": {"message": "the gateway has failed"}}) if broken else route.continue_())
+    page.route(
+        "**/admin/v1/usage?*",
+        lambda route: (
+            route.fulfill(status=500, json={"error": {"message": "the gateway has failed"}}) if broken else route.continue_()
+        ),
+    )
     show("overview")
     assert "the gateway has failed" in page.inner_text("main [role=alert]")
     broken = False
@@ -163,12 +179,26 @@ def test_a_gateway_that_fails_is_told_and_can_be_asked_again(show, page, world, 
 
 
 PAIRS = [
-    *((text, ground, 4.5) for text in ("text", "text-soft", "text-faint", "accent", "bad", "good", "warn", "info") for ground in ("ground", "surface", "raised", "hover")),
+    *(
+        (text, ground, 4.5)
+        for text in ("text", "text-soft", "text-faint", "accent", "bad", "good", "warn", "info")
+        for ground in ("ground", "surface", "raised", "hover")
+    ),
     *((text, "sunken", 4.5) for text in ("text", "text-soft", "text-faint")),
-    ("accent-strong", "accent-wash", 4.5), ("on-accent", "accent", 4.5), ("on-accent", "accent-strong", 4.5), ("text", "chosen", 4.5),
-    ("good", "good-wash", 4.5), ("warn", "warn-wash", 4.5), ("bad", "bad-wash", 4.5), ("info", "info-wash", 4.5), ("text", "bad-wash", 4.5),
-    *((f"series-{n}", "surface", 3.0) for n in range(1, 9)), ("control-line", "surface", 3.0), ("control-line", "ground", 3.0), ("focus", "surface", 3.0),
-]  # fmt: skip
+    ("accent-strong", "accent-wash", 4.5),
+    ("on-accent", "accent", 4.5),
+    ("on-accent", "accent-strong", 4.5),
+    ("text", "chosen", 4.5),
+    ("good", "good-wash", 4.5),
+    ("warn", "warn-wash", 4.5),
+    ("bad", "bad-wash", 4.5),
+    ("info", "info-wash", 4.5),
+    ("text", "bad-wash", 4.5),
+    *((f"series-{n}", "surface", 3.0) for n in range(1, 9)),
+    ("control-line", "surface", 3.0),
+    ("control-line", "ground", 3.0),
+    ("focus", "surface", 3.0),
+]
 
 
 def luminance(colour: str) -> float:
@@ -183,7 +213,13 @@ def test_every_pair_of_colours_is_told_apart_also_in_charts(show, page, theme):
     page.emulate_media(color_scheme=theme)
     show("overview")
     names = sorted({name for pair in PAIRS for name in pair[:2]})
-    colours = page.evaluate("(names) => Object.fromEntries(names.map((name) => [name, getComputedStyle(document.documentElement).getPropertyValue('--' + name)]))", names)
+    colours = page.evaluate(
+        """(names) => {
+            const style = getComputedStyle(document.documentElement);
+            return Object.fromEntries(names.map((name) => [name, style.getPropertyValue('--' + name)]));
+        }""",
+        names,
+    )
     poor = []
     for front, back, least in PAIRS:
         low, high = sorted((luminance(colours[front]), luminance(colours[back])))

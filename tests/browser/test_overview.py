@@ -37,7 +37,10 @@ def test_a_filter_holds_for_every_figure(show, api, world):
     row = total(api, span, team="support", model="openai/gpt-5")
     assert 0 < row["requests"] < 400
     assert page.get_attribute("#tile-spend", "title") == dollars(row["cost_nanousd"])
-    assert page.locator(".chip").all_inner_texts() == ["Team: support\n×", "Model: openai/gpt-5\n×"] or page.locator(".chip").count() == 2
+    assert (
+        page.locator(".chip").all_inner_texts() == ["Team: support\n×", "Model: openai/gpt-5\n×"]
+        or page.locator(".chip").count() == 2
+    )
 
 
 def test_figures_stand_against_the_period_before(show, api, world):
@@ -51,7 +54,9 @@ def test_figures_stand_against_the_period_before(show, api, world):
 def test_what_nobody_knows_the_cost_of_is_said_and_not_taken_for_nothing(show, api, world):
     span = span_of(world)
     page = show(f"overview?{span}")
-    assert page.inner_text("#unknown-costs").startswith(f"{total(api, span)['unknown_costs']} attempts cost an amount that nobody knows")
+    assert page.inner_text("#unknown-costs").startswith(
+        f"{total(api, span)['unknown_costs']} attempts cost an amount that nobody knows"
+    )
 
 
 def test_a_figure_leads_to_the_requests_behind_it(show, api, world):

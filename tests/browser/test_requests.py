@@ -98,14 +98,14 @@ def test_a_view_keeps_its_name_over_a_reload(show, page):
     page.click("#views")
     page.click("#save-view")
     page.fill("dialog input", "Support's week")
-    page.click("dialog >> text=Save")
+    page.click("dialog .button.primary")
     page.goto("/dashboard/requests")
     settled(page)
     page.click("#views")
     page.get_by_role("link", name="Support's week").click()
     page.wait_for_url("**from=-7d&team=support")
     page.click("#views")
-    page.click("[aria-label=\"Forget view Support's week\"]")
+    page.click('[aria-label="Forget view Support\'s week"]')
     assert page.is_visible("text=Filters and span under a name")
 
 

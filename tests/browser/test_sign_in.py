@@ -62,7 +62,10 @@ def test_whoever_is_not_signed_in_is_led_to_it_and_back_to_where_he_was_going(st
     stranger.wait_for_url("**/dashboard/costs?by=team")
 
 
-@pytest.mark.parametrize("elsewhere", ["https://example.com/dashboard/x", "//example.com/dashboard/", "javascript:alert(1)", "/admin/v1/keys", "/dashboard/../admin"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://example.com/dashboard/x", "//example.com/dashboard/", "javascript:alert(1)", "/admin/v1/keys", "/dashboard/../admin"],
+)
 def test_a_link_cannot_lead_from_signing_in_to_another_place(stranger, elsewhere):
     from urllib.parse import quote
 

@@ -13,7 +13,10 @@ def test_paths_of_the_control_plane(path):
     assert is_control_path(path)
 
 
-@pytest.mark.parametrize("path", [b"", b"*", b"/v1/models", b"/adminx", b"/metrics/x", b"/v1/admin/keys", b"//admin", b"/healthz", b"/dashboards", b"/static/a"])
+@pytest.mark.parametrize(
+    "path",
+    [b"", b"*", b"/v1/models", b"/adminx", b"/metrics/x", b"/v1/admin/keys", b"//admin", b"/healthz", b"/dashboards", b"/static/a"],
+)
 def test_other_paths(path):
     assert not is_control_path(path)
 

@@ -1,4 +1,4 @@
-"""The control plane's HTTP server: admin API and dashboard under uvicorn on a Unix socket that only the gateway's user can reach."""
+"""The control plane's HTTP server: uvicorn on a Unix socket that only the gateway's user can reach."""
 
 from __future__ import annotations
 

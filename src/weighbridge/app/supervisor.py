@@ -25,7 +25,6 @@ from weighbridge.config.load import LoadedConfig
 from weighbridge.config.problems import ConfigError
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
-from weighbridge.control.control_site import control_site
 from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.channel import (
     Applied,
@@ -48,6 +47,7 @@ from weighbridge.control.channel import (
     Taken,
     Targets,
 )
+from weighbridge.control.control_site import control_site
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard

@@ -36,8 +36,16 @@ class World:
         self.cleared: list[str] = []
         self.budgets = made_budgets(self.now)
         self.limits = [
-            {"id": "lim_1", "scope": {"kind": "key", "name": "*"}, "measure": "requests", "amount": 600, "per_ns": 60_000_000_000, "burst": None, "source": "config"},
-        ]  # fmt: skip
+            {
+                "id": "lim_1",
+                "scope": {"kind": "key", "name": "*"},
+                "measure": "requests",
+                "amount": 600,
+                "per_ns": 60_000_000_000,
+                "burst": None,
+                "source": "config",
+            },
+        ]
         self.next_id = 0
 
     def fresh(self, prefix: str) -> str:
@@ -58,9 +66,18 @@ def made_budgets(now: datetime) -> list[dict]:
             "left": amount - spent - held,
         }
         return {
-            "id": id_, "scope": {"kind": kind, "name": name}, "amount": amount, "unit": unit, "period": period, "timezone": "UTC",
-            "is_hard": True, "on_shortage": "lower", "alert_at_ppm": [800_000, 1_000_000], "source": source, "accounts": [account],
-        }  # fmt: skip
+            "id": id_,
+            "scope": {"kind": kind, "name": name},
+            "amount": amount,
+            "unit": unit,
+            "period": period,
+            "timezone": "UTC",
+            "is_hard": True,
+            "on_shortage": "lower",
+            "alert_at_ppm": [800_000, 1_000_000],
+            "source": source,
+            "accounts": [account],
+        }
 
     usd = 1_000_000_000
     return [
@@ -185,7 +202,9 @@ def quantiles(values: list[float]) -> dict | None:
     ranked = sorted(value for value in values if value is not None)
     if not ranked:
         return None
-    return {name: ranked[min(len(ranked) - 1, int(len(ranked) * share))] for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
+    return {
+        name: ranked[min(len(ranked) - 1, int(len(ranked) * share))] for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    }
 
 
 def summed(rows: list[dict]) -> dict:
@@ -214,9 +233,18 @@ def add_usage(app: FastAPI, world: World) -> None:
         for each in rows:
             place = (floor_to(datetime.fromisoformat(each["at"]), interval), *(value_of(each, name) for name in by))
             groups.setdefault(place, []).append(each)
-        data = [{"start": place[0], "group": dict(zip(by, place[1:], strict=True)), **summed(found)} for place, found in groups.items()]
+        data = [
+            {"start": place[0], "group": dict(zip(by, place[1:], strict=True)), **summed(found)} for place, found in groups.items()
+        ]
         data.sort(key=lambda row: (row["start"] or "", -row["requests"]))
-        return {"from": start.isoformat(), "to": end.isoformat(), "interval": interval, "group_by": by, "data": data, "is_complete": True}
+        return {
+            "from": start.isoformat(),
+            "to": end.isoformat(),
+            "interval": interval,
+            "group_by": by,
+            "data": data,
+            "is_complete": True,
+        }
 
 
 def shown(each: dict) -> dict:
@@ -250,15 +278,32 @@ def add_requests(app: FastAPI, world: World) -> None:
         if each is None:
             raise HTTPException(404, "there is no such request")
         cost = each["cost_nanousd"]
-        entries = [] if not cost else [
-            {"id": f"ent_{each['id'][4:]}_{index}", "debit": debit, "credit": f"provider:{each['provider']}", "amount_nanousd": cost, "kind": "charge", "at": each["at"]}
-            for index, debit in enumerate((f"key:{each['key_id']}", f"team:{each['team']}"))
-        ]  # fmt: skip
+        entries = (
+            []
+            if not cost
+            else [
+                {
+                    "id": f"ent_{each['id'][4:]}_{index}",
+                    "debit": debit,
+                    "credit": f"provider:{each['provider']}",
+                    "amount_nanousd": cost,
+                    "kind": "charge",
+                    "at": each["at"],
+                }
+                for index, debit in enumerate((f"key:{each['key_id']}", f"team:{each['team']}"))
+            ]
+        )
         return {
-            **shown(each), "edits": ["model"] if each["route"] == "smart" else [], "method": "POST",
-            "path": "/v1/messages" if each["dialect"] == "anthropic" else "/v1/chat/completions", "request_bytes": 4 * each["input_tokens"],
-            "reply_bytes": 5 * each["output_tokens"], "config_version": 3, "attempts": each["_attempts"], "entries": entries,
-        }  # fmt: skip
+            **shown(each),
+            "edits": ["model"] if each["route"] == "smart" else [],
+            "method": "POST",
+            "path": "/v1/messages" if each["dialect"] == "anthropic" else "/v1/chat/completions",
+            "request_bytes": 4 * each["input_tokens"],
+            "reply_bytes": 5 * each["output_tokens"],
+            "config_version": 3,
+            "attempts": each["_attempts"],
+            "entries": entries,
+        }
 
 
 def add_money(app: FastAPI, world: World) -> None:
@@ -271,10 +316,19 @@ def add_money(app: FastAPI, world: World) -> None:
                 booked[f"key:{each['key_name']}"][2] += 1
                 booked.setdefault(f"provider:{each['provider']}", [0, 0, 0])[1] += each["cost_nanousd"]
                 booked[f"provider:{each['provider']}"][2] += 1
-        return {"data": [
-            {"account": name, "debits_nanousd": debits, "credits_nanousd": credits_, "balance_nanousd": debits - credits_, "entries": n}
-            for name, (debits, credits_, n) in sorted(booked.items()) if name.startswith(prefix)
-        ]}  # fmt: skip
+        return {
+            "data": [
+                {
+                    "account": name,
+                    "debits_nanousd": debits,
+                    "credits_nanousd": credits_,
+                    "balance_nanousd": debits - credits_,
+                    "entries": n,
+                }
+                for name, (debits, credits_, n) in sorted(booked.items())
+                if name.startswith(prefix)
+            ]
+        }
 
     @app.get("/admin/v1/ledger/verify")
     async def verify():
@@ -300,6 +354,10 @@ def add_allowances(app: FastAPI, world: World, name: str, held: list[dict], pref
         held.append(made)
         return made
 
+    @app.get(f"/admin/v1/{name}/{{id_}}")
+    async def one(id_: str):
+        return next(each for each in held if each["id"] == id_)
+
     @app.patch(f"/admin/v1/{name}/{{id_}}")
     async def change(id_: str, request: Request):
         each = next(each for each in held if each["id"] == id_)
@@ -315,8 +373,15 @@ def add_allowances(app: FastAPI, world: World, name: str, held: list[dict], pref
 def add_gateway(app: FastAPI, world: World) -> None:
     @app.get("/admin/v1/status")
     async def status():
-        workers = [{"pid": 4101 + index, "state": "ready", "restarts": index, "connections": 31, "in_flight": 4} for index in range(2)]
-        config = {"version": 3 + world.reloads, "source": "weighbridge.yaml", "loaded_at": world.now.isoformat(), "last_failed_reload": None}
+        workers = [
+            {"pid": 4101 + index, "state": "ready", "restarts": index, "connections": 31, "in_flight": 4} for index in range(2)
+        ]
+        config = {
+            "version": 3 + world.reloads,
+            "source": "weighbridge.yaml",
+            "loaded_at": world.now.isoformat(),
+            "last_failed_reload": None,
+        }
         return {"version": "0.1.0", "uptime_seconds": 93_784.5, "config": config, "workers": workers}
 
     @app.get("/admin/v1/config")
@@ -324,12 +389,15 @@ def add_gateway(app: FastAPI, world: World) -> None:
         targets = [{"target": "openai/gpt-5", "weight": 3}, {"target": "anthropic/claude-sonnet-4-5", "weight": 1}]
         return {
             "server": {"host": "127.0.0.1", "port": 8080, "workers": 2},
-            "providers": {"openai": {"api_keys": ["[secret]", "[secret]"], "models": ["gpt-5", "gpt-5-mini"]}, "anthropic": {"api_key": "[secret]"}},
+            "providers": {
+                "openai": {"api_keys": ["[secret]", "[secret]"], "models": ["gpt-5", "gpt-5-mini"]},
+                "anthropic": {"api_key": "[secret]"},
+            },
             "routes": {
                 "smart": {"strategy": "weighted", "targets": targets, "retry": {"attempts": 3}},
                 "cheap": {"strategy": "cheapest", "targets": [{"target": "gemini/gemini-2.5-flash"}, "openai/gpt-5-mini"]},
             },
-        }  # fmt: skip
+        }
 
     @app.post("/admin/v1/config/reload")
     async def reload():
@@ -343,17 +411,43 @@ def add_gateway(app: FastAPI, world: World) -> None:
 
         def target(id_, state, keys, reason="", retry_in_ns=0, failed=0, **more):
             return {
-                "id": id_, "state": state, "reason": reason, "retry_in_ns": retry_in_ns, "pace": 1.0, "in_flight": 3, "n_lately": 240,
-                "n_failed": failed, "n_slow": 2, "first_token_ns": 540_000_000, "total_ns": 3_200_000_000, "headroom": 0.72, "keys": keys, **more,
-            }  # fmt: skip
+                "id": id_,
+                "state": state,
+                "reason": reason,
+                "retry_in_ns": retry_in_ns,
+                "pace": 1.0,
+                "in_flight": 3,
+                "n_lately": 240,
+                "n_failed": failed,
+                "n_slow": 2,
+                "first_token_ns": 540_000_000,
+                "total_ns": 3_200_000_000,
+                "headroom": 0.72,
+                "keys": keys,
+                **more,
+            }
 
-        return {"data": [
-            target("openai/gpt-5", "closed", [key("openai#1"), key("openai#2", "resting", "rate limited", 12_000_000_000)], failed=4),
-            target("anthropic/claude-sonnet-4-5", "closed", [key("anthropic#1")]),
-            target("gemini/gemini-2.5-flash", "half_open", [key("gemini#1")], "8 of 10 failed", 0, failed=60, pace=0.3),
-            target("bedrock/anthropic.claude-haiku-4-5-v1:0", "open", [key("bedrock#1", "parked", "refused: 403", 300_000_000_000)], "provider_unreachable", 27_000_000_000, failed=240),
-            target("openai/gpt-5-mini", "closed", [key("openai#1")]),
-        ]}  # fmt: skip
+        return {
+            "data": [
+                target(
+                    "openai/gpt-5",
+                    "closed",
+                    [key("openai#1"), key("openai#2", "resting", "rate limited", 12_000_000_000)],
+                    failed=4,
+                ),
+                target("anthropic/claude-sonnet-4-5", "closed", [key("anthropic#1")]),
+                target("gemini/gemini-2.5-flash", "half_open", [key("gemini#1")], "8 of 10 failed", 0, failed=60, pace=0.3),
+                target(
+                    "bedrock/anthropic.claude-haiku-4-5-v1:0",
+                    "open",
+                    [key("bedrock#1", "parked", "refused: 403", 300_000_000_000)],
+                    "provider_unreachable",
+                    27_000_000_000,
+                    failed=240,
+                ),
+                target("openai/gpt-5-mini", "closed", [key("openai#1")]),
+            ]
+        }
 
     @app.post("/admin/v1/targets/clear", status_code=204)
     async def clear(request: Request):
@@ -377,13 +471,45 @@ def add_data_plane(app: FastAPI, world: World) -> None:
         if not is_known(request):
             return refused(401, "invalid_api_key", "send a key")
         candidates = [
-            {"target": "openai/gpt-5", "format": None, "edits": ["model"], "refused": None, "state": "well", "retry_in_ms": 0, "weight": 3.0, "in_flight": 2, "first_token_ms": 611.2, "cost_usd": [0.0004, 0.0121]},
-            {"target": "anthropic/claude-sonnet-4-5", "format": "anthropic-messages", "edits": [], "refused": None, "state": "well", "retry_in_ms": 0, "weight": 1.0, "in_flight": 0, "first_token_ms": None, "cost_usd": None},
-        ]  # fmt: skip
+            {
+                "target": "openai/gpt-5",
+                "format": None,
+                "edits": ["model"],
+                "refused": None,
+                "state": "well",
+                "retry_in_ms": 0,
+                "weight": 3.0,
+                "in_flight": 2,
+                "first_token_ms": 611.2,
+                "cost_usd": [0.0004, 0.0121],
+            },
+            {
+                "target": "anthropic/claude-sonnet-4-5",
+                "format": "anthropic-messages",
+                "edits": [],
+                "refused": None,
+                "state": "well",
+                "retry_in_ms": 0,
+                "weight": 1.0,
+                "in_flight": 0,
+                "first_token_ms": None,
+                "cost_usd": None,
+            },
+        ]
         lost = [{"target": "bedrock/anthropic.claude-haiku-4-5-v1:0", "reason": "its breaker is open"}]
         asked = decode_json(await request.body())
         body = asked.get("body", asked)
-        return {"model": body.get("model"), "route": "smart", "strategy": "weighted", "candidates": candidates, "lost": lost, "demand": {}, "attempts": 3, "hedged": False, "midstream": True}
+        return {
+            "model": body.get("model"),
+            "route": "smart",
+            "strategy": "weighted",
+            "candidates": candidates,
+            "lost": lost,
+            "demand": {},
+            "attempts": 3,
+            "hedged": False,
+            "midstream": True,
+        }
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request):
@@ -398,7 +524,12 @@ def add_data_plane(app: FastAPI, world: World) -> None:
             yield 'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":12,"completion_tokens":5}}\n\n'
             yield "data: [DONE]\n\n"
 
-        newest = {**world.requests[0], "id": f"req_play{world.fresh('p')[2:]}", "requested_model": asked["model"], "cost_nanousd": 1_234_500}
+        newest = {
+            **world.requests[0],
+            "id": f"req_play{world.fresh('p')[2:]}",
+            "requested_model": asked["model"],
+            "cost_nanousd": 1_234_500,
+        }
         newest["at"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         world.requests.insert(0, newest)
         return StreamingResponse(events(), media_type="text/event-stream", headers={"x-weighbridge-request-id": newest["id"]})

@@ -16,21 +16,52 @@ def people_router(world) -> APIRouter:
     made = (world.now - timedelta(days=40)).isoformat()
     world.keys = [
         {
-            "id": id_, "name": name, "hint": "x7Qa", "state": "active", "models": ["openai/*"] if name == "checkout-web" else [], "is_admin": False,
-            "created_at": made, "expires_at": None, "revoked_at": None, "team": team, "user": user, "organisation": organisation, "tags": [],
+            "id": id_,
+            "name": name,
+            "hint": "x7Qa",
+            "state": "active",
+            "models": ["openai/*"] if name == "checkout-web" else [],
+            "is_admin": False,
+            "created_at": made,
+            "expires_at": None,
+            "revoked_at": None,
+            "team": team,
+            "user": user,
+            "organisation": organisation,
+            "tags": [],
         }
         for id_, name, team, user, organisation in KEYS
-    ]  # fmt: skip
-    world.organisations = [{"id": f"org_{name}", "name": name, "created_at": made, "is_blocked": False} for name in ("acme", "umbra")]
+    ]
+    world.organisations = [
+        {"id": f"org_{name}", "name": name, "created_at": made, "is_blocked": False} for name in ("acme", "umbra")
+    ]
     world.teams = [
         {"id": f"team_{index}", "name": name, "organisation": "acme", "created_at": made, "is_blocked": False}
         for index, name in enumerate(("payments", "support", "research", "platform", 'R&D "north"'))
     ]
     world.users = [
-        {"id": f"user_{index}", "name": name, "email": f"{name.lower()}@example.com", "role": role, "teams": [team], "created_at": made, "is_blocked": False}
-        for index, (name, role, team) in enumerate((("Maria", "member", "payments"), ("Jonas", "member", "support"), ("Wei", "viewer", "research"), ("Amara", "admin", "platform")))
-    ]  # fmt: skip
-    world.audit = [{"id": f"aud_{n}", "at": made, "actor": "Ada Lovelace", "action": "key.create", "subject": KEYS[n % 5][1], "detail": ""} for n in range(12)]
+        {
+            "id": f"user_{index}",
+            "name": name,
+            "email": f"{name.lower()}@example.com",
+            "role": role,
+            "teams": [team],
+            "created_at": made,
+            "is_blocked": False,
+        }
+        for index, (name, role, team) in enumerate(
+            (
+                ("Maria", "member", "payments"),
+                ("Jonas", "member", "support"),
+                ("Wei", "viewer", "research"),
+                ("Amara", "admin", "platform"),
+            )
+        )
+    ]
+    world.audit = [
+        {"id": f"aud_{n}", "at": made, "actor": "Ada Lovelace", "action": "key.create", "subject": KEYS[n % 5][1], "detail": ""}
+        for n in range(12)
+    ]
     world.versions = {}
 
     _add_keys(router, world)

@@ -146,7 +146,15 @@ def _attempts(rng, provider, model, error, first, duration, used, cost) -> list[
     nothing = {**dict.fromkeys(used, 0), "provenance": "derived"}
     failed_at = round(first * 0.4, 3)
     failed = attempt(
-        provider="openai", model="gpt-5", credential="openai#2", status=429, error="rate_limited", usage=nothing,
-        first_byte_ms=failed_at, end_ms=failed_at, cost_nanousd=0, price_state="known",
-    )  # fmt: skip
+        provider="openai",
+        model="gpt-5",
+        credential="openai#2",
+        status=429,
+        error="rate_limited",
+        usage=nothing,
+        first_byte_ms=failed_at,
+        end_ms=failed_at,
+        cost_nanousd=0,
+        price_state="known",
+    )
     return [failed, attempt(sent_ms=failed_at + 0.3)]

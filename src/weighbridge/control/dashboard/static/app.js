@@ -84,7 +84,10 @@ async function start() {
   try {
     here = await session();
   } catch (error) {
-    fill(main, failure(error, () => location.reload()));
+    fill(
+      main,
+      failure(error, () => location.reload()),
+    );
     return;
   }
   if (here === null) {

@@ -3,7 +3,22 @@
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const TIME_STEPS = [MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY];
+const TIME_STEPS = [
+  MINUTE,
+  5 * MINUTE,
+  10 * MINUTE,
+  15 * MINUTE,
+  30 * MINUTE,
+  HOUR,
+  2 * HOUR,
+  3 * HOUR,
+  6 * HOUR,
+  12 * HOUR,
+  DAY,
+  2 * DAY,
+  7 * DAY,
+  14 * DAY,
+];
 
 /** About `n` round values from 0 to beyond `most`. */
 export function niceSteps(most, n = 4) {
@@ -18,7 +33,9 @@ export function niceSteps(most, n = 4) {
 
 /** Moments to name on an axis from `start` to `end` (Unix ms), at most `n`; each with its text. Days are UTC days where `isDaily`. */
 export function timeSteps(start, end, n, isDaily) {
-  const step = TIME_STEPS.find((each) => (end - start) / each <= n && (!isDaily || each >= DAY)) ?? Math.ceil((end - start) / n / (30 * DAY)) * 30 * DAY;
+  const step =
+    TIME_STEPS.find((each) => (end - start) / each <= n && (!isDaily || each >= DAY)) ??
+    Math.ceil((end - start) / n / (30 * DAY)) * 30 * DAY;
   const shift = isDaily ? 0 : new Date(start).getTimezoneOffset() * MINUTE;
   const zone = isDaily ? "UTC" : undefined;
   const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: zone });

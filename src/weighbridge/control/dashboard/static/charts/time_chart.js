@@ -15,13 +15,28 @@ const asTable = new Set();
  * `starts`: Unix ms of each interval; `series`: [{ name, values, kind }] with a Number or null for each start; `format(value)` is what
  * people read; `shape` is `lines` or `bars`; `open(index)` is called when an interval is chosen.
  */
-export function timeChart({ id, label, starts, interval, series, format, shape = "lines", open = null, none = "Nothing in this span" }) {
+export function timeChart({
+  id,
+  label,
+  starts,
+  interval,
+  series,
+  format,
+  shape = "lines",
+  open = null,
+  none = "Nothing in this span",
+}) {
   if (starts.length === 0 || series.every((each) => each.values.every((value) => !value))) {
     return h("div", { class: "chart" }, h("p", { class: "chart-empty" }, none));
   }
   const state = { at: -1, hidden: new Set() };
   const holder = h("div", { class: "chart", id });
-  const plot = h("div", { class: "chart-plot", tabindex: "0", role: "application", "aria-label": `${label}. Arrow keys read the figures.` });
+  const plot = h("div", {
+    class: "chart-plot",
+    tabindex: "0",
+    role: "application",
+    "aria-label": `${label}. Arrow keys read the figures.`,
+  });
   const reading = h("div", { class: "chart-reading", hidden: true });
   const legend = h("div", { class: "chart-legend" });
   const chart = { id, label, starts, interval, series, format, shape, open, state, plot, reading };
@@ -33,7 +48,12 @@ export function timeChart({ id, label, starts, interval, series, format, shape =
   watcher.observe(plot);
   follow(chart);
   drawLegend(legend, chart, draw);
-  const toggle = h("button", { type: "button", class: "button ghost small chart-toggle", id: `${id}-table`, on: { click: () => flip() } });
+  const toggle = h("button", {
+    type: "button",
+    class: "button ghost small chart-toggle",
+    id: `${id}-table`,
+    on: { click: () => flip() },
+  });
 
   function flip() {
     if (asTable.has(id)) asTable.delete(id);
@@ -44,7 +64,11 @@ export function timeChart({ id, label, starts, interval, series, format, shape =
   function show() {
     const isTable = asTable.has(id);
     toggle.textContent = isTable ? "As chart" : "As table";
-    fill(holder, isTable ? asRows(chart) : h("div", { class: "chart-stage" }, plot, reading), h("div", { class: "chart-foot" }, isTable ? h("span") : legend, toggle));
+    fill(
+      holder,
+      isTable ? asRows(chart) : h("div", { class: "chart-stage" }, plot, reading),
+      h("div", { class: "chart-foot" }, isTable ? h("span") : legend, toggle),
+    );
   }
 
   show();
@@ -72,7 +96,13 @@ function paint(chart) {
     "svg",
     { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true", focusable: "false" },
     steps.map((step) => [
-      s("line", { class: step === 0 ? "axis" : "rule", x1: MARGIN.left, x2: width - MARGIN.right, y1: chart.y(step), y2: chart.y(step) }),
+      s("line", {
+        class: step === 0 ? "axis" : "rule",
+        x1: MARGIN.left,
+        x2: width - MARGIN.right,
+        y1: chart.y(step),
+        y2: chart.y(step),
+      }),
       s("text", { class: "axis-text", x: MARGIN.left - 8, y: chart.y(step) + 4, "text-anchor": "end" }, chart.format(step, "axis")),
     ]),
     timeTexts(chart, width, slot),
@@ -95,7 +125,8 @@ function timeTexts(chart, width, slot) {
   const steps = timeSteps(first, last, Math.max(2, Math.floor(width / 90)), isDaily);
   const size = chart.starts.length > 1 ? (last - first) / (chart.starts.length - 1) : 1;
   return steps.map(({ at, text }) => {
-    const x = MARGIN.left + slot * ((at - first) / size + (chart.shape === "bars" && isDaily ? 0.5 : chart.shape === "bars" ? 0 : 0.5));
+    const x =
+      MARGIN.left + slot * ((at - first) / size + (chart.shape === "bars" && isDaily ? 0.5 : chart.shape === "bars" ? 0 : 0.5));
     const anchor = x < MARGIN.left + 18 ? "start" : x > width - 30 ? "end" : "middle";
     return s("text", { class: "axis-text", x, y: HEIGHT - 6, "text-anchor": anchor }, text);
   });
@@ -110,7 +141,13 @@ function bars(chart, shown) {
       if (value <= 0) return null;
       const [low, high] = [chart.y(below), chart.y(below + value)];
       below += value;
-      return s("rect", { class: `fill-${colour(chart, each)}`, x: chart.x(index) - width / 2, y: high, width, height: Math.max(0.5, low - high) });
+      return s("rect", {
+        class: `fill-${colour(chart, each)}`,
+        x: chart.x(index) - width / 2,
+        y: high,
+        width,
+        height: Math.max(0.5, low - high),
+      });
     });
   });
 }
@@ -126,7 +163,9 @@ function path(chart, each) {
     } else run.push(`${chart.x(index).toFixed(1)},${chart.y(value).toFixed(1)}`);
   });
   runs.push(run);
-  const d = runs.filter((points) => points.length > 0).map((points) => `M${points.length === 1 ? `${points[0]}h0.01` : points.join("L")}`);
+  const d = runs
+    .filter((points) => points.length > 0)
+    .map((points) => `M${points.length === 1 ? `${points[0]}h0.01` : points.join("L")}`);
   return s("path", { class: `line stroke-${colour(chart, each)}`, d: d.join("") });
 }
 
@@ -147,7 +186,13 @@ function follow(chart) {
   plot.addEventListener("click", () => state.at >= 0 && chart.open?.(state.at));
   plot.addEventListener("keydown", (event) => {
     const last = chart.starts.length - 1;
-    const at = { ArrowLeft: state.at < 0 ? last : Math.max(0, state.at - 1), ArrowRight: Math.min(last, state.at + 1), Home: 0, End: last, Escape: -1 }[event.key];
+    const at = {
+      ArrowLeft: state.at < 0 ? last : Math.max(0, state.at - 1),
+      ArrowRight: Math.min(last, state.at + 1),
+      Home: 0,
+      End: last,
+      Escape: -1,
+    }[event.key];
     if (event.key === "Enter" && state.at >= 0) chart.open?.(state.at);
     if (at === undefined) return;
     event.preventDefault();
@@ -158,7 +203,9 @@ function follow(chart) {
 }
 
 function spoken(chart, at) {
-  const figures = visible(chart).map((each) => `${each.name} ${each.values[at] === null ? "unknown" : chart.format(each.values[at])}`);
+  const figures = visible(chart).map(
+    (each) => `${each.name} ${each.values[at] === null ? "unknown" : chart.format(each.values[at])}`,
+  );
   return `${intervalName(chart.starts[at], chart.interval)}: ${figures.join(", ")}`;
 }
 
@@ -226,7 +273,12 @@ function drawLegend(legend, chart, draw) {
 
 function asRows(chart) {
   const columns = [
-    { title: chart.interval[0].toUpperCase() + chart.interval.slice(1), head: true, cell: (at) => intervalName(chart.starts[at], chart.interval), sort: (at) => chart.starts[at] },
+    {
+      title: chart.interval[0].toUpperCase() + chart.interval.slice(1),
+      head: true,
+      cell: (at) => intervalName(chart.starts[at], chart.interval),
+      sort: (at) => chart.starts[at],
+    },
     ...chart.series.map((each) => ({
       title: each.name,
       num: true,
@@ -234,5 +286,9 @@ function asRows(chart) {
       sort: (at) => each.values[at] ?? null,
     })),
   ];
-  return h("div", { class: "chart-rows" }, table({ label: chart.label, columns, rows: chart.starts.map((_start, index) => index) }));
+  return h(
+    "div",
+    { class: "chart-rows" },
+    table({ label: chart.label, columns, rows: chart.starts.map((_start, index) => index) }),
+  );
 }

@@ -33,7 +33,12 @@ export function waterfall(whole, firstByte, attempts) {
     { title: "First byte", num: true, cell: (each) => duration(shown(each.first_byte_ms)) },
     { title: "End", num: true, cell: (each) => duration(shown(each.end_ms)) },
   ];
-  return h("div", null, h("div", { class: "waterfall-scroll" }, drawing), h("div", { class: "unseen" }, table({ label: "Attempts in time", columns, rows: attempts })));
+  return h(
+    "div",
+    null,
+    h("div", { class: "waterfall-scroll" }, drawing),
+    h("div", { class: "unseen" }, table({ label: "Attempts in time", columns, rows: attempts })),
+  );
 }
 
 const known = (ms) => ms !== null && ms !== undefined && ms >= 0;
@@ -41,13 +46,20 @@ const shown = (ms) => (known(ms) ? ms : null);
 const segment = (from, to, kind, title) => ({ from, to, kind, title });
 
 function segments(each) {
-  if (!known(each.sent_ms)) return known(each.end_ms) ? [segment(0, each.end_ms, "failed", `Never sent; given up after ${duration(each.end_ms)}`)] : [];
+  if (!known(each.sent_ms))
+    return known(each.end_ms) ? [segment(0, each.end_ms, "failed", `Never sent; given up after ${duration(each.end_ms)}`)] : [];
   const found = [segment(0, each.sent_ms, "before", `Until sent: ${duration(each.sent_ms)}`)];
   const end = known(each.end_ms) ? each.end_ms : each.sent_ms;
-  if (!known(each.first_byte_ms)) return [...found, segment(each.sent_ms, end, "failed", `Waited ${duration(end - each.sent_ms)} for nothing`)];
+  if (!known(each.first_byte_ms))
+    return [...found, segment(each.sent_ms, end, "failed", `Waited ${duration(end - each.sent_ms)} for nothing`)];
   return [
     ...found,
-    segment(each.sent_ms, each.first_byte_ms, "waiting", `Waited for the first byte: ${duration(each.first_byte_ms - each.sent_ms)}`),
+    segment(
+      each.sent_ms,
+      each.first_byte_ms,
+      "waiting",
+      `Waited for the first byte: ${duration(each.first_byte_ms - each.sent_ms)}`,
+    ),
     segment(each.first_byte_ms, end, each.error ? "failed" : "receiving", `Received: ${duration(end - each.first_byte_ms)}`),
   ];
 }
@@ -56,6 +68,19 @@ function row(index, name, found, x) {
   const y = TOP + ROW * index;
   return [
     s("text", { class: "row-text", x: 0, y: y + 21 }, name.length > 34 ? `${name.slice(0, 33)}…` : name, s("title", null, name)),
-    found.map(({ from, to, kind, title }) => s("rect", { class: `span-${kind}`, x: x(from), y: y + 8, width: Math.max(kind === "before" ? 0 : 1.5, x(to) - x(from)), height: 17, rx: 3 }, s("title", null, title))),
+    found.map(({ from, to, kind, title }) =>
+      s(
+        "rect",
+        {
+          class: `span-${kind}`,
+          x: x(from),
+          y: y + 8,
+          width: Math.max(kind === "before" ? 0 : 1.5, x(to) - x(from)),
+          height: 17,
+          rx: 3,
+        },
+        s("title", null, title),
+      ),
+    ),
   ];
 }

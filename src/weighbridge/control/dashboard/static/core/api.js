@@ -137,7 +137,13 @@ async function refusalOf(response) {
   } catch {
     // Not JSON: something between us and the gateway answered.
   }
-  return new ApiError(response.status, told.code, told.message ?? `The gateway answered ${response.status}.`, told.param, told.problems);
+  return new ApiError(
+    response.status,
+    told.code,
+    told.message ?? `The gateway answered ${response.status}.`,
+    told.param,
+    told.problems,
+  );
 }
 
 async function bodyOf(response) {

@@ -57,11 +57,20 @@ export async function models(options = {}) {
 export async function chat(body, heard, options = {}) {
   const began = performance.now();
   const response = await ask("/v1/chat/completions", body, options);
-  const known = { requestId: response.headers.get("x-weighbridge-request-id"), firstMs: null, wholeMs: null, usage: null, finish: null };
+  const known = {
+    requestId: response.headers.get("x-weighbridge-request-id"),
+    firstMs: null,
+    wholeMs: null,
+    usage: null,
+    finish: null,
+  };
   const hear = (choice) => {
     const said = choice?.delta ?? choice?.message ?? {};
     known.finish = choice?.finish_reason ?? known.finish;
-    for (const [kind, text] of [["reasoning", said.reasoning_content ?? said.reasoning], ["text", said.content]]) {
+    for (const [kind, text] of [
+      ["reasoning", said.reasoning_content ?? said.reasoning],
+      ["text", said.content],
+    ]) {
       if (typeof text !== "string" || text === "") continue;
       known.firstMs ??= performance.now() - began;
       heard(text, kind);

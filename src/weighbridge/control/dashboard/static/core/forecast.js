@@ -27,7 +27,14 @@ export function monthsEnd(days, now) {
   const deviation = Math.sqrt(sum(complete.map((day) => (day.value - pace) ** 2)) / Math.max(1, complete.length - 1));
   // The days are taken as independent: their deviations add up as squares.
   const margin = 1.28 * deviation * Math.sqrt(daysLeft);
-  return { spent, pace, expected: spent + pace * daysLeft, low: Math.max(spent, spent + pace * daysLeft - margin), high: spent + pace * daysLeft + margin, end: next };
+  return {
+    spent,
+    pace,
+    expected: spent + pace * daysLeft,
+    low: Math.max(spent, spent + pace * daysLeft - margin),
+    high: spent + pace * daysLeft + margin,
+    end: next,
+  };
 }
 
 /** Days of a series that stand out above those before them: [{ at, value, usual }], the largest excess first. */
@@ -39,7 +46,8 @@ export function anomalies(days) {
     if (known.length < LEAST_DAYS) return;
     const usual = median(before);
     const deviation = 1.4826 * median(before.map((value) => Math.abs(value - usual)));
-    if (usual > 0 && day.value > usual + STANDS_OUT * deviation && day.value > usual * FACTOR && day.value - usual > LEAST_DOLLARS) found.push({ at: day.at, value: day.value, usual });
+    if (usual > 0 && day.value > usual + STANDS_OUT * deviation && day.value > usual * FACTOR && day.value - usual > LEAST_DOLLARS)
+      found.push({ at: day.at, value: day.value, usual });
   });
   return found.sort((one, other) => other.value - other.usual - (one.value - one.usual));
 }

@@ -24,8 +24,10 @@ export function exactMoney(nano) {
 
 function placesFor(size) {
   if (size >= NANO) return 2;
-  // The digits from the first that is not zero, three of them.
-  return Math.min(9, Math.max(2, 9 - size.toString().length + 3));
+  // The digits from the first that is not zero, three of them; $0.009999999 is $0.0100, which begins one digit earlier.
+  const places = Math.min(9, Math.max(2, 12 - size.toString().length));
+  const unit = 10n ** BigInt(9 - places);
+  return (size + unit / 2n) / unit >= 1_000n ? Math.max(2, places - 1) : places;
 }
 
 function decimal(size, places) {
@@ -95,9 +97,21 @@ export function bytes(size) {
 }
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const DAY_CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY_CLOCK = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-const DATE_CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const DATE_CLOCK = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 
 /** A moment (RFC 3339 or Date) in the reader's zone: the time alone if it was today. */
 export function moment(at) {

@@ -59,7 +59,9 @@ export async function overTimeBy(dimension, range, filters, interval, measure, {
     group.sum += measure(row);
   }
   const ranked = [...groups.values()].sort((one, other) => other.sum - one.sum);
-  const series = ranked.slice(0, most).map((group) => ({ name: labelOf(dimension, group.value, names), value: group.value, values: group.values }));
+  const series = ranked
+    .slice(0, most)
+    .map((group) => ({ name: labelOf(dimension, group.value, names), value: group.value, values: group.values }));
   const rest = ranked.slice(most);
   if (rest.length > 0) {
     const values = at.map((_start, position) => rest.reduce((sum, group) => sum + group.values[position], 0));

@@ -22,7 +22,8 @@ class View {
     const query = new URLSearchParams(this.query);
     for (const [name, value] of Object.entries(changes)) {
       query.delete(name);
-      for (const each of Array.isArray(value) ? value : [value]) if (each !== null && each !== undefined && each !== "") query.append(name, each);
+      for (const each of Array.isArray(value) ? value : [value])
+        if (each !== null && each !== undefined && each !== "") query.append(name, each);
     }
     const text = query.toString();
     return `/dashboard/${this.name}${this.thing ? `/${encodeURIComponent(this.thing)}` : ""}${text ? `?${text}` : ""}`;

@@ -21,7 +21,12 @@ export async function show(view) {
   return h(
     "div",
     null,
-    pageHead("Costs", `${rangeName(found.range)}, against the period before`, rangePicker(view), button("Export CSV", () => exported(found), { id: "export" })),
+    pageHead(
+      "Costs",
+      `${rangeName(found.range)}, against the period before`,
+      rangePicker(view),
+      button("Export CSV", () => exported(found), { id: "export" }),
+    ),
     filterBar(view, { names: found.names }),
     tiles(view, found),
     h("div", { class: "grid" }, chartCard(view, found), anomaliesCard(view, found), tableCard(view, found)),
@@ -56,10 +61,29 @@ function tiles(view, { now, then, days }) {
   return h(
     "div",
     { class: "tiles", vars: { "--columns": "5" } },
-    tile({ id: "tile-spend", label: "Spend", value: money(now.cost_nanousd), title: exactMoney(now.cost_nanousd), href: link, foot: [delta(now.cost_nanousd, then.cost_nanousd, "down")] }),
-    tile({ id: "tile-sure", label: "Of it estimated", value: money(now.estimated_nanousd), title: exactMoney(now.estimated_nanousd), href: link, foot: [now.unknown_costs > 0 ? `and ${plural(now.unknown_costs, "attempt")} of unknown cost` : "and no cost is unknown"] }),
+    tile({
+      id: "tile-spend",
+      label: "Spend",
+      value: money(now.cost_nanousd),
+      title: exactMoney(now.cost_nanousd),
+      href: link,
+      foot: [delta(now.cost_nanousd, then.cost_nanousd, "down")],
+    }),
+    tile({
+      id: "tile-sure",
+      label: "Of it estimated",
+      value: money(now.estimated_nanousd),
+      title: exactMoney(now.estimated_nanousd),
+      href: link,
+      foot: [now.unknown_costs > 0 ? `and ${plural(now.unknown_costs, "attempt")} of unknown cost` : "and no cost is unknown"],
+    }),
     tile({ label: "A request", value: each(now.cost_nanousd, now.requests), href: link, foot: [plural(now.requests, "request")] }),
-    tile({ label: "A million tokens", value: tokens > 0 ? money((now.cost_nanousd * 1_000_000n) / BigInt(tokens)) : "–", href: link, foot: [`${count(tokens)} tokens`] }),
+    tile({
+      label: "A million tokens",
+      value: tokens > 0 ? money((now.cost_nanousd * 1_000_000n) / BigInt(tokens)) : "–",
+      href: link,
+      foot: [`${count(tokens)} tokens`],
+    }),
     tile({
       id: "tile-forecast",
       label: "By the month's end",
@@ -73,54 +97,167 @@ function tiles(view, { now, then, days }) {
 function chartCard(view, { time, by }) {
   const open = (index) => {
     const start = time.starts[index];
-    view.go(requestsLink(view.query, { from: new Date(start).toISOString(), to: new Date(next(start, time.interval)).toISOString() }));
+    view.go(
+      requestsLink(view.query, { from: new Date(start).toISOString(), to: new Date(next(start, time.interval)).toISOString() }),
+    );
   };
-  const chart = timeChart({ id: "chart-costs", label: `Spend by ${titleOf(by).toLowerCase()}`, ...time, shape: "bars", format: chartMoney, open, none: "Nothing was spent in this span" });
+  const chart = timeChart({
+    id: "chart-costs",
+    label: `Spend by ${titleOf(by).toLowerCase()}`,
+    ...time,
+    shape: "bars",
+    format: chartMoney,
+    open,
+    none: "Nothing was spent in this span",
+  });
   return card(`Spend by ${titleOf(by).toLowerCase()}`, chart, { span: 8 });
 }
 
 function anomaliesCard(view, { days, by }) {
   const rows = days.series
-    .flatMap((each) => anomalies(days.starts.map((at, index) => ({ at, value: each.values[index] }))).map((found) => ({ at: found.at, cost: found.value, usual: found.usual, name: each.name, group: each.value })))
+    .flatMap((each) =>
+      anomalies(days.starts.map((at, index) => ({ at, value: each.values[index] }))).map((found) => ({
+        at: found.at,
+        cost: found.value,
+        usual: found.usual,
+        name: each.name,
+        group: each.value,
+      })),
+    )
     .sort((one, other) => other.cost - other.usual - (one.cost - one.usual))
     .slice(0, 6);
-  const link = (row) => requestsLink(view.query, { from: new Date(row.at).toISOString(), to: new Date(next(row.at, "day")).toISOString(), ...(row.group ? { [by]: row.group } : {}) });
+  const link = (row) =>
+    requestsLink(view.query, {
+      from: new Date(row.at).toISOString(),
+      to: new Date(next(row.at, "day")).toISOString(),
+      ...(row.group ? { [by]: row.group } : {}),
+    });
   const columns = [
     { title: "Day", head: true, cell: (row) => h("a", { href: link(row) }, date(row.at)) },
     { title: titleOf(by), cut: 18, cell: (row) => row.name },
     { title: "Spend", num: true, cell: (row) => chartMoney(row.cost) },
     { title: "Usual", num: true, cell: (row) => chartMoney(row.usual) },
   ];
-  return card("Days that stand out", table({ label: "Days that stand out", id: "anomalies", columns, rows, none: "No day stands out", noneText: "Of the last 45 days, none cost far more than the two weeks before it." }), { span: 4, flush: true });
+  return card(
+    "Days that stand out",
+    table({
+      label: "Days that stand out",
+      id: "anomalies",
+      columns,
+      rows,
+      none: "No day stands out",
+      noneText: "Of the last 45 days, none cost far more than the two weeks before it.",
+    }),
+    { span: 4, flush: true },
+  );
 }
 
 function tableCard(view, { groups, by, and, names, now }) {
   const options = DIMENSIONS.map((each) => [each.name, `By ${each.title.toLowerCase()}`]);
   const tools = [
     choice("First dimension", options, by, (name) => view.change({ by: name }), "group-by"),
-    choice("Second dimension", [["", "and nothing else"], ...options.filter(([name]) => name !== by).map(([name, text]) => [name, text.replace("By", "and by")])], and, (name) => view.change({ and: name }), "group-and"),
+    choice(
+      "Second dimension",
+      [
+        ["", "and nothing else"],
+        ...options.filter(([name]) => name !== by).map(([name, text]) => [name, text.replace("By", "and by")]),
+      ],
+      and,
+      (name) => view.change({ and: name }),
+      "group-and",
+    ),
   ];
   const dimensions = and ? [by, and] : [by];
-  const behind = (row) => requestsLink(view.query, Object.fromEntries(dimensions.filter((name) => row.group[name]).map((name) => [name, row.group[name]])));
+  const behind = (row) =>
+    requestsLink(
+      view.query,
+      Object.fromEntries(dimensions.filter((name) => row.group[name]).map((name) => [name, row.group[name]])),
+    );
   const columns = [
-    ...dimensions.map((name, index) => ({ title: titleOf(name), head: index === 0, cut: 34, cell: (row) => (index === 0 ? h("a", { href: behind(row) }, labelOf(name, row.group[name], names)) : labelOf(name, row.group[name], names)), sort: (row) => labelOf(name, row.group[name], names) })),
-    { title: "Spend", num: true, cell: (row) => [cellBar(ratio(row.cost_nanousd, now.cost_nanousd)), moneyOf(row.cost_nanousd)], sort: (row) => row.cost_nanousd },
-    { title: "Share", num: true, cell: (row) => percent(ratio(row.cost_nanousd, now.cost_nanousd)), sort: (row) => row.cost_nanousd },
+    ...dimensions.map((name, index) => ({
+      title: titleOf(name),
+      head: index === 0,
+      cut: 34,
+      cell: (row) =>
+        index === 0 ? h("a", { href: behind(row) }, labelOf(name, row.group[name], names)) : labelOf(name, row.group[name], names),
+      sort: (row) => labelOf(name, row.group[name], names),
+    })),
+    {
+      title: "Spend",
+      num: true,
+      cell: (row) => [cellBar(ratio(row.cost_nanousd, now.cost_nanousd)), moneyOf(row.cost_nanousd)],
+      sort: (row) => row.cost_nanousd,
+    },
+    {
+      title: "Share",
+      num: true,
+      cell: (row) => percent(ratio(row.cost_nanousd, now.cost_nanousd)),
+      sort: (row) => row.cost_nanousd,
+    },
     { title: "Estimated", num: true, cell: (row) => moneyOf(row.estimated_nanousd), sort: (row) => row.estimated_nanousd },
-    { title: "Cache savings", num: true, cell: (row) => (row.cache_saved_nanousd === null ? "–" : moneyOf(row.cache_saved_nanousd)), sort: (row) => row.cache_saved_nanousd },
+    {
+      title: "Cache savings",
+      num: true,
+      cell: (row) => (row.cache_saved_nanousd === null ? "–" : moneyOf(row.cache_saved_nanousd)),
+      sort: (row) => row.cache_saved_nanousd,
+    },
     { title: "Requests", num: true, cell: (row) => countOf(row.requests), sort: (row) => row.requests },
     { title: "Tokens in", num: true, cell: (row) => countOf(row.input_tokens), sort: (row) => row.input_tokens },
     { title: "Tokens out", num: true, cell: (row) => countOf(row.output_tokens), sort: (row) => row.output_tokens },
   ];
   const sum = groups.data.reduce((whole, row) => whole + row.cost_nanousd, 0n);
-  const foot = h("tr", null, h("th", { scope: "row", colspan: dimensions.length }, "In all"), h("td", { class: "num", id: "costs-total" }, moneyOf(sum)), h("td", { colspan: 2 }), h("td", { colspan: 4 }));
-  const note = groups.is_complete ? null : h("p", { class: "notice warn" }, "There are more rows than can be answered: filter, or shorten the span.");
-  return card("Spend by group", [note, table({ label: "Spend by group", id: "costs", columns, rows: groups.data, sorted: [dimensions.length, "descending"], foot, none: "Nothing was spent in this span" })], { tools, flush: true });
+  const foot = h(
+    "tr",
+    null,
+    h("th", { scope: "row", colspan: dimensions.length }, "In all"),
+    h("td", { class: "num", id: "costs-total" }, moneyOf(sum)),
+    h("td", { colspan: 2 }),
+    h("td", { colspan: 4 }),
+  );
+  const note = groups.is_complete
+    ? null
+    : h("p", { class: "notice warn" }, "There are more rows than can be answered: filter, or shorten the span.");
+  return card(
+    "Spend by group",
+    [
+      note,
+      table({
+        label: "Spend by group",
+        id: "costs",
+        columns,
+        rows: groups.data,
+        sorted: [dimensions.length, "descending"],
+        foot,
+        none: "Nothing was spent in this span",
+      }),
+    ],
+    { tools, flush: true },
+  );
 }
 
 function exported({ groups, by, and, names }) {
   const dimensions = and ? [by, and] : [by];
-  const sums = ["requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "unknown_costs", "fallbacks"];
-  const rows = groups.data.map((row) => [...dimensions.map((name) => labelOf(name, row.group[name], names)), csvDollars(row.cost_nanousd), csvDollars(row.estimated_nanousd), csvDollars(row.cache_saved_nanousd), ...sums.map((name) => row[name])]);
-  saveCsv(`costs-${exactMoment(groups.from).slice(0, 10)}-${exactMoment(groups.to).slice(0, 10)}.csv`, [...dimensions, "cost_usd", "estimated_usd", "cache_saved_usd", ...sums], rows);
+  const sums = [
+    "requests",
+    "errors",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "unknown_costs",
+    "fallbacks",
+  ];
+  const rows = groups.data.map((row) => [
+    ...dimensions.map((name) => labelOf(name, row.group[name], names)),
+    csvDollars(row.cost_nanousd),
+    csvDollars(row.estimated_nanousd),
+    csvDollars(row.cache_saved_nanousd),
+    ...sums.map((name) => row[name]),
+  ]);
+  saveCsv(
+    `costs-${exactMoment(groups.from).slice(0, 10)}-${exactMoment(groups.to).slice(0, 10)}.csv`,
+    [...dimensions, "cost_usd", "estimated_usd", "cache_saved_usd", ...sums],
+    rows,
+  );
 }

@@ -27,7 +27,9 @@ export async function show(view) {
   ]);
   const byKey = new Map(used.data.map((row) => [row.group.key, row]));
   const isAll = view.query.has("all");
-  const rows = keys.filter((key) => isAll || key.state !== "revoked").map((key) => ({ ...key, used: byKey.get(key.id) ?? byKey.get(key.name) ?? null }));
+  const rows = keys
+    .filter((key) => isAll || key.state !== "revoked")
+    .map((key) => ({ ...key, used: byKey.get(key.id) ?? byKey.get(key.name) ?? null }));
   const hidden = keys.length - rows.length;
   const owners = { teams, users };
   return h(
@@ -37,7 +39,11 @@ export async function show(view) {
       "Keys",
       `${plural(rows.length, "key")}; spend of the ${rangeName(range).toLowerCase()}`,
       rangePicker(view),
-      (hidden > 0 || isAll) && button(isAll ? "Hide revoked" : `Show ${hidden} revoked`, () => view.change({ all: isAll ? null : "1" }), { kind: "ghost", id: "show-revoked" }),
+      (hidden > 0 || isAll) &&
+        button(isAll ? "Hide revoked" : `Show ${hidden} revoked`, () => view.change({ all: isAll ? null : "1" }), {
+          kind: "ghost",
+          id: "show-revoked",
+        }),
       button("New key", () => create(view, owners), { kind: "primary", id: "new-key" }),
     ),
     card("Virtual keys", keysTable(view, rows, owners), { flush: true }),
@@ -48,19 +54,61 @@ const stateOf = (key) => (key.is_blocked ? "blocked" : key.state);
 
 function keysTable(view, rows, owners) {
   const columns = [
-    { title: "Name", head: true, cut: 30, cell: (key) => h("a", { href: requestsLink(view.query, { key: key.id }), title: key.name }, key.name), sort: (key) => key.name },
+    {
+      title: "Name",
+      head: true,
+      cut: 30,
+      cell: (key) => h("a", { href: requestsLink(view.query, { key: key.id }), title: key.name }, key.name),
+      sort: (key) => key.name,
+    },
     { title: "Ends in", cell: (key) => h("span", { class: "mono faint" }, `…${key.hint}`) },
-    { title: "State", cell: (key) => [badge(stateOf(key), STATES[stateOf(key)], { dot: true }), key.is_admin && badge("admin", "info")], sort: stateOf },
+    {
+      title: "State",
+      cell: (key) => [badge(stateOf(key), STATES[stateOf(key)], { dot: true }), key.is_admin && badge("admin", "info")],
+      sort: stateOf,
+    },
     { title: "Team", cut: 16, cell: (key) => key.team || "–", sort: (key) => key.team ?? "" },
-    { title: "Models", cut: 20, cell: (key) => (key.models.length > 0 ? key.models.join(", ") : "all"), sort: (key) => key.models.length },
-    { title: "Expires", cell: (key) => (key.expires_at ? h("span", { title: dateTime(key.expires_at) }, date(key.expires_at)) : "never"), sort: (key) => key.expires_at ?? "9" },
+    {
+      title: "Models",
+      cut: 20,
+      cell: (key) => (key.models.length > 0 ? key.models.join(", ") : "all"),
+      sort: (key) => key.models.length,
+    },
+    {
+      title: "Expires",
+      cell: (key) => (key.expires_at ? h("span", { title: dateTime(key.expires_at) }, date(key.expires_at)) : "never"),
+      sort: (key) => key.expires_at ?? "9",
+    },
     { title: "Requests", num: true, cell: (key) => countOf(key.used?.requests ?? 0), sort: (key) => key.used?.requests ?? 0 },
-    { title: "Failed", num: true, cell: (key) => percent(ratio(key.used?.errors, key.used?.requests)), sort: (key) => ratio(key.used?.errors, key.used?.requests) },
-    { title: "Tokens", num: true, cell: (key) => countOf(key.used ? tokensOf(key.used) : 0), sort: (key) => (key.used ? tokensOf(key.used) : 0) },
-    { title: "Spend", num: true, cell: (key) => moneyOf(key.used?.cost_nanousd ?? 0n), sort: (key) => key.used?.cost_nanousd ?? 0n },
+    {
+      title: "Failed",
+      num: true,
+      cell: (key) => percent(ratio(key.used?.errors, key.used?.requests)),
+      sort: (key) => ratio(key.used?.errors, key.used?.requests),
+    },
+    {
+      title: "Tokens",
+      num: true,
+      cell: (key) => countOf(key.used ? tokensOf(key.used) : 0),
+      sort: (key) => (key.used ? tokensOf(key.used) : 0),
+    },
+    {
+      title: "Spend",
+      num: true,
+      cell: (key) => moneyOf(key.used?.cost_nanousd ?? 0n),
+      sort: (key) => key.used?.cost_nanousd ?? 0n,
+    },
     { title: "", cell: (key) => key.state !== "revoked" && actions(view, key, owners) },
   ];
-  return table({ label: "Virtual keys", id: "keys", columns, rows, sorted: [9, "descending"], none: "No key yet", noneText: "Applications hold a virtual key in place of a provider's." });
+  return table({
+    label: "Virtual keys",
+    id: "keys",
+    columns,
+    rows,
+    sorted: [9, "descending"],
+    none: "No key yet",
+    noneText: "Applications hold a virtual key in place of a provider's.",
+  });
 }
 
 function actions(view, key, owners) {
@@ -82,13 +130,39 @@ function actions(view, key, owners) {
 function fieldsOf(key, { teams, users }) {
   const nobody = [["", "none"]];
   const named = (items) => [...nobody, ...items.map((each) => [each.name, each.name])];
-  const people = [...nobody, ...users.map((each) => [each.email ?? each.name, each.email ? `${each.name} (${each.email})` : each.name])];
+  const people = [
+    ...nobody,
+    ...users.map((each) => [each.email ?? each.name, each.email ? `${each.name} (${each.email})` : each.name]),
+  ];
   return [
     { name: "name", label: "Name", required: true, maxlength: 64, value: key?.name ?? "" },
-    { name: "models", label: "Models", type: "textarea", value: (key?.models ?? []).join("\n"), hint: "One name or pattern (openai/*) a line. Empty: all." },
-    teams.length > 0 && { name: "team", label: "Team", type: "select", options: withOwn(named(teams), key?.team), value: key?.team ?? "" },
-    users.length > 0 && { name: "user", label: "User", type: "select", options: withOwn(people, key?.user), value: key?.user ?? "" },
-    { name: "tags", label: "Tags", value: (key?.tags ?? []).join(", "), hint: "What its requests are booked under besides, parted by commas." },
+    {
+      name: "models",
+      label: "Models",
+      type: "textarea",
+      value: (key?.models ?? []).join("\n"),
+      hint: "One name or pattern (openai/*) a line. Empty: all.",
+    },
+    teams.length > 0 && {
+      name: "team",
+      label: "Team",
+      type: "select",
+      options: withOwn(named(teams), key?.team),
+      value: key?.team ?? "",
+    },
+    users.length > 0 && {
+      name: "user",
+      label: "User",
+      type: "select",
+      options: withOwn(people, key?.user),
+      value: key?.user ?? "",
+    },
+    {
+      name: "tags",
+      label: "Tags",
+      value: (key?.tags ?? []).join(", "),
+      hint: "What its requests are booked under besides, parted by commas.",
+    },
   ].filter(Boolean);
 }
 
@@ -97,12 +171,17 @@ function withOwn(options, value) {
   return !value || options.some(([key]) => key === value) ? options : [...options, [value, value]];
 }
 
-const lines = (text, by) => text.split(by).map((each) => each.trim()).filter(Boolean);
+const lines = (text, by) =>
+  text
+    .split(by)
+    .map((each) => each.trim())
+    .filter(Boolean);
 
 /** What a form says as the API takes it: only what is set, so that a gateway without teams is not asked for one. */
 function bodyOf(values, before = null) {
   const body = { name: values.name, models: lines(values.models, /\n/) };
-  for (const name of ["team", "user"]) if (values[name] !== undefined && (values[name] || before?.[name])) body[name] = values[name];
+  for (const name of ["team", "user"])
+    if (values[name] !== undefined && (values[name] || before?.[name])) body[name] = values[name];
   if (values.tags || before?.tags?.length) body.tags = lines(values.tags, ",");
   return body;
 }
@@ -113,7 +192,12 @@ async function create(view, owners) {
     { name: "expires", label: "Expires", placeholder: "30d", hint: "12h, 30d, 2027-01-01 or a time. Empty: never." },
     { name: "is_admin", label: "Opens the admin API and this dashboard", type: "checkbox" },
   ];
-  const submit = (values) => post("/keys", { ...bodyOf(values), ...(values.expires ? { expires: values.expires } : {}), ...(values.is_admin ? { is_admin: true } : {}) }, idempotencyKey());
+  const submit = (values) =>
+    post(
+      "/keys",
+      { ...bodyOf(values), ...(values.expires ? { expires: values.expires } : {}), ...(values.is_admin ? { is_admin: true } : {}) },
+      idempotencyKey(),
+    );
   const made = await formDialog("New key", { fields, submit, action: "Make it" });
   if (made) {
     await secretDialog(`Key ${made.name}`, made.key, "This is shown once. Only its hash is kept.");
@@ -122,7 +206,10 @@ async function create(view, owners) {
 }
 
 async function edit(view, key, owners) {
-  const done = await formDialog(`Change ${key.name}`, { fields: fieldsOf(key, owners), submit: (values) => change(`/keys/${key.id}`, bodyOf(values, key)) });
+  const done = await formDialog(`Change ${key.name}`, {
+    fields: fieldsOf(key, owners),
+    submit: (values) => change(`/keys/${key.id}`, bodyOf(values, key)),
+  });
   if (done) {
     toast(`Key ${done.name} was changed.`);
     view.refresh();
@@ -145,12 +232,19 @@ async function rotate(view, key) {
 async function block(view, key) {
   const word = key.is_blocked ? "Unblock" : "Block";
   const text = key.is_blocked ? "Its requests are answered again." : "Its requests are refused from now on, until it is unblocked.";
-  const done = await confirmDialog(`${word} ${key.name}?`, text, { action: word, kind: key.is_blocked ? "primary" : "danger", act: () => change(`/keys/${key.id}`, { is_blocked: !key.is_blocked }) });
+  const done = await confirmDialog(`${word} ${key.name}?`, text, {
+    action: word,
+    kind: key.is_blocked ? "primary" : "danger",
+    act: () => change(`/keys/${key.id}`, { is_blocked: !key.is_blocked }),
+  });
   if (done) view.refresh();
 }
 
 async function revoke(view, key) {
-  const done = await confirmDialog(`Revoke ${key.name}?`, "It is refused within a second, and for good.", { action: "Revoke", act: () => drop(`/keys/${key.id}`) });
+  const done = await confirmDialog(`Revoke ${key.name}?`, "It is refused within a second, and for good.", {
+    action: "Revoke",
+    act: () => drop(`/keys/${key.id}`),
+  });
   if (done) {
     toast(`Key ${key.name} was revoked.`);
     view.refresh();

@@ -12,12 +12,25 @@ export async function show(view) {
   const prefix = view.query.get("prefix") ?? "";
   const { data } = await get("/ledger/accounts", { prefix }, { signal: view.signal });
   const verdict = h("div", { "aria-live": "polite", id: "verdict" });
-  const search = h("input", { class: "input narrow", id: "account-prefix", type: "search", value: prefix, placeholder: "key:", "aria-label": "Accounts that begin with" });
+  const search = h("input", {
+    class: "input narrow",
+    id: "account-prefix",
+    type: "search",
+    value: prefix,
+    placeholder: "key:",
+    "aria-label": "Accounts that begin with",
+  });
   search.addEventListener("change", () => view.change({ prefix: search.value.trim() }));
   return h(
     "div",
     null,
-    pageHead("Ledger", `${plural(data.length, "account")}; each entry is booked twice, so that all balances together are nothing`, search, button("Export CSV", () => exported(data), { id: "export" }), button("Verify", (event) => verify(view, verdict, event.currentTarget), { kind: "primary", id: "verify" })),
+    pageHead(
+      "Ledger",
+      `${plural(data.length, "account")}; each entry is booked twice, so that all balances together are nothing`,
+      search,
+      button("Export CSV", () => exported(data), { id: "export" }),
+      button("Verify", (event) => verify(view, verdict, event.currentTarget), { kind: "primary", id: "verify" }),
+    ),
     h("div", { class: "stack" }, verdict, card("Accounts", accounts(data), { flush: true })),
   );
 }
@@ -37,8 +50,23 @@ async function verify(view, verdict, asked) {
   asked.disabled = true;
   try {
     const found = await get("/ledger/verify", {}, { signal: view.signal });
-    const text = found.is_sound ? `Sound: ${exactCount(found.n_entries)} entries were read, and all of them add up.` : `Not sound: ${plural(found.problems.length, "problem")} in ${exactCount(found.n_entries)} entries.`;
-    fill(verdict, h("div", { class: `notice ${found.is_sound ? "good" : "bad"}` }, badge(found.is_sound ? "sound" : "not sound", found.is_sound ? "good" : "bad"), ` ${text}`, h("ul", null, found.problems.map((problem) => h("li", null, typeof problem === "string" ? problem : JSON.stringify(problem))))));
+    const text = found.is_sound
+      ? `Sound: ${exactCount(found.n_entries)} entries were read, and all of them add up.`
+      : `Not sound: ${plural(found.problems.length, "problem")} in ${exactCount(found.n_entries)} entries.`;
+    fill(
+      verdict,
+      h(
+        "div",
+        { class: `notice ${found.is_sound ? "good" : "bad"}` },
+        badge(found.is_sound ? "sound" : "not sound", found.is_sound ? "good" : "bad"),
+        ` ${text}`,
+        h(
+          "ul",
+          null,
+          found.problems.map((problem) => h("li", null, typeof problem === "string" ? problem : JSON.stringify(problem))),
+        ),
+      ),
+    );
   } catch (error) {
     toast(error.message, "bad");
   } finally {
@@ -47,5 +75,15 @@ async function verify(view, verdict, asked) {
 }
 
 function exported(rows) {
-  saveCsv("ledger-accounts.csv", ["account", "debits_usd", "credits_usd", "balance_usd", "entries"], rows.map((each) => [each.account, csvDollars(each.debits_nanousd), csvDollars(each.credits_nanousd), csvDollars(each.balance_nanousd), each.entries]));
+  saveCsv(
+    "ledger-accounts.csv",
+    ["account", "debits_usd", "credits_usd", "balance_usd", "entries"],
+    rows.map((each) => [
+      each.account,
+      csvDollars(each.debits_nanousd),
+      csvDollars(each.credits_nanousd),
+      csvDollars(each.balance_nanousd),
+      each.entries,
+    ]),
+  );
 }

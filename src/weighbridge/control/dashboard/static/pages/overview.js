@@ -1,14 +1,15 @@
 // Overview: what is spent, what is slow, what fails, against the period before.
 
 import { get } from "../core/api.js";
-import { DIMENSIONS, FAILED, filtersOf, labelOf, requestsLink } from "../core/dimensions.js";
+import { DIMENSIONS, filtersOf, labelOf, requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
-import { chartMoney, count, dollars, duration, exactCount, exactMoney, money, percent, plural, ratio } from "../core/format.js";
+import { chartMoney, count, dollars, duration, percent, plural, ratio } from "../core/format.js";
 import { keyNames } from "../core/names.js";
 import { before, intervalOf, next, rangeName, rangeOf } from "../core/range.js";
 import { overTime, overTimeBy, tokensOf, total, usage } from "../core/usage.js";
+import { tiles } from "./overview_tiles.js";
 import { timeChart } from "../charts/time_chart.js";
-import { button, card, cellBar, choice, countOf, delta, moneyOf, pageHead, quantile, tile } from "../parts/bits.js";
+import { button, card, cellBar, choice, countOf, moneyOf, pageHead, quantile } from "../parts/bits.js";
 import { budgetBars } from "../parts/budget_bars.js";
 import { filterBar } from "../parts/filters.js";
 import { rangePicker } from "../parts/range_picker.js";
@@ -74,29 +75,13 @@ function unknownNotice(view, { now }) {
   );
 }
 
-function tiles(view, { now, then, time }) {
-  const link = (more) => requestsLink(view.query, more);
-  const line = (measure) => time.rows.map((row) => measure(row) ?? 0);
-  const was = (current, earlier, better) => delta(current, earlier, better);
-  return h(
-    "div",
-    { class: "tiles" },
-    tile({ id: "tile-spend", label: "Spend", value: money(now.cost_nanousd), title: exactMoney(now.cost_nanousd), href: link(), series: line((row) => dollars(row.cost_nanousd)), foot: [was(now.cost_nanousd, then.cost_nanousd, "down"), now.estimated_nanousd > 0n && h("span", null, `${money(now.estimated_nanousd)} estimated`)] }),
-    tile({ id: "tile-requests", label: "Requests", value: count(now.requests), title: exactCount(now.requests), href: link(), series: line((row) => row.requests), foot: [was(now.requests, then.requests, null)] }),
-    tile({ id: "tile-tokens", label: "Tokens", value: count(tokensOf(now)), title: exactCount(tokensOf(now)), href: link(), series: line(tokensOf), foot: [was(tokensOf(now), tokensOf(then), null), h("span", null, `${count(now.output_tokens)} out`)] }),
-    tile({ id: "tile-errors", label: "Error rate", value: percent(ratio(now.errors, now.requests) ?? 0), title: `${exactCount(now.errors)} of ${exactCount(now.requests)}`, href: link({ [FAILED]: "1" }), series: line((row) => ratio(row.errors, row.requests)), foot: [was(ratio(now.errors, now.requests), ratio(then.errors, then.requests), "down"), h("span", null, `${count(now.errors)} failed`)] }),
-    tile({ id: "tile-latency", label: "Latency, p95", value: quantile(now.duration_ms, "p95"), href: link(), series: line((row) => row.duration_ms?.p95), foot: [was(now.duration_ms?.p95, then.duration_ms?.p95, "down"), h("span", null, `p50 ${quantile(now.duration_ms, "p50")}`)] }),
-    tile({ id: "tile-first-byte", label: "First byte, p95", value: quantile(now.first_byte_ms, "p95"), href: link(), series: line((row) => row.first_byte_ms?.p95), foot: [was(now.first_byte_ms?.p95, then.first_byte_ms?.p95, "down"), h("span", null, `p50 ${quantile(now.first_byte_ms, "p50")}`)] }),
-    tile({ id: "tile-overhead", label: "Overhead, p50", value: quantile(now.overhead_ms, "p50"), href: link(), series: line((row) => row.overhead_ms?.p50), foot: [was(now.overhead_ms?.p50, then.overhead_ms?.p50, "down"), h("span", null, `p99 ${quantile(now.overhead_ms, "p99")}`)] }),
-    tile({ id: "tile-saved", label: "Cache savings", value: now.cache_saved_nanousd === null ? "–" : money(now.cache_saved_nanousd), title: now.cache_saved_nanousd === null ? "Unknown" : exactMoney(now.cache_saved_nanousd), href: link(), series: line((row) => row.cache_read_tokens), foot: [h("span", null, `${percent(ratio(now.cache_read_tokens, now.input_tokens) ?? 0)} of input from caches`)] }),
-  );
-}
-
 /** Opens the requests of an interval. */
 function opener(view, { time, interval }, more = {}) {
   return (index) => {
     const start = time.starts[index];
-    view.go(requestsLink(view.query, { from: new Date(start).toISOString(), to: new Date(next(start, interval)).toISOString(), ...more }));
+    view.go(
+      requestsLink(view.query, { from: new Date(start).toISOString(), to: new Date(next(start, interval)).toISOString(), ...more }),
+    );
   };
 }
 
@@ -110,7 +95,13 @@ function spendCard(view, found) {
     open: opener(view, found),
     none: "Nothing was spent in this span",
   });
-  const by = choice("Split spend by", DIMENSIONS.map((each) => [each.name, `By ${each.title.toLowerCase()}`]), found.by, (name) => view.change({ by: name }), "split-by");
+  const by = choice(
+    "Split spend by",
+    DIMENSIONS.map((each) => [each.name, `By ${each.title.toLowerCase()}`]),
+    found.by,
+    (name) => view.change({ by: name }),
+    "split-by",
+  );
   return card("Spend", chart, { span: 8, tools: [by] });
 }
 
@@ -120,21 +111,44 @@ function requestsCard(view, found) {
     { name: "Answered", values: time.rows.map((row) => row.requests - row.errors), kind: "good" },
     { name: "Failed", values: time.rows.map((row) => row.errors), kind: "bad" },
   ];
-  const chart = timeChart({ id: "chart-requests", label: "Requests", starts: time.starts, interval: time.interval, series, shape: "bars", format: (value) => count(value), open: opener(view, found) });
+  const chart = timeChart({
+    id: "chart-requests",
+    label: "Requests",
+    starts: time.starts,
+    interval: time.interval,
+    series,
+    shape: "bars",
+    format: (value) => count(value),
+    open: opener(view, found),
+  });
   return card("Requests", chart, { span: 4 });
 }
 
 function latencyCard(view, found) {
   const { time } = found;
   const measure = view.query.get("latency") ?? "duration_ms";
-  const series = ["p50", "p95", "p99"].map((which) => ({ name: which, values: time.rows.map((row) => row[measure]?.[which] ?? null) }));
-  const chart = timeChart({ id: "chart-latency", label: "Latency", starts: time.starts, interval: time.interval, series, format: (value) => duration(value), open: opener(view, found) });
+  const series = ["p50", "p95", "p99"].map((which) => ({
+    name: which,
+    values: time.rows.map((row) => row[measure]?.[which] ?? null),
+  }));
+  const chart = timeChart({
+    id: "chart-latency",
+    label: "Latency",
+    starts: time.starts,
+    interval: time.interval,
+    series,
+    format: (value) => duration(value),
+    open: opener(view, found),
+  });
   const measures = [
     ["duration_ms", "To the last byte"],
     ["first_byte_ms", "To the first byte"],
     ["overhead_ms", "Gateway's overhead"],
   ];
-  return card("Latency", chart, { span: 5, tools: [choice("Which latency", measures, measure, (name) => view.change({ latency: name }), "which-latency")] });
+  return card("Latency", chart, {
+    span: 5,
+    tools: [choice("Which latency", measures, measure, (name) => view.change({ latency: name }), "which-latency")],
+  });
 }
 
 function groupCard(view, { by, groups, names, now }) {
@@ -143,15 +157,29 @@ function groupCard(view, { by, groups, names, now }) {
   const named = (row) => labelOf(by, row.group[by], names);
   const columns = [
     { title: dimension.title, head: true, cut: true, cell: (row) => groupLink(view, by, row, named(row)), sort: named },
-    { title: "Spend", num: true, cell: (row) => [cellBar(ratio(row.cost_nanousd, whole)), moneyOf(row.cost_nanousd)], sort: (row) => row.cost_nanousd },
+    {
+      title: "Spend",
+      num: true,
+      cell: (row) => [cellBar(ratio(row.cost_nanousd, whole)), moneyOf(row.cost_nanousd)],
+      sort: (row) => row.cost_nanousd,
+    },
     { title: "Requests", num: true, cell: (row) => countOf(row.requests), sort: (row) => row.requests },
     { title: "Tokens", num: true, cell: (row) => countOf(tokensOf(row)), sort: tokensOf },
-    { title: "Failed", num: true, cell: (row) => percent(ratio(row.errors, row.requests)), sort: (row) => ratio(row.errors, row.requests) },
+    {
+      title: "Failed",
+      num: true,
+      cell: (row) => percent(ratio(row.errors, row.requests)),
+      sort: (row) => ratio(row.errors, row.requests),
+    },
     { title: "p95", num: true, cell: (row) => quantile(row.duration_ms, "p95"), sort: (row) => row.duration_ms?.p95 ?? null },
   ];
   const ranked = [...groups].sort((one, other) => Number(other.cost_nanousd - one.cost_nanousd)).slice(0, 8);
   const more = h("a", { href: `/dashboard/costs?by=${by}` }, "All");
-  return card(`Top ${dimension.plural}`, table({ label: `Top ${dimension.plural}`, id: "top-groups", columns, rows: ranked, sorted: [1, "descending"] }), { span: 7, tools: [more], flush: true });
+  return card(
+    `Top ${dimension.plural}`,
+    table({ label: `Top ${dimension.plural}`, id: "top-groups", columns, rows: ranked, sorted: [1, "descending"] }),
+    { span: 7, tools: [more], flush: true },
+  );
 }
 
 function groupLink(view, by, row, text) {
@@ -160,17 +188,42 @@ function groupLink(view, by, row, text) {
 }
 
 function budgetsCard({ budgets }) {
-  return card("Budgets that run out first", budgetBars(budgets, { most: 5 }), { span: 5, tools: [h("a", { href: "/dashboard/budgets" }, "All")] });
+  return card("Budgets that run out first", budgetBars(budgets, { most: 5 }), {
+    span: 5,
+    tools: [h("a", { href: "/dashboard/budgets" }, "All")],
+  });
 }
 
 function errorsCard(view, { errors, now }) {
   const rows = errors.filter((row) => row.group.error).sort((one, other) => other.requests - one.requests);
   const columns = [
-    { title: "Error", head: true, cut: true, cell: (row) => h("a", { href: requestsLink(view.query, { error: row.group.error }) }, row.group.error), sort: (row) => row.group.error },
-    { title: "Requests", num: true, cell: (row) => [cellBar(ratio(row.requests, now.errors)), countOf(row.requests)], sort: (row) => row.requests },
+    {
+      title: "Error",
+      head: true,
+      cut: true,
+      cell: (row) => h("a", { href: requestsLink(view.query, { error: row.group.error }) }, row.group.error),
+      sort: (row) => row.group.error,
+    },
+    {
+      title: "Requests",
+      num: true,
+      cell: (row) => [cellBar(ratio(row.requests, now.errors)), countOf(row.requests)],
+      sort: (row) => row.requests,
+    },
     { title: "Share of all", num: true, cell: (row) => percent(ratio(row.requests, now.requests)), sort: (row) => row.requests },
     { title: "Spend", num: true, cell: (row) => moneyOf(row.cost_nanousd), sort: (row) => row.cost_nanousd },
   ];
-  const foot = h("p", { class: "card-note" }, `${plural(now.fallbacks, "request")} were answered by another target after a failure.`);
-  return card("What failed", [table({ label: "Errors by kind", columns, rows, sorted: [1, "descending"], none: "Nothing failed" }), h("div", { class: "card-body" }, foot)], { span: 7, flush: true });
+  const foot = h(
+    "p",
+    { class: "card-note" },
+    `${plural(now.fallbacks, "request")} were answered by another target after a failure.`,
+  );
+  return card(
+    "What failed",
+    [
+      table({ label: "Errors by kind", columns, rows, sorted: [1, "descending"], none: "Nothing failed" }),
+      h("div", { class: "card-body" }, foot),
+    ],
+    { span: 7, flush: true },
+  );
 }

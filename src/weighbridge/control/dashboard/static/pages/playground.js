@@ -27,7 +27,12 @@ export async function show(view) {
     fill(place, new Playground(view, names).element);
   };
   await draw();
-  return h("div", null, pageHead("Playground", "The same words to several models. Each request passes the gateway and is booked as any other."), place);
+  return h(
+    "div",
+    null,
+    pageHead("Playground", "The same words to several models. Each request passes the gateway and is booked as any other."),
+    place,
+  );
 }
 
 class Playground {
@@ -41,7 +46,17 @@ class Playground {
     this._addButton = button("Add a model", () => this.add(), { id: "add-pane" });
     this._runButton = h("button", { type: "submit", class: "button primary", id: "run" }, "Run");
     this._stopButton = button("Stop", () => this._running?.abort(), { id: "stop", disabled: true });
-    this.element = h("div", null, h("datalist", { id: this._known }, names.map((name) => h("option", { value: name }))), this._place, card("Ask", this._form()));
+    this.element = h(
+      "div",
+      null,
+      h(
+        "datalist",
+        { id: this._known },
+        names.map((name) => h("option", { value: name })),
+      ),
+      this._place,
+      card("Ask", this._form()),
+    );
     const wanted = view.query.getAll("model");
     for (const name of wanted.length > 0 ? wanted.slice(0, MAX_PANES) : [names[0] ?? ""]) this.add(name);
   }
@@ -85,9 +100,22 @@ class Playground {
         "div",
         { class: "compose" },
         h("div", { class: "field" }, h("label", { for: words }, "Message"), message, system.element),
-        h("div", { class: "form" }, tokens.element, warmth.element, h("div", { class: "check" }, stream, h("label", { for: streamId }, "Stream"))),
+        h(
+          "div",
+          { class: "form" },
+          tokens.element,
+          warmth.element,
+          h("div", { class: "check" }, stream, h("label", { for: streamId }, "Stream")),
+        ),
       ),
-      h("div", { class: "row compose-foot" }, this._runButton, this._stopButton, this._addButton, button("Clear", () => this._panes.forEach((pane) => pane.clear()), { kind: "ghost", id: "clear" })),
+      h(
+        "div",
+        { class: "row compose-foot" },
+        this._runButton,
+        this._stopButton,
+        this._addButton,
+        button("Clear", () => this._panes.forEach((pane) => pane.clear()), { kind: "ghost", id: "clear" }),
+      ),
     );
     message.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
@@ -121,11 +149,24 @@ class Playground {
 class Pane {
   constructor(name, known, number, drop) {
     this._turns = [];
-    this._model = h("input", { class: "input", list: known, value: name, "aria-label": `Model ${number}`, autocomplete: "off", spellcheck: "false" });
+    this._model = h("input", {
+      class: "input",
+      list: known,
+      value: name,
+      "aria-label": `Model ${number}`,
+      autocomplete: "off",
+      spellcheck: "false",
+    });
     this._drop = button("×", drop, { kind: "ghost icon-only", label: `Take model ${number} away` });
     this._talk = h("div", { class: "pane-talk", tabindex: "0", role: "log", "aria-label": `Talk with model ${number}` });
     this._foot = h("div", { class: "pane-foot" }, "Nothing asked yet");
-    this.element = h("section", { class: "card pane", "aria-label": `Model ${number}` }, h("div", { class: "pane-head" }, this._model, this._drop), this._talk, this._foot);
+    this.element = h(
+      "section",
+      { class: "card pane", "aria-label": `Model ${number}` },
+      h("div", { class: "pane-head" }, this._model, this._drop),
+      this._talk,
+      this._foot,
+    );
   }
 
   canGo(can) {
@@ -163,11 +204,28 @@ class Pane {
   }
 
   async _say(known) {
-    const usage = known.usage ? `${count(known.usage.prompt_tokens)} in, ${count(known.usage.completion_tokens)} out` : "tokens unknown";
+    const usage = known.usage
+      ? `${count(known.usage.prompt_tokens)} in, ${count(known.usage.completion_tokens)} out`
+      : "tokens unknown";
     const cost = h("span", { class: "pane-cost" }, "cost …");
-    fill(this._foot, h("span", null, `first token ${duration(known.firstMs)}`), h("span", null, `whole ${duration(known.wholeMs)}`), h("span", null, usage), cost);
+    fill(
+      this._foot,
+      h("span", null, `first token ${duration(known.firstMs)}`),
+      h("span", null, `whole ${duration(known.wholeMs)}`),
+      h("span", null, usage),
+      cost,
+    );
     const settled = known.requestId ? await settledRequest(known.requestId) : null;
-    fill(cost, settled ? h("a", { href: `/dashboard/requests/${encodeURIComponent(settled.id)}`, title: exactMoney(settled.cost_nanousd) }, `cost ${money(settled.cost_nanousd)}`) : "cost not booked yet");
+    fill(
+      cost,
+      settled
+        ? h(
+            "a",
+            { href: `/dashboard/requests/${encodeURIComponent(settled.id)}`, title: exactMoney(settled.cost_nanousd) },
+            `cost ${money(settled.cost_nanousd)}`,
+          )
+        : "cost not booked yet",
+    );
   }
 }
 

@@ -34,19 +34,18 @@ export async function show(view) {
     h("p", { class: "crumbs" }, h("a", { href: "/dashboard/requests" }, "Requests"), " / ", h("span", { class: "mono" }, found.id)),
     pageHead(
       modelOf(found),
-      h("span", null, statusBadge(found.status, found.error), " ", moment(found.at), found.error && h("span", { class: "soft" }, ` · ${found.error}`)),
+      h(
+        "span",
+        null,
+        statusBadge(found.status, found.error),
+        " ",
+        moment(found.at),
+        found.error && h("span", { class: "soft" }, ` · ${found.error}`),
+      ),
       button("Copy id", () => copyText(found.id), { id: "copy-id" }),
     ),
     tiles(found),
-    h(
-      "div",
-      { class: "grid" },
-      attemptsCard(found),
-      usageCard(found),
-      aboutCard(found),
-      priceCard(found),
-      entriesCard(found),
-    ),
+    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), entriesCard(found)),
   );
 }
 
@@ -55,11 +54,25 @@ function tiles(found) {
   return h(
     "div",
     { class: "tiles", vars: { "--columns": "6" } },
-    tile({ id: "tile-cost", label: "Cost", value: money(found.cost_nanousd), title: exactMoney(found.cost_nanousd), foot: [badge(found.price_state, PRICES[found.price_state])] }),
+    tile({
+      id: "tile-cost",
+      label: "Cost",
+      value: money(found.cost_nanousd),
+      title: exactMoney(found.cost_nanousd),
+      foot: [badge(found.price_state, PRICES[found.price_state])],
+    }),
     tile({ label: "Duration", value: duration(found.duration_ms), foot: [`first byte ${duration(found.first_byte_ms)}`] }),
     tile({ label: "Gateway's overhead", value: duration(found.overhead_ms) }),
-    tile({ label: "Tokens in", value: tokensKnown ? count(found.input_tokens) : "unknown", foot: [found.cache_read_tokens > 0 && `${count(found.cache_read_tokens)} from a cache`] }),
-    tile({ label: "Tokens out", value: tokensKnown ? count(found.output_tokens) : "unknown", foot: [found.reasoning_tokens > 0 && `${count(found.reasoning_tokens)} reasoning`] }),
+    tile({
+      label: "Tokens in",
+      value: tokensKnown ? count(found.input_tokens) : "unknown",
+      foot: [found.cache_read_tokens > 0 && `${count(found.cache_read_tokens)} from a cache`],
+    }),
+    tile({
+      label: "Tokens out",
+      value: tokensKnown ? count(found.output_tokens) : "unknown",
+      foot: [found.reasoning_tokens > 0 && `${count(found.reasoning_tokens)} reasoning`],
+    }),
     tile({ label: "Attempts", value: count(found.attempts.length), foot: [found.is_stream ? "streamed" : "whole"] }),
   );
 }
@@ -70,7 +83,11 @@ function attemptsCard(found) {
     ["receiving", "receiving"],
     ["failed", "failed"],
   ];
-  const key = h("p", { class: "keys-of-colours", "aria-hidden": "true" }, colours.map(([kind, text]) => h("span", null, h("span", { class: `swatch ground-${kind}` }), text)));
+  const key = h(
+    "p",
+    { class: "keys-of-colours", "aria-hidden": "true" },
+    colours.map(([kind, text]) => h("span", null, h("span", { class: `swatch ground-${kind}` }), text)),
+  );
   const columns = [
     { title: "Target", head: true, cell: (each) => `${each.provider}/${each.model}` },
     { title: "Provider key", cell: (each) => each.credential || "–" },
@@ -79,41 +96,96 @@ function attemptsCard(found) {
     { title: "Cost", num: true, cell: (each) => moneyOf(each.cost_nanousd) },
     { title: "Held at most", num: true, cell: (each) => moneyOf(each.reserved_nanousd) },
   ];
-  return card("Attempts", [found.attempts.length > 0 && h("div", { class: "card-body" }, waterfall(found.duration_ms, found.first_byte_ms, found.attempts), key), table({ label: "Attempts", id: "attempts", columns, rows: found.attempts, none: "Nobody was asked", noneText: "The gateway answered by itself." })], { flush: true });
+  return card(
+    "Attempts",
+    [
+      found.attempts.length > 0 &&
+        h("div", { class: "card-body" }, waterfall(found.duration_ms, found.first_byte_ms, found.attempts), key),
+      table({
+        label: "Attempts",
+        id: "attempts",
+        columns,
+        rows: found.attempts,
+        none: "Nobody was asked",
+        noneText: "The gateway answered by itself.",
+      }),
+    ],
+    { flush: true },
+  );
 }
 
 function usageCard(found) {
-  const used = COUNTS.filter(([name]) => found.attempts.some((each) => each.usage[name] > 0) || name === "input" || name === "output");
+  const used = COUNTS.filter(
+    ([name]) => found.attempts.some((each) => each.usage[name] > 0) || name === "input" || name === "output",
+  );
   const columns = [
     { title: "Tokens", head: true, cell: ([, title]) => title },
-    ...found.attempts.map((each, index) => ({ title: found.attempts.length > 1 ? `Attempt ${index + 1}` : "Count", num: true, cell: ([name]) => (each.usage.provenance === "unknown" ? "unknown" : countOf(each.usage[name] ?? 0)) })),
+    ...found.attempts.map((each, index) => ({
+      title: found.attempts.length > 1 ? `Attempt ${index + 1}` : "Count",
+      num: true,
+      cell: ([name]) => (each.usage.provenance === "unknown" ? "unknown" : countOf(each.usage[name] ?? 0)),
+    })),
   ];
-  const foot = h("tr", null, h("th", { scope: "row" }, "Says who"), found.attempts.map((each) => h("td", { class: "num" }, badge(each.usage.provenance))));
-  return card("Usage", found.attempts.length > 0 ? table({ label: "Usage by attempt", id: "usage", columns, rows: used, foot }) : h("p", { class: "card-body soft" }, "Nothing was used."), { span: 6, flush: true });
+  const foot = h(
+    "tr",
+    null,
+    h("th", { scope: "row" }, "Says who"),
+    found.attempts.map((each) => h("td", { class: "num" }, badge(each.usage.provenance))),
+  );
+  return card(
+    "Usage",
+    found.attempts.length > 0
+      ? table({ label: "Usage by attempt", id: "usage", columns, rows: used, foot })
+      : h("p", { class: "card-body soft" }, "Nothing was used."),
+    { span: 6, flush: true },
+  );
 }
 
 function aboutCard(found) {
   const link = (name, value) => value && h("a", { href: requestsLink(new URLSearchParams(), { [name]: value }) }, value);
   return card(
     "About it",
-    facts([
-      ["Asked", h("code", null, `${found.method} ${found.path}`)],
-      ["Came", h("span", null, timeOf(found.at), h("span", { class: "faint" }, ` (${exactMoment(found.at)})`))],
-      ["Asked for", found.requested_model],
-      ["Route", link("route", found.route)],
-      ["Key", found.key_id && h("a", { href: requestsLink(new URLSearchParams(), { key: found.key_id }) }, found.key_name ?? found.key_id)],
-      ["Team", link("team", found.team)],
-      ["User", link("user", found.user)],
-      ["Organisation", link("organisation", found.organisation)],
-      ["End user", link("end_user", found.end_user)],
-      ["Session", found.session && h("a", { href: sessionLink(found) }, found.session)],
-      ["Tags", found.tags.length > 0 && h("span", { class: "chips" }, found.tags.map((tag) => badge(tag)))],
-      ["Dialect", `${found.dialect}, ${found.operation}`],
-      ["Finish reason", found.finish_reason],
-      ["Edits", found.edits.length > 0 ? h("ul", { id: "edits" }, found.edits.map((edit) => h("li", null, h("code", null, edit)))) : "none: the bytes went through untouched"],
-      ["Size", `${bytes(found.request_bytes)} in, ${bytes(found.reply_bytes)} out`],
-      ["Configuration", `version ${found.config_version}`],
-    ].map(([name, value]) => [name, value || null])),
+    facts(
+      [
+        ["Asked", h("code", null, `${found.method} ${found.path}`)],
+        ["Came", h("span", null, timeOf(found.at), h("span", { class: "faint" }, ` (${exactMoment(found.at)})`))],
+        ["Asked for", found.requested_model],
+        ["Route", link("route", found.route)],
+        [
+          "Key",
+          found.key_id &&
+            h("a", { href: requestsLink(new URLSearchParams(), { key: found.key_id }) }, found.key_name ?? found.key_id),
+        ],
+        ["Team", link("team", found.team)],
+        ["User", link("user", found.user)],
+        ["Organisation", link("organisation", found.organisation)],
+        ["End user", link("end_user", found.end_user)],
+        ["Session", found.session && h("a", { href: sessionLink(found) }, found.session)],
+        [
+          "Tags",
+          found.tags.length > 0 &&
+            h(
+              "span",
+              { class: "chips" },
+              found.tags.map((tag) => badge(tag)),
+            ),
+        ],
+        ["Dialect", `${found.dialect}, ${found.operation}`],
+        ["Finish reason", found.finish_reason],
+        [
+          "Edits",
+          found.edits.length > 0
+            ? h(
+                "ul",
+                { id: "edits" },
+                found.edits.map((edit) => h("li", null, h("code", null, edit))),
+              )
+            : "none: the bytes went through untouched",
+        ],
+        ["Size", `${bytes(found.request_bytes)} in, ${bytes(found.reply_bytes)} out`],
+        ["Configuration", `version ${found.config_version}`],
+      ].map(([name, value]) => [name, value || null]),
+    ),
     { span: 6 },
   );
 }
@@ -129,10 +201,22 @@ function priceCard(found) {
   const columns = [
     { title: "Attempt", head: true, cell: (each) => `${each.index + 1}. ${each.provider}/${each.model}` },
     { title: "Price", cell: (each) => badge(each.price_state, PRICES[each.price_state]) },
-    { title: "Cost", num: true, cell: (each) => h("span", { class: "mono" }, each.cost_nanousd === null ? "unknown" : exactMoney(each.cost_nanousd)) },
+    {
+      title: "Cost",
+      num: true,
+      cell: (each) => h("span", { class: "mono" }, each.cost_nanousd === null ? "unknown" : exactMoney(each.cost_nanousd)),
+    },
   ];
-  const foot = h("tr", null, h("th", { scope: "row", colspan: 2 }, "In all"), h("td", { class: "num mono" }, found.cost_nanousd === null ? "unknown" : exactMoney(found.cost_nanousd)));
-  return card("Price", table({ label: "Price by attempt", id: "price", columns, rows, foot, none: "Nothing to pay" }), { span: 6, flush: true });
+  const foot = h(
+    "tr",
+    null,
+    h("th", { scope: "row", colspan: 2 }, "In all"),
+    h("td", { class: "num mono" }, found.cost_nanousd === null ? "unknown" : exactMoney(found.cost_nanousd)),
+  );
+  return card("Price", table({ label: "Price by attempt", id: "price", columns, rows, foot, none: "Nothing to pay" }), {
+    span: 6,
+    flush: true,
+  });
 }
 
 function entriesCard(found) {
@@ -143,5 +227,9 @@ function entriesCard(found) {
     { title: "Credit", cut: true, cell: (each) => each.credit },
     { title: "Amount", num: true, cell: (each) => moneyOf(each.amount_nanousd) },
   ];
-  return card("Ledger entries", table({ label: "Ledger entries", id: "entries", columns, rows: found.entries, none: "Nothing was booked" }), { span: 6, flush: true });
+  return card(
+    "Ledger entries",
+    table({ label: "Ledger entries", id: "entries", columns, rows: found.entries, none: "Nothing was booked" }),
+    { span: 6, flush: true },
+  );
 }

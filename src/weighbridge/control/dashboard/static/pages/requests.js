@@ -23,20 +23,35 @@ const MAX_EXPORTED = 10_000;
 
 const COLUMNS = [
   { title: "Time", head: true, cell: (each) => h("a", { class: "plain-link", href: linkOf(each) }, timeOf(each.at)) },
-  { title: "Status", cell: (each) => [statusBadge(each.status, each.error), each.attempts > 1 && badge(`${each.attempts} tries`, "info", { title: "Answered after more than one attempt" })] },
+  {
+    title: "Status",
+    cell: (each) => [
+      statusBadge(each.status, each.error),
+      each.attempts > 1 && badge(`${each.attempts} tries`, "info", { title: "Answered after more than one attempt" }),
+    ],
+  },
   { title: "Model", cut: 25, cell: (each) => modelOf(each) },
   { title: "Asked for", cut: 16, cell: (each) => each.requested_model },
   { title: "Key", cut: 16, cell: (each) => each.key_name ?? each.key_id ?? "–" },
   { title: "Team", cut: 12, cell: (each) => each.team || "–" },
   { title: "In", num: true, cell: (each) => tokens(each, each.input_tokens) },
   { title: "Out", num: true, cell: (each) => tokens(each, each.output_tokens) },
-  { title: "Cost", num: true, cell: (each) => [moneyOf(each.cost_nanousd), each.price_state === "estimated" && h("span", { class: "faint", title: "estimated" }, " ≈")] },
+  {
+    title: "Cost",
+    num: true,
+    cell: (each) => [
+      moneyOf(each.cost_nanousd),
+      each.price_state === "estimated" && h("span", { class: "faint", title: "estimated" }, " ≈"),
+    ],
+  },
   { title: "First byte", num: true, cell: (each) => duration(each.first_byte_ms) },
   { title: "Duration", num: true, cell: (each) => duration(each.duration_ms) },
 ];
 
 function tokens(each, value) {
-  return each.usage_provenance === "unknown" ? h("span", { class: "faint", title: "The provider did not say" }, "–") : countOf(value);
+  return each.usage_provenance === "unknown"
+    ? h("span", { class: "faint", title: "The provider did not say" }, "–")
+    : countOf(value);
 }
 
 const linkOf = (each) => `/dashboard/requests/${encodeURIComponent(each.id)}`;
@@ -44,7 +59,10 @@ const linkOf = (each) => `/dashboard/requests/${encodeURIComponent(each.id)}`;
 export async function show(view) {
   if (view.thing) return (await import("./request.js")).show(view);
   const options = { signal: view.signal };
-  const [page, names] = await Promise.all([requestsPage(view.query, { cursor: view.query.get("cursor") }, options), keyNames(options)]);
+  const [page, names] = await Promise.all([
+    requestsPage(view.query, { cursor: view.query.get("cursor") }, options),
+    keyNames(options),
+  ]);
   const isLive = view.query.has("live");
   const rows = new Rows(view, page);
   if (isLive) view.every(TAIL_MS, () => rows.tail());
@@ -55,9 +73,16 @@ export async function show(view) {
       "Requests",
       rangeName(rangeOf(view.query)),
       rangePicker(view),
-      button(isLive ? "Live" : "Go live", () => view.change({ live: isLive ? null : "1", cursor: null }), { id: "live", pressed: isLive }),
+      button(isLive ? "Live" : "Go live", () => view.change({ live: isLive ? null : "1", cursor: null }), {
+        id: "live",
+        pressed: isLive,
+      }),
     ),
-    filterBar(view, { ofRequests: true, names, tools: [views(view), button("Export CSV", () => exported(view), { kind: "ghost", id: "export" })] }),
+    filterBar(view, {
+      ofRequests: true,
+      names,
+      tools: [views(view), button("Export CSV", () => exported(view), { kind: "ghost", id: "export" })],
+    }),
     rows.element,
   );
 }
@@ -72,14 +97,26 @@ class Rows {
     this._note = h("p", { class: "card-note", id: "shown-count" });
     this._more = button("Load more", () => this.more(), { id: "load-more" });
     this._place = h("div");
-    this.element = card("Requests, newest first", [this._place, h("div", { class: "card-body row apart" }, this._note, this._more)], { flush: true });
+    this.element = card(
+      "Requests, newest first",
+      [this._place, h("div", { class: "card-body row apart" }, this._note, this._more)],
+      { flush: true },
+    );
     this._draw(page.data);
   }
 
   _draw(rows) {
     const isNone = rows.length === 0;
-    const hint = Object.keys(filtersOf(this._view.query, { ofRequests: true })).length > 0 ? "Take a filter away, or look at a longer span." : "Point an SDK at the gateway, and what it asks appears here.";
-    fill(this._place, isNone ? empty("No requests in this span", hint) : table({ label: "Requests", id: "requests", columns: COLUMNS, rows, link: linkOf, go: (path) => this._view.go(path) }));
+    const hint =
+      Object.keys(filtersOf(this._view.query, { ofRequests: true })).length > 0
+        ? "Take a filter away, or look at a longer span."
+        : "Point an SDK at the gateway, and what it asks appears here.";
+    fill(
+      this._place,
+      isNone
+        ? empty("No requests in this span", hint)
+        : table({ label: "Requests", id: "requests", columns: COLUMNS, rows, link: linkOf, go: (path) => this._view.go(path) }),
+    );
     this._body = this._place.querySelector("tbody");
     this._say();
   }
@@ -153,7 +190,10 @@ function views(view) {
           "div",
           { class: "row apart" },
           h("a", { href: `/dashboard/requests?${query}` }, name),
-          button("×", () => (forgetView("requests", name), draw()), { kind: "ghost small icon-only", label: `Forget view ${name}` }),
+          button("×", () => (forgetView("requests", name), draw()), {
+            kind: "ghost small icon-only",
+            label: `Forget view ${name}`,
+          }),
         ),
       ),
       button("Save this view", () => save(view, draw), { id: "save-view" }),
@@ -186,9 +226,38 @@ async function exported(view) {
     toast(error.message, "bad");
     return;
   }
-  const names = ["id", "at", "status", "error", "key_name", "team", "user", "organisation", "end_user", "session", "route", "requested_model", "provider", "model", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "usage_provenance", "price_state", "duration_ms", "first_byte_ms", "overhead_ms", "attempts"];
+  const names = [
+    "id",
+    "at",
+    "status",
+    "error",
+    "key_name",
+    "team",
+    "user",
+    "organisation",
+    "end_user",
+    "session",
+    "route",
+    "requested_model",
+    "provider",
+    "model",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "usage_provenance",
+    "price_state",
+    "duration_ms",
+    "first_byte_ms",
+    "overhead_ms",
+    "attempts",
+  ];
   const cells = rows.map((each) => [...names.map((name) => each[name]), each.tags.join(" "), csvDollars(each.cost_nanousd)]);
   saveCsv(`requests-${exactMoment(Date.now()).slice(0, 19).replaceAll(":", "")}.csv`, [...names, "tags", "cost_usd"], cells);
-  toast(cursor ? `The first ${count(rows.length)} requests were exported; narrow the span for the rest.` : `${plural(rows.length, "request")} exported.`);
+  toast(
+    cursor
+      ? `The first ${count(rows.length)} requests were exported; narrow the span for the rest.`
+      : `${plural(rows.length, "request")} exported.`,
+  );
 }
-

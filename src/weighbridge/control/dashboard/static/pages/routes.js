@@ -19,17 +19,39 @@ const PATHS = ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/emb
 export async function show(view) {
   const range = rangeOf(view.query);
   const options = { signal: view.signal };
-  const [config, used] = await Promise.all([get("/config", {}, options), usage(range, {}, { group_by: ["route", "model"] }, options)]);
+  const [config, used] = await Promise.all([
+    get("/config", {}, options),
+    usage(range, {}, { group_by: ["route", "model"] }, options),
+  ]);
   const routes = Object.entries(config.routes ?? {});
-  const cards = routes.map(([name, route]) => routeCard(view, name, route, used.data.filter((row) => row.group.route === name)));
+  const cards = routes.map(([name, route]) =>
+    routeCard(
+      view,
+      name,
+      route,
+      used.data.filter((row) => row.group.route === name),
+    ),
+  );
   return h(
     "div",
     null,
-    pageHead("Routes", `${plural(routes.length, "route")} in the configuration; shares of the ${rangeName(range).toLowerCase()}`, rangePicker(view)),
+    pageHead(
+      "Routes",
+      `${plural(routes.length, "route")} in the configuration; shares of the ${rangeName(range).toLowerCase()}`,
+      rangePicker(view),
+    ),
     h(
       "div",
       { class: "stack" },
-      routes.length > 0 ? h("div", { class: "grid" }, cards) : card("No route yet", empty("Every model is asked by its own name", "A route is a name of your own: it falls back, splits traffic, or takes the cheapest.")),
+      routes.length > 0
+        ? h("div", { class: "grid" }, cards)
+        : card(
+            "No route yet",
+            empty(
+              "Every model is asked by its own name",
+              "A route is a name of your own: it falls back, splits traffic, or takes the cheapest.",
+            ),
+          ),
       explainCard(view, routes),
       bareCard(view, used.data, new Set(routes.map(([name]) => name))),
     ),
@@ -49,8 +71,16 @@ function routeCard(view, name, route, used) {
   const weights = targets.reduce((sum, each) => sum + each.weight, 0);
   const lines = targets.map((each, index) => {
     const row = named.get(each.target);
-    const wanted = isSplit ? `${percent(ratio(each.weight, weights), 0)} wanted` : index === 0 ? "first choice" : `choice ${index + 1}`;
-    return share(view, name, each.target ?? `route ${each.route}`, row, all, [wanted, each.when && `when ${each.when}`, each.region && `region ${each.region}`]);
+    const wanted = isSplit
+      ? `${percent(ratio(each.weight, weights), 0)} wanted`
+      : index === 0
+        ? "first choice"
+        : `choice ${index + 1}`;
+    return share(view, name, each.target ?? `route ${each.route}`, row, all, [
+      wanted,
+      each.when && `when ${each.when}`,
+      each.region && `region ${each.region}`,
+    ]);
   });
   const strange = others.map((row) => share(view, name, row.group.model, row, all, ["answered, and is no target by this name"]));
   const features = [
@@ -60,7 +90,10 @@ function routeCard(view, name, route, used) {
     route.retry?.attempts && badge(plural(route.retry.attempts, "attempt")),
   ];
   const link = h("a", { href: requestsLink(view.query, { route: name }) }, plural(all, "request"));
-  return card(name, [h("div", { class: "row" }, features), h("div", { class: "bar-list route-bars" }, lines, strange)], { span: 6, tools: [link] });
+  return card(name, [h("div", { class: "row" }, features), h("div", { class: "bar-list route-bars" }, lines, strange)], {
+    span: 6,
+    tools: [link],
+  });
 }
 
 function share(view, route, target, row, all, notes) {
@@ -70,19 +103,43 @@ function share(view, route, target, row, all, notes) {
     value: percent(live, 1),
     parts: [{ share: live }],
     label: `${target}: ${percent(live, 1)} of the requests`,
-    foot: [h("span", null, notes.filter(Boolean).join(" · ")), row && h("span", null, `${percent(ratio(row.errors, row.requests))} failed, p95 ${duration(row.duration_ms?.p95)}`)],
+    foot: [
+      h("span", null, notes.filter(Boolean).join(" · ")),
+      row && h("span", null, `${percent(ratio(row.errors, row.requests))} failed, p95 ${duration(row.duration_ms?.p95)}`),
+    ],
   });
 }
 
 function bareCard(view, rows, routes) {
   const bare = rows.filter((row) => !routes.has(row.group.route));
   const columns = [
-    { title: "Asked for", head: true, cut: 40, cell: (row) => h("a", { href: requestsLink(view.query, { route: row.group.route }) }, row.group.route || "(nothing)"), sort: (row) => row.group.route },
+    {
+      title: "Asked for",
+      head: true,
+      cut: 40,
+      cell: (row) => h("a", { href: requestsLink(view.query, { route: row.group.route }) }, row.group.route || "(nothing)"),
+      sort: (row) => row.group.route,
+    },
     { title: "Answered by", cut: 40, cell: (row) => row.group.model, sort: (row) => row.group.model },
     { title: "Requests", num: true, cell: (row) => countOf(row.requests), sort: (row) => row.requests },
-    { title: "Failed", num: true, cell: (row) => percent(ratio(row.errors, row.requests)), sort: (row) => ratio(row.errors, row.requests) },
+    {
+      title: "Failed",
+      num: true,
+      cell: (row) => percent(ratio(row.errors, row.requests)),
+      sort: (row) => ratio(row.errors, row.requests),
+    },
   ];
-  return card("Asked for by a bare name", table({ label: "Names that are no route", columns, rows: bare, sorted: [2, "descending"], none: "Nothing was asked for by a bare name" }), { flush: true });
+  return card(
+    "Asked for by a bare name",
+    table({
+      label: "Names that are no route",
+      columns,
+      rows: bare,
+      sorted: [2, "descending"],
+      none: "Nothing was asked for by a bare name",
+    }),
+    { flush: true },
+  );
 }
 
 function explainCard(view, routes) {
@@ -93,12 +150,24 @@ function explainCard(view, routes) {
     fill(place, holder ?? explainForm(view, routes, answer));
   };
   draw();
-  return card("Explain a request", [h("p", { class: "card-note" }, "Who would be asked, in which order, and who not. Nothing is sent to a provider."), place, answer], {});
+  return card(
+    "Explain a request",
+    [
+      h("p", { class: "card-note" }, "Who would be asked, in which order, and who not. Nothing is sent to a provider."),
+      place,
+      answer,
+    ],
+    {},
+  );
 }
 
 function explainForm(view, routes, answer) {
   const [pathId, bodyId] = [freshId("path"), freshId("body")];
-  const path = h("select", { id: pathId }, PATHS.map((each) => h("option", { value: each }, each)));
+  const path = h(
+    "select",
+    { id: pathId },
+    PATHS.map((each) => h("option", { value: each }, each)),
+  );
   const sample = JSON.stringify({ ...SAMPLE, model: routes[0]?.[0] ?? "openai/gpt-5" }, null, 2);
   const body = h("textarea", { id: bodyId, class: "mono", rows: 8, spellcheck: "false", value: sample });
   const refusal = h("p", { class: "form-error", role: "alert" });
@@ -124,19 +193,37 @@ function explainForm(view, routes, answer) {
 
 function explained(found) {
   const rows = found.candidates.map((each, index) => ({ ...each, place: index + 1 }));
-  const cost = (each) => (each.cost_usd === null ? h("span", { class: "faint" }, "unknown") : each.cost_usd.map((value) => chartMoney(Number(value))).join(" to "));
+  const cost = (each) =>
+    each.cost_usd === null
+      ? h("span", { class: "faint" }, "unknown")
+      : each.cost_usd.map((value) => chartMoney(Number(value))).join(" to ");
   const columns = [
     { title: "", hidden: "Place", cell: (each) => `${each.place}.` },
     { title: "Target", head: true, cell: (each) => each.target },
-    { title: "State", cell: (each) => (each.refused ? badge(each.refused, "bad") : badge(each.state, each.state === "well" ? "good" : "warn", { dot: true })) },
+    {
+      title: "State",
+      cell: (each) =>
+        each.refused ? badge(each.refused, "bad") : badge(each.state, each.state === "well" ? "good" : "warn", { dot: true }),
+    },
     { title: "Translated into", cell: (each) => each.format ?? "nothing: the bytes pass" },
     { title: "Edits", cell: (each) => (each.edits ?? []).join(", ") || "none" },
     { title: "First token", num: true, cell: (each) => duration(each.first_token_ms ?? null) },
     { title: "Cost", num: true, cell: cost },
   ];
   return [
-    h("p", null, "By ", h("strong", null, found.strategy), ` on route ${found.route}, at most ${plural(found.attempts, "attempt")}.`),
+    h(
+      "p",
+      null,
+      "By ",
+      h("strong", null, found.strategy),
+      ` on route ${found.route}, at most ${plural(found.attempts, "attempt")}.`,
+    ),
     table({ label: "Who would be asked", id: "candidates", columns, rows, none: "Nobody could be asked" }),
-    found.lost.length > 0 && h("ul", { class: "soft" }, found.lost.map((each) => h("li", null, `${each.target} not: ${each.reason}`))),
+    found.lost.length > 0 &&
+      h(
+        "ul",
+        { class: "soft" },
+        found.lost.map((each) => h("li", null, `${each.target} not: ${each.reason}`)),
+      ),
   ];
 }

@@ -19,9 +19,21 @@ export async function show(view) {
   return h(
     "div",
     null,
-    h("p", { class: "crumbs" }, h("a", { href: `/dashboard/sessions?${new URLSearchParams({ from, to })}` }, "Sessions"), " / ", view.thing),
-    pageHead(view.thing, requests.length > 0 ? `${moment(requests[0].at)} to ${moment(requests[requests.length - 1].at)}` : "", h("a", { class: "button", href: link }, "As a list")),
-    requests.length === 0 ? card("Nothing here", empty("No request of this session in the span", "Look at a longer span.")) : [tiles(requests, link), tree(view, requests)],
+    h(
+      "p",
+      { class: "crumbs" },
+      h("a", { href: `/dashboard/sessions?${new URLSearchParams({ from, to })}` }, "Sessions"),
+      " / ",
+      view.thing,
+    ),
+    pageHead(
+      view.thing,
+      requests.length > 0 ? `${moment(requests[0].at)} to ${moment(requests[requests.length - 1].at)}` : "",
+      h("a", { class: "button", href: link }, "As a list"),
+    ),
+    requests.length === 0
+      ? card("Nothing here", empty("No request of this session in the span", "Look at a longer span."))
+      : [tiles(requests, link), tree(view, requests)],
   );
 }
 
@@ -36,20 +48,41 @@ function tiles(requests, href) {
   return h(
     "div",
     { class: "tiles", vars: { "--columns": "5" } },
-    tile({ id: "tile-total", label: "Total", value: money(cost), title: exactMoney(cost), href, foot: [unknown > 0 ? `and ${unknown} of unknown cost` : ""] }),
+    tile({
+      id: "tile-total",
+      label: "Total",
+      value: money(cost),
+      title: exactMoney(cost),
+      href,
+      foot: [unknown > 0 ? `and ${unknown} of unknown cost` : ""],
+    }),
     tile({ label: "Requests", value: count(requests.length), href, foot: [failed > 0 ? `${failed} failed` : "none failed"] }),
-    tile({ label: "Tokens in", value: count(sum(requests, (each) => each.input_tokens)), foot: [`${count(sum(requests, (each) => each.cache_read_tokens))} from caches`] }),
+    tile({
+      label: "Tokens in",
+      value: count(sum(requests, (each) => each.input_tokens)),
+      foot: [`${count(sum(requests, (each) => each.cache_read_tokens))} from caches`],
+    }),
     tile({ label: "Tokens out", value: count(sum(requests, (each) => each.output_tokens)) }),
-    tile({ label: "From first to last", value: duration(span), foot: [`${duration(sum(requests, (each) => each.duration_ms))} in requests`] }),
+    tile({
+      label: "From first to last",
+      value: duration(span),
+      foot: [`${duration(sum(requests, (each) => each.duration_ms))} in requests`],
+    }),
   );
 }
 
 function tree(view, requests) {
   const start = startOf(requests[0]);
   const span = Math.max(1, ...requests.map((each) => startOf(each) + each.duration_ms - start));
-  const head = h("div", { class: "tree-head", "aria-hidden": "true" }, ["Request", "", "Tokens", "Cost", "Duration", "When"].map((text) => h("span", null, text)));
+  const head = h(
+    "div",
+    { class: "tree-head", "aria-hidden": "true" },
+    ["Request", "", "Tokens", "Cost", "Duration", "When"].map((text) => h("span", null, text)),
+  );
   const branches = requests.map((each) => branch(view, each, { start, span }));
-  return card(`Its ${plural(requests.length, "request")}`, [head, h("ul", { class: "tree", id: "tree" }, branches)], { flush: true });
+  return card(`Its ${plural(requests.length, "request")}`, [head, h("ul", { class: "tree", id: "tree" }, branches)], {
+    flush: true,
+  });
 }
 
 function branch(view, each, time) {
@@ -59,7 +92,10 @@ function branch(view, each, time) {
     if (!event.target.open || isAsked) return;
     isAsked = true;
     try {
-      fill(place, attempts(await get(`/requests/${encodeURIComponent(each.id)}`, {}, { signal: view.signal }), startOf(each), time));
+      fill(
+        place,
+        attempts(await get(`/requests/${encodeURIComponent(each.id)}`, {}, { signal: view.signal }), startOf(each), time),
+      );
     } catch (error) {
       isAsked = false;
       fill(place, h("p", { class: "notice bad" }, error.message));
@@ -97,18 +133,30 @@ function attempts(found, at, time) {
           { class: "tree-line" },
           h("span", { class: "cut" }, `${each.provider}/${each.model}`),
           h("span", null, each.status ? statusBadge(each.status, each.error) : badge("no answer", "bad")),
-          h("span", { class: "num" }, each.usage.provenance === "unknown" ? "unknown" : `${count(each.usage.input)} + ${count(each.usage.output)}`),
+          h(
+            "span",
+            { class: "num" },
+            each.usage.provenance === "unknown" ? "unknown" : `${count(each.usage.input)} + ${count(each.usage.output)}`,
+          ),
           h("span", { class: "num" }, moneyOf(each.cost_nanousd)),
           h("span", { class: "num" }, duration(each.end_ms - Math.max(0, each.sent_ms))),
           track(at + Math.max(0, each.sent_ms), each.end_ms - Math.max(0, each.sent_ms), time, each.error ? "failed" : "inner"),
         ),
       ),
     ),
-    h("p", { class: "tree-more" }, h("a", { href: `/dashboard/requests/${encodeURIComponent(found.id)}` }, "All about this request")),
+    h(
+      "p",
+      { class: "tree-more" },
+      h("a", { href: `/dashboard/requests/${encodeURIComponent(found.id)}` }, "All about this request"),
+    ),
   ];
 }
 
 function track(at, ms, { start, span }, kind) {
   const share = (value) => `${((value / span) * 100).toFixed(3)}%`;
-  return h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: kind, vars: { "--at": share(at - start), "--share": share(ms) } }));
+  return h(
+    "span",
+    { class: "track", "aria-hidden": "true" },
+    h("span", { class: kind, vars: { "--at": share(at - start), "--share": share(ms) } }),
+  );
 }

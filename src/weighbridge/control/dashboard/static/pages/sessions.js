@@ -15,18 +15,49 @@ export async function show(view) {
   if (view.thing) return (await import("./session.js")).show(view);
   const range = rangeOf(view.query);
   const options = { signal: view.signal };
-  const [used, names] = await Promise.all([usage(range, filtersOf(view.query), { group_by: "session" }, options), keyNames(options)]);
+  const [used, names] = await Promise.all([
+    usage(range, filtersOf(view.query), { group_by: "session" }, options),
+    keyNames(options),
+  ]);
   const rows = used.data.filter((row) => row.group.session);
   const most = rows.reduce((largest, row) => (row.cost_nanousd > largest ? row.cost_nanousd : largest), 0n);
-  const linkOf = (row) => `/dashboard/sessions/${encodeURIComponent(row.group.session)}?${new URLSearchParams({ from: range.from, to: range.to })}`;
+  const linkOf = (row) =>
+    `/dashboard/sessions/${encodeURIComponent(row.group.session)}?${new URLSearchParams({ from: range.from, to: range.to })}`;
   const columns = [
-    { title: "Session", head: true, cut: 44, cell: (row) => h("a", { href: linkOf(row), title: row.group.session }, row.group.session), sort: (row) => row.group.session },
-    { title: "Requests", num: true, cell: (row) => h("a", { class: "plain-link", href: requestsLink(view.query, { session: row.group.session }) }, countOf(row.requests)), sort: (row) => row.requests },
-    { title: "Failed", num: true, cell: (row) => percent(ratio(row.errors, row.requests)), sort: (row) => ratio(row.errors, row.requests) },
+    {
+      title: "Session",
+      head: true,
+      cut: 44,
+      cell: (row) => h("a", { href: linkOf(row), title: row.group.session }, row.group.session),
+      sort: (row) => row.group.session,
+    },
+    {
+      title: "Requests",
+      num: true,
+      cell: (row) =>
+        h("a", { class: "plain-link", href: requestsLink(view.query, { session: row.group.session }) }, countOf(row.requests)),
+      sort: (row) => row.requests,
+    },
+    {
+      title: "Failed",
+      num: true,
+      cell: (row) => percent(ratio(row.errors, row.requests)),
+      sort: (row) => ratio(row.errors, row.requests),
+    },
     { title: "Tokens", num: true, cell: (row) => countOf(tokensOf(row)), sort: tokensOf },
-    { title: "From caches", num: true, cell: (row) => percent(ratio(row.cache_read_tokens, row.input_tokens) ?? 0), sort: (row) => ratio(row.cache_read_tokens, row.input_tokens) },
+    {
+      title: "From caches",
+      num: true,
+      cell: (row) => percent(ratio(row.cache_read_tokens, row.input_tokens) ?? 0),
+      sort: (row) => ratio(row.cache_read_tokens, row.input_tokens),
+    },
     { title: "p95", num: true, cell: (row) => duration(row.duration_ms?.p95), sort: (row) => row.duration_ms?.p95 ?? null },
-    { title: "Spend", num: true, cell: (row) => [cellBar(ratio(row.cost_nanousd, most)), moneyOf(row.cost_nanousd)], sort: (row) => row.cost_nanousd },
+    {
+      title: "Spend",
+      num: true,
+      cell: (row) => [cellBar(ratio(row.cost_nanousd, most)), moneyOf(row.cost_nanousd)],
+      sort: (row) => row.cost_nanousd,
+    },
   ];
   const hint = "A caller names its session in a header or in metadata, and its requests appear together.";
   return h(
@@ -34,6 +65,20 @@ export async function show(view) {
     null,
     pageHead("Sessions", `${plural(rows.length, "session")} in the ${rangeName(range).toLowerCase()}`, rangePicker(view)),
     filterBar(view, { names }),
-    card("Sessions", table({ label: "Sessions", id: "sessions", columns, rows, sorted: [6, "descending"], link: linkOf, go: (path) => view.go(path), none: "No session in this span", noneText: hint }), { flush: true }),
+    card(
+      "Sessions",
+      table({
+        label: "Sessions",
+        id: "sessions",
+        columns,
+        rows,
+        sorted: [6, "descending"],
+        link: linkOf,
+        go: (path) => view.go(path),
+        none: "No session in this span",
+        noneText: hint,
+      }),
+      { flush: true },
+    ),
   );
 }

@@ -13,15 +13,32 @@ const WORKER_STATES = { ready: "good", starting: "info", draining: "warn", down:
 
 export async function show(view) {
   const options = { signal: view.signal };
-  const [status, config, audit] = await Promise.all([get("/status", {}, options), get("/config", {}, options), optional(list("/audit", {}, options, 200), null)]);
+  const [status, config, audit] = await Promise.all([
+    get("/status", {}, options),
+    get("/config", {}, options),
+    optional(list("/audit", {}, options, 200), null),
+  ]);
   const outcome = h("div", { id: "reload-outcome", "aria-live": "polite" });
   const failed = status.config.last_failed_reload;
   return h(
     "div",
     null,
-    pageHead("Settings", `Weighbridge ${status.version}`, button("Load the configuration again", (event) => reload(view, outcome, event.currentTarget), { kind: "primary", id: "reload" })),
+    pageHead(
+      "Settings",
+      `Weighbridge ${status.version}`,
+      button("Load the configuration again", (event) => reload(view, outcome, event.currentTarget), {
+        kind: "primary",
+        id: "reload",
+      }),
+    ),
     outcome,
-    failed && h("div", { class: "notice bad" }, h("p", null, `A load of the configuration was refused ${distance(failed.at)}; the one before it goes on serving.`), problems(failed.problems)),
+    failed &&
+      h(
+        "div",
+        { class: "notice bad" },
+        h("p", null, `A load of the configuration was refused ${distance(failed.at)}; the one before it goes on serving.`),
+        problems(failed.problems),
+      ),
     tiles(status),
     h("div", { class: "grid" }, workersCard(status), aboutCard(status), configCard(config), audit && auditCard(audit)),
   );
@@ -33,7 +50,16 @@ function tiles(status) {
     "div",
     { class: "tiles" },
     tile({ label: "Up for", value: duration(status.uptime_seconds * 1_000) }),
-    tile({ label: "Workers ready", value: `${status.workers.filter((each) => each.state === "ready").length} of ${status.workers.length}`, foot: [plural(sum((each) => each.restarts), "restart")] }),
+    tile({
+      label: "Workers ready",
+      value: `${status.workers.filter((each) => each.state === "ready").length} of ${status.workers.length}`,
+      foot: [
+        plural(
+          sum((each) => each.restarts),
+          "restart",
+        ),
+      ],
+    }),
     tile({ label: "Requests in flight", value: count(sum((each) => each.in_flight)), href: "/dashboard/requests?live=1" }),
     tile({ label: "Connections", value: count(sum((each) => each.connections)) }),
   );
@@ -54,7 +80,10 @@ function aboutCard(status) {
   const pairs = [
     ["Configuration", `version ${status.config.version}`],
     ["From", h("code", null, status.config.source)],
-    ["Loaded", h("span", null, dateTime(status.config.loaded_at), h("span", { class: "faint" }, ` (${distance(status.config.loaded_at)})`))],
+    [
+      "Loaded",
+      h("span", null, dateTime(status.config.loaded_at), h("span", { class: "faint" }, ` (${distance(status.config.loaded_at)})`)),
+    ],
     ["Program", `Weighbridge ${status.version}`],
     ["Admin API", h("a", { href: "/admin/v1/openapi.json", target: "_blank", rel: "noopener" }, "its description")],
   ];
@@ -66,9 +95,26 @@ function configCard(config) {
   const sections = Object.keys(config);
   const show = (name) => {
     const text = writeJson(name === "" ? config : config[name]);
-    fill(place, h("pre", { class: "config-text mono", tabindex: "0", id: "config", "aria-label": "Configuration as loaded" }, JSON.stringify(JSON.parse(text), null, 2)));
+    fill(
+      place,
+      h(
+        "pre",
+        { class: "config-text mono", tabindex: "0", id: "config", "aria-label": "Configuration as loaded" },
+        JSON.stringify(JSON.parse(text), null, 2),
+      ),
+    );
   };
-  const pick = h("select", { class: "input narrow", id: "config-section", "aria-label": "Section of the configuration", on: { change: (event) => show(event.target.value) } }, h("option", { value: "" }, "All of it"), sections.map((name) => h("option", { value: name }, name)));
+  const pick = h(
+    "select",
+    {
+      class: "input narrow",
+      id: "config-section",
+      "aria-label": "Section of the configuration",
+      on: { change: (event) => show(event.target.value) },
+    },
+    h("option", { value: "" }, "All of it"),
+    sections.map((name) => h("option", { value: name }, name)),
+  );
   show("");
   return card("Configuration as loaded", place, { tools: [pick], note: "Secrets are masked; durations are nanoseconds." });
 }
@@ -81,7 +127,11 @@ function auditCard(audit) {
     { title: "Did", cell: (each) => badge(text(each.action)), sort: (each) => text(each.action) },
     { title: "To", cut: 40, cell: (each) => text(each.subject ?? each.target), sort: (each) => text(each.subject ?? each.target) },
   ];
-  return card("Audit log", table({ label: "Audit log", id: "audit", columns, rows: audit, sorted: [0, "descending"], none: "Nothing was changed yet" }), { flush: true });
+  return card(
+    "Audit log",
+    table({ label: "Audit log", id: "audit", columns, rows: audit, sorted: [0, "descending"], none: "Nothing was changed yet" }),
+    { flush: true },
+  );
 }
 
 async function reload(view, outcome, asked) {
@@ -100,6 +150,15 @@ function problems(found) {
   return h(
     "ul",
     null,
-    found.map((each) => h("li", null, h("code", null, each.path), ` ${each.message}`, each.line && ` (line ${each.line})`, each.suggestion && `: ${each.suggestion}`)),
+    found.map((each) =>
+      h(
+        "li",
+        null,
+        h("code", null, each.path),
+        ` ${each.message}`,
+        each.line && ` (line ${each.line})`,
+        each.suggestion && `: ${each.suggestion}`,
+      ),
+    ),
   );
 }

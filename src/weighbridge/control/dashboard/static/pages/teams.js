@@ -49,13 +49,42 @@ function things(view, kind, items, used, organisations) {
   const byName = new Map(used.map((row) => [row.group[kind], row]));
   const rows = items.map((each) => ({ ...each, used: byName.get(each.name) ?? null }));
   const columns = [
-    { title: "Name", head: true, cut: 30, cell: (each) => h("a", { href: requestsLink(view.query, { [kind]: each.name }) }, each.name), sort: (each) => each.name },
-    kind === "team" && { title: "Organisation", cut: 20, cell: (each) => each.organisation || "–", sort: (each) => each.organisation ?? "" },
-    { title: "State", cell: (each) => badge(each.is_blocked ? "blocked" : "active", each.is_blocked ? "warn" : "good", { dot: true }) },
+    {
+      title: "Name",
+      head: true,
+      cut: 30,
+      cell: (each) => h("a", { href: requestsLink(view.query, { [kind]: each.name }) }, each.name),
+      sort: (each) => each.name,
+    },
+    kind === "team" && {
+      title: "Organisation",
+      cut: 20,
+      cell: (each) => each.organisation || "–",
+      sort: (each) => each.organisation ?? "",
+    },
+    {
+      title: "State",
+      cell: (each) => badge(each.is_blocked ? "blocked" : "active", each.is_blocked ? "warn" : "good", { dot: true }),
+    },
     { title: "Requests", num: true, cell: (each) => countOf(each.used?.requests ?? 0), sort: (each) => each.used?.requests ?? 0 },
-    { title: "Failed", num: true, cell: (each) => percent(ratio(each.used?.errors, each.used?.requests)), sort: (each) => ratio(each.used?.errors, each.used?.requests) },
-    { title: "Tokens", num: true, cell: (each) => countOf(each.used ? tokensOf(each.used) : 0), sort: (each) => (each.used ? tokensOf(each.used) : 0) },
-    { title: "Spend", num: true, cell: (each) => moneyOf(each.used?.cost_nanousd ?? 0n), sort: (each) => each.used?.cost_nanousd ?? 0n },
+    {
+      title: "Failed",
+      num: true,
+      cell: (each) => percent(ratio(each.used?.errors, each.used?.requests)),
+      sort: (each) => ratio(each.used?.errors, each.used?.requests),
+    },
+    {
+      title: "Tokens",
+      num: true,
+      cell: (each) => countOf(each.used ? tokensOf(each.used) : 0),
+      sort: (each) => (each.used ? tokensOf(each.used) : 0),
+    },
+    {
+      title: "Spend",
+      num: true,
+      cell: (each) => moneyOf(each.used?.cost_nanousd ?? 0n),
+      sort: (each) => each.used?.cost_nanousd ?? 0n,
+    },
     {
       title: "",
       cell: (each) =>
@@ -74,15 +103,29 @@ function things(view, kind, items, used, organisations) {
 async function edit(view, kind, each, organisations) {
   const fields = [
     { name: "name", label: "Name", required: true, maxlength: 64, value: each?.name ?? "" },
-    ...(kind === "team" && !each ? [{ name: "organisation", label: "Organisation", type: "select", options: organisations.map((one) => [one.name, one.name]), value: organisations[0]?.name }] : []),
+    ...(kind === "team" && !each
+      ? [
+          {
+            name: "organisation",
+            label: "Organisation",
+            type: "select",
+            options: organisations.map((one) => [one.name, one.name]),
+            value: organisations[0]?.name,
+          },
+        ]
+      : []),
   ];
-  const submit = (values) => (each ? change(`/${kind}s/${each.id}`, { name: values.name }) : post(`/${kind}s`, values, idempotencyKey()));
+  const submit = (values) =>
+    each ? change(`/${kind}s/${each.id}`, { name: values.name }) : post(`/${kind}s`, values, idempotencyKey());
   const done = await formDialog(each ? `Rename ${each.name}` : `New ${kind}`, { fields, submit });
   if (done) view.refresh();
 }
 
 async function gone(view, kind, each) {
-  const done = await confirmDialog(`Delete the ${kind} ${each.name}?`, "What was booked under its name stays in the ledger.", { action: "Delete", act: () => drop(`/${kind}s/${each.id}`) });
+  const done = await confirmDialog(`Delete the ${kind} ${each.name}?`, "What was booked under its name stays in the ledger.", {
+    action: "Delete",
+    act: () => drop(`/${kind}s/${each.id}`),
+  });
   if (done) {
     toast(`${each.name} was deleted.`);
     view.refresh();

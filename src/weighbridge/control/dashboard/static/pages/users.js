@@ -19,29 +19,70 @@ const ROLES = ["owner", "admin", "member", "viewer", "billing"];
 export async function show(view) {
   const range = rangeOf(view.query);
   const options = { signal: view.signal };
-  const [users, budgets, used] = await Promise.all([list("/users", {}, options), optional(get("/budgets", {}, options), { data: [] }), usage(range, {}, { group_by: "user" }, options)]);
+  const [users, budgets, used] = await Promise.all([
+    list("/users", {}, options),
+    optional(get("/budgets", {}, options), { data: [] }),
+    usage(range, {}, { group_by: "user" }, options),
+  ]);
   const bounded = budgets.data.filter((each) => each.scope.kind === "user");
   return h(
     "div",
     null,
-    pageHead("Users", `${plural(users.length, "user")}; spend of the ${rangeName(range).toLowerCase()}`, rangePicker(view), button("New user", () => edit(view, null), { kind: "primary", id: "new-user" })),
-    h("div", { class: "stack" }, card("Users", usersTable(view, users, used.data), { flush: true }), bounded.length > 0 && card("Their budgets", h("div", { class: "in-columns" }, budgetBars(bounded)))),
+    pageHead(
+      "Users",
+      `${plural(users.length, "user")}; spend of the ${rangeName(range).toLowerCase()}`,
+      rangePicker(view),
+      button("New user", () => edit(view, null), { kind: "primary", id: "new-user" }),
+    ),
+    h(
+      "div",
+      { class: "stack" },
+      card("Users", usersTable(view, users, used.data), { flush: true }),
+      bounded.length > 0 && card("Their budgets", h("div", { class: "in-columns" }, budgetBars(bounded))),
+    ),
   );
 }
 
 function usersTable(view, users, used) {
   const byName = new Map(used.map((row) => [row.group.user, row]));
   // Keys name their user as operators wrote it: by e-mail, name or id.
-  const rows = users.map((each) => ({ ...each, used: byName.get(each.email) ?? byName.get(each.name) ?? byName.get(each.id) ?? null }));
+  const rows = users.map((each) => ({
+    ...each,
+    used: byName.get(each.email) ?? byName.get(each.name) ?? byName.get(each.id) ?? null,
+  }));
   const columns = [
-    { title: "Name", head: true, cut: 26, cell: (each) => h("a", { href: requestsLink(view.query, { user: each.used?.group.user ?? each.email ?? each.name }) }, each.name), sort: (each) => each.name },
+    {
+      title: "Name",
+      head: true,
+      cut: 26,
+      cell: (each) =>
+        h("a", { href: requestsLink(view.query, { user: each.used?.group.user ?? each.email ?? each.name }) }, each.name),
+      sort: (each) => each.name,
+    },
     { title: "E-mail", cut: 30, cell: (each) => each.email ?? "–", sort: (each) => each.email ?? "" },
-    { title: "Role", cell: (each) => badge(each.role ?? "–", each.role === "admin" || each.role === "owner" ? "info" : ""), sort: (each) => ROLES.indexOf(each.role) },
-    { title: "State", cell: (each) => badge(each.is_blocked ? "blocked" : "active", each.is_blocked ? "warn" : "good", { dot: true }) },
+    {
+      title: "Role",
+      cell: (each) => badge(each.role ?? "–", each.role === "admin" || each.role === "owner" ? "info" : ""),
+      sort: (each) => ROLES.indexOf(each.role),
+    },
+    {
+      title: "State",
+      cell: (each) => badge(each.is_blocked ? "blocked" : "active", each.is_blocked ? "warn" : "good", { dot: true }),
+    },
     { title: "Since", cell: (each) => date(each.created_at), sort: (each) => each.created_at },
     { title: "Requests", num: true, cell: (each) => countOf(each.used?.requests ?? 0), sort: (each) => each.used?.requests ?? 0 },
-    { title: "Failed", num: true, cell: (each) => percent(ratio(each.used?.errors, each.used?.requests)), sort: (each) => ratio(each.used?.errors, each.used?.requests) },
-    { title: "Spend", num: true, cell: (each) => moneyOf(each.used?.cost_nanousd ?? 0n), sort: (each) => each.used?.cost_nanousd ?? 0n },
+    {
+      title: "Failed",
+      num: true,
+      cell: (each) => percent(ratio(each.used?.errors, each.used?.requests)),
+      sort: (each) => ratio(each.used?.errors, each.used?.requests),
+    },
+    {
+      title: "Spend",
+      num: true,
+      cell: (each) => moneyOf(each.used?.cost_nanousd ?? 0n),
+      sort: (each) => each.used?.cost_nanousd ?? 0n,
+    },
     {
       title: "",
       cell: (each) =>
@@ -49,12 +90,23 @@ function usersTable(view, users, used) {
           "span",
           { class: "row tight" },
           button("Change", () => edit(view, each), { kind: "small", label: `Change ${each.name}` }),
-          button(each.is_blocked ? "Unblock" : "Block", () => block(view, each), { kind: "small", label: `${each.is_blocked ? "Unblock" : "Block"} ${each.name}` }),
+          button(each.is_blocked ? "Unblock" : "Block", () => block(view, each), {
+            kind: "small",
+            label: `${each.is_blocked ? "Unblock" : "Block"} ${each.name}`,
+          }),
           button("Delete", () => gone(view, each), { kind: "small danger", label: `Delete ${each.name}` }),
         ),
     },
   ];
-  return table({ label: "Users", id: "users", columns, rows, sorted: [7, "descending"], none: "No user yet", noneText: "Users sign in here, or hold keys." });
+  return table({
+    label: "Users",
+    id: "users",
+    columns,
+    rows,
+    sorted: [7, "descending"],
+    none: "No user yet",
+    noneText: "Users sign in here, or hold keys.",
+  });
 }
 
 async function edit(view, user) {
@@ -62,7 +114,13 @@ async function edit(view, user) {
     { name: "name", label: "Name", required: true, maxlength: 100, value: user?.name ?? "" },
     ...(user ? [] : [{ name: "email", label: "E-mail", type: "email", required: true }]),
     { name: "role", label: "Role", type: "select", options: ROLES.map((role) => [role, role]), value: user?.role ?? "member" },
-    { name: "password", label: user ? "New password" : "Password", type: "password", autocomplete: "new-password", hint: user ? "Empty: as it is." : "Empty: this user holds keys and does not sign in." },
+    {
+      name: "password",
+      label: user ? "New password" : "Password",
+      type: "password",
+      autocomplete: "new-password",
+      hint: user ? "Empty: as it is." : "Empty: this user holds keys and does not sign in.",
+    },
   ];
   const submit = ({ password, ...told }) => {
     const body = password ? { ...told, password } : told;
@@ -78,12 +136,19 @@ async function edit(view, user) {
 async function block(view, user) {
   const word = user.is_blocked ? "Unblock" : "Block";
   const text = user.is_blocked ? "Signing in works again." : "Signing in is refused, and open sessions end.";
-  const done = await confirmDialog(`${word} ${user.name}?`, text, { action: word, kind: user.is_blocked ? "primary" : "danger", act: () => change(`/users/${user.id}`, { is_blocked: !user.is_blocked }) });
+  const done = await confirmDialog(`${word} ${user.name}?`, text, {
+    action: word,
+    kind: user.is_blocked ? "primary" : "danger",
+    act: () => change(`/users/${user.id}`, { is_blocked: !user.is_blocked }),
+  });
   if (done) view.refresh();
 }
 
 async function gone(view, user) {
-  const done = await confirmDialog(`Delete ${user.name}?`, "What was booked under this name stays in the ledger.", { action: "Delete", act: () => drop(`/users/${user.id}`) });
+  const done = await confirmDialog(`Delete ${user.name}?`, "What was booked under this name stays in the ledger.", {
+    action: "Delete",
+    act: () => drop(`/users/${user.id}`),
+  });
   if (done) {
     toast(`${user.name} was deleted.`);
     view.refresh();

@@ -31,7 +31,8 @@ export function statusBadge(status, error) {
 }
 
 /** Figures that show little and tell all when pointed at. */
-export const moneyOf = (nano) => h("span", { title: exactMoney(nano), class: nano === null ? "faint" : null, data: { nanousd: String(nano) } }, money(nano));
+export const moneyOf = (nano) =>
+  h("span", { title: exactMoney(nano), class: nano === null ? "faint" : null, data: { nanousd: String(nano) } }, money(nano));
 export const countOf = (value) => h("span", { title: exactCount(value), data: { count: String(value) } }, count(value));
 export const timeOf = (at) => h("time", { datetime: exactMoment(at), title: exactMoment(at) }, moment(at));
 
@@ -79,20 +80,25 @@ export function bar({ name, value, parts, label, foot = [], kind = "" }) {
     h(
       "div",
       { class: `bar ${kind}`, role: "img", "aria-label": label },
-      parts.map(({ share, type = "" }) => h("span", { class: type, vars: { "--share": `${Math.min(100, Math.max(0, share * 100))}%` } })),
+      parts.map(({ share, type = "" }) =>
+        h("span", { class: type, vars: { "--share": `${Math.min(100, Math.max(0, share * 100))}%` } }),
+      ),
     ),
     foot.length > 0 && h("div", { class: "bar-foot" }, foot),
   );
 }
 
 /** A small bar in a table's cell. */
-export const cellBar = (share) => h("span", { class: "cell-bar", "aria-hidden": "true" }, h("span", { vars: { "--share": `${(share ?? 0) * 100}%` } }));
+export const cellBar = (share) =>
+  h("span", { class: "cell-bar", "aria-hidden": "true" }, h("span", { vars: { "--share": `${(share ?? 0) * 100}%` } }));
 
 export function facts(pairs) {
   return h(
     "dl",
     { class: "facts" },
-    pairs.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "").map(([name, value]) => [h("dt", null, name), h("dd", null, value)]),
+    pairs
+      .filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "")
+      .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]),
   );
 }
 
@@ -102,7 +108,15 @@ export const quantile = (found, which) => duration(found ? found[which] : null);
 export function button(text, click, { kind = "", id = null, pressed = null, label = null, disabled = false } = {}) {
   return h(
     "button",
-    { type: "button", class: `button ${kind}`, id, "aria-pressed": pressed === null ? null : String(pressed), "aria-label": label, disabled, on: { click } },
+    {
+      type: "button",
+      class: `button ${kind}`,
+      id,
+      "aria-pressed": pressed === null ? null : String(pressed),
+      "aria-label": label,
+      disabled,
+      on: { click },
+    },
     text,
   );
 }
@@ -115,7 +129,13 @@ export function segments(label, options, chosen, choose, id = "") {
     options.map(([value, text, title]) =>
       h(
         "button",
-        { type: "button", id: id && `${id}-${value}`, "aria-pressed": String(value === chosen), title: title ?? null, on: { click: () => choose(value) } },
+        {
+          type: "button",
+          id: id && `${id}-${value}`,
+          "aria-pressed": String(value === chosen),
+          title: title ?? null,
+          on: { click: () => choose(value) },
+        },
         text,
       ),
     ),

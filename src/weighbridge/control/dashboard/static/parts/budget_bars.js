@@ -29,15 +29,38 @@ export function scopeName(scope) {
 function budgetBar({ budget, account, share }) {
   const kind = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
   const isEach = budget.scope.name === "*" || budget.scope.kind === "gateway";
-  const name = isEach && budget.scope.kind !== "gateway" ? `${scopeName({ ...budget.scope, name: account.subject })}` : scopeName(budget.scope);
+  const name =
+    isEach && budget.scope.kind !== "gateway"
+      ? `${scopeName({ ...budget.scope, name: account.subject })}`
+      : scopeName(budget.scope);
   const spent = ratio(account.spent, budget.amount) ?? 0;
   const until = account.resets_at ? `begins anew ${dateTime(account.resets_at)}` : "never begins anew";
   return bar({
-    name: h("span", null, name, h("span", { class: "faint" }, ` · ${budget.period === "total" ? "in total" : `a ${budget.period}`}${budget.is_hard ? "" : ", soft"}`)),
-    value: h("span", { title: `${exactAmountOf(budget.unit, account.spent)} of ${exactAmountOf(budget.unit, budget.amount)}` }, `${amountOf(budget.unit, account.spent)} of ${amountOf(budget.unit, budget.amount)}`),
+    name: h(
+      "span",
+      null,
+      name,
+      h(
+        "span",
+        { class: "faint" },
+        ` · ${budget.period === "total" ? "in total" : `a ${budget.period}`}${budget.is_hard ? "" : ", soft"}`,
+      ),
+    ),
+    value: h(
+      "span",
+      { title: `${exactAmountOf(budget.unit, account.spent)} of ${exactAmountOf(budget.unit, budget.amount)}` },
+      `${amountOf(budget.unit, account.spent)} of ${amountOf(budget.unit, budget.amount)}`,
+    ),
     parts: [{ share: spent }, { share: ratio(account.held, budget.amount) ?? 0, type: "held" }],
     label: `${name}: ${percent(share)} used`,
-    foot: [h("span", null, `${amountOf(budget.unit, account.left)} left${account.held > 0n ? `, ${amountOf(budget.unit, account.held)} held` : ""}`), h("span", null, until)],
+    foot: [
+      h(
+        "span",
+        null,
+        `${amountOf(budget.unit, account.left)} left${account.held > 0n ? `, ${amountOf(budget.unit, account.held)} held` : ""}`,
+      ),
+      h("span", null, until),
+    ],
     kind,
   });
 }

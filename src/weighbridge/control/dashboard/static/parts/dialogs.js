@@ -62,26 +62,57 @@ export function formDialog(title, { fields, submit, action = "Save", lead = null
       lead && h("p", { class: "soft" }, lead),
       made.map((each) => each.element),
       refusal,
-      h("div", { class: "dialog-foot" }, h("button", { type: "button", class: "button", on: { click: () => close() } }, "Cancel"), button),
+      h(
+        "div",
+        { class: "dialog-foot" },
+        h("button", { type: "button", class: "button", on: { click: () => close() } }, "Cancel"),
+        button,
+      ),
     );
   });
 }
 
-function fieldOf({ name, label, type = "text", value = "", hint = null, required = false, options = [], placeholder = null, ...more }) {
+function fieldOf({
+  name,
+  label,
+  type = "text",
+  value = "",
+  hint = null,
+  required = false,
+  options = [],
+  placeholder = null,
+  ...more
+}) {
   const id = freshId("field");
   const hintId = hint ? `${id}-hint` : null;
   if (type === "checkbox") {
     const input = h("input", { id, type, "aria-describedby": hintId });
     input.checked = Boolean(value);
-    const element = h("div", { class: "field" }, h("div", { class: "check" }, input, h("label", { for: id }, label)), hint && h("p", { class: "hint", id: hintId }, hint));
+    const element = h(
+      "div",
+      { class: "field" },
+      h("div", { class: "check" }, input, h("label", { for: id }, label)),
+      hint && h("p", { class: "hint", id: hintId }, hint),
+    );
     return { name, element, read: () => input.checked };
   }
   const common = { id, required, "aria-describedby": hintId, name };
   let input;
-  if (type === "select") input = h("select", common, options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
+  if (type === "select")
+    input = h(
+      "select",
+      common,
+      options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)),
+    );
   else if (type === "textarea") input = h("textarea", { ...common, placeholder, value });
   else input = h("input", { ...common, type, placeholder, value, autocomplete: "off", spellcheck: "false", ...more });
-  const element = h("div", { class: "field" }, h("label", { for: id }, label), input, hint && h("p", { class: "hint", id: hintId }, hint));
+  const element = h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, label),
+    input,
+    hint && h("p", { class: "hint", id: hintId }, hint),
+  );
   return { name, element, read: () => input.value.trim() };
 }
 
@@ -99,7 +130,11 @@ export function secretDialog(title, secret, text) {
       { class: "form" },
       h("p", null, text),
       h("div", { class: "secret" }, h("code", { id: "new-secret" }, secret), copy),
-      h("div", { class: "dialog-foot" }, h("button", { type: "button", class: "button primary", on: { click: () => close(true) } }, "Done")),
+      h(
+        "div",
+        { class: "dialog-foot" },
+        h("button", { type: "button", class: "button primary", on: { click: () => close(true) } }, "Done"),
+      ),
     );
   });
 }

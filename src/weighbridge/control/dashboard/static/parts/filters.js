@@ -8,17 +8,32 @@ import { rangeOf } from "../core/range.js";
 import { popover } from "./popover.js";
 
 export function filterBar(view, { ofRequests = false, names = null, tools = [] } = {}) {
-  return h("div", { class: "filter-bar" }, popover("Add filter", chooser(view, ofRequests, names), { id: "add-filter" }), chips(view, ofRequests, names), tools);
+  return h(
+    "div",
+    { class: "filter-bar" },
+    popover("Add filter", chooser(view, ofRequests, names), { id: "add-filter" }),
+    chips(view, ofRequests, names),
+    tools,
+  );
 }
 
 function chips(view, ofRequests, names) {
-  const set = Object.entries(filtersOf(view.query, { ofRequests })).flatMap(([name, values]) => values.map((value) => [name, value]));
-  const shown = set.map(([name, value]) => chip(`${titleOf(name)}: ${shownValue(name, value, names)}`, () => without(view, name, value)));
+  const set = Object.entries(filtersOf(view.query, { ofRequests })).flatMap(([name, values]) =>
+    values.map((value) => [name, value]),
+  );
+  const shown = set.map(([name, value]) =>
+    chip(`${titleOf(name)}: ${shownValue(name, value, names)}`, () => without(view, name, value)),
+  );
   if (view.query.has(FAILED)) shown.push(chip("Only failed", () => view.change({ [FAILED]: null, cursor: null })));
   if (shown.length === 0) return null;
   const all = [...new Set(set.map(([name]) => name)), FAILED];
   const clear = () => view.change({ ...Object.fromEntries(all.map((name) => [name, null])), cursor: null });
-  return h("div", { class: "chips" }, shown, shown.length > 1 && h("button", { type: "button", class: "button ghost small", on: { click: clear } }, "Clear all"));
+  return h(
+    "div",
+    { class: "chips" },
+    shown,
+    shown.length > 1 && h("button", { type: "button", class: "button ghost small", on: { click: clear } }, "Clear all"),
+  );
 }
 
 function shownValue(name, value, names) {
@@ -27,7 +42,12 @@ function shownValue(name, value, names) {
 }
 
 function chip(text, drop) {
-  return h("span", { class: "chip" }, h("span", { title: text }, text), h("button", { type: "button", "aria-label": `Remove filter ${text}`, on: { click: drop } }, "×"));
+  return h(
+    "span",
+    { class: "chip" },
+    h("span", { title: text }, text),
+    h("button", { type: "button", "aria-label": `Remove filter ${text}`, on: { click: drop } }, "×"),
+  );
 }
 
 function without(view, name, value) {
@@ -40,7 +60,11 @@ function chooser(view, ofRequests, names) {
   const refusal = h("p", { class: "form-error", role: "alert" });
   const options = h("datalist", { id: known });
   const input = h("input", { id: which, list: known, required: true, autocomplete: "off", spellcheck: "false" });
-  const select = h("select", { id: what, on: { change: () => offer() } }, kinds.map((each) => h("option", { value: each.name }, each.title)));
+  const select = h(
+    "select",
+    { id: what, on: { change: () => offer() } },
+    kinds.map((each) => h("option", { value: each.name }, each.title)),
+  );
 
   // What was seen in this span, the most frequent first.
   async function offer() {
@@ -54,11 +78,13 @@ function chooser(view, ofRequests, names) {
       const usage = await get("/usage", { from, to, group_by: dimension.name }, { signal: view.signal });
       const seen = usage.data.sort((a, b) => b.requests - a.requests).slice(0, 200);
       options.replaceChildren(
-        ...seen.filter((row) => row.group[dimension.name]).map((row) => {
-          const value = row.group[dimension.name];
-          const label = labelOf(dimension.name, value, names);
-          return h("option", { value, label: label === value ? null : label });
-        }),
+        ...seen
+          .filter((row) => row.group[dimension.name])
+          .map((row) => {
+            const value = row.group[dimension.name];
+            const label = labelOf(dimension.name, value, names);
+            return h("option", { value, label: label === value ? null : label });
+          }),
       );
     } catch {
       // Then there is nothing to choose from, but what one knows can be typed.

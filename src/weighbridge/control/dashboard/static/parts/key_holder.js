@@ -30,7 +30,13 @@ export function keyHolder(then) {
       { class: "card-body stack" },
       h("p", null, "Requests to models are made with a virtual key, and are charged to it. It is kept in this page's memory only."),
       h("div", { class: "row" }, button("Make one for an hour", make, { kind: "primary", id: "make-key" })),
-      h("form", { class: "row", on: { submit: use } }, h("label", { for: id }, "or paste one"), h("span", null, input), h("button", { type: "submit", class: "button" }, "Use it")),
+      h(
+        "form",
+        { class: "row", on: { submit: use } },
+        h("label", { for: id }, "or paste one"),
+        h("span", null, input),
+        h("button", { type: "submit", class: "button" }, "Use it"),
+      ),
     ),
   );
 }

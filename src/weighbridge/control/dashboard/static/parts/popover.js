@@ -6,7 +6,15 @@ export function popover(text, content, { id = freshId("popover"), kind = "", lab
   const panel = h("div", { class: "popover-panel", id: `${id}-panel`, hidden: true }, content);
   const button = h(
     "button",
-    { type: "button", class: `button ${kind}`, id, "aria-expanded": "false", "aria-controls": panel.id, "aria-label": label, on: { click: () => open(panel.hidden) } },
+    {
+      type: "button",
+      class: `button ${kind}`,
+      id,
+      "aria-expanded": "false",
+      "aria-controls": panel.id,
+      "aria-label": label,
+      on: { click: () => open(panel.hidden) },
+    },
     text,
   );
   const holder = h("div", { class: "popover" }, button, panel);
@@ -49,6 +57,9 @@ function place(button, panel) {
   const size = panel.getBoundingClientRect();
   const isBelow = at.bottom + 6 + size.height <= innerHeight || at.top < size.height;
   const left = Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8));
-  panel.style.setProperty("--left", `${at.left < innerWidth / 2 ? Math.max(8, Math.min(at.left, innerWidth - size.width - 8)) : left}px`);
+  panel.style.setProperty(
+    "--left",
+    `${at.left < innerWidth / 2 ? Math.max(8, Math.min(at.left, innerWidth - size.width - 8)) : left}px`,
+  );
   panel.style.setProperty("--top", `${Math.max(8, isBelow ? at.bottom + 6 : at.top - 6 - size.height)}px`);
 }

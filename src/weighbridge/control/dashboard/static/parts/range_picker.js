@@ -24,7 +24,12 @@ export function rangePicker(view) {
     ),
   );
   const isPreset = PRESETS.some((each) => each.from === range.from && range.to === "now");
-  return h("div", { class: "row" }, presets, popover(isPreset ? "Custom" : rangeName(range), custom(view, range), { id: "range-custom" }));
+  return h(
+    "div",
+    { class: "row" },
+    presets,
+    popover(isPreset ? "Custom" : rangeName(range), custom(view, range), { id: "range-custom" }),
+  );
 }
 
 function custom(view, range) {

@@ -13,7 +13,13 @@ export function failure(error, again = null) {
 }
 
 export function empty(title, text = "", action = null) {
-  return h("div", { class: "empty" }, h("h3", null, title), text && h("p", null, text), action && h("div", { class: "row" }, action));
+  return h(
+    "div",
+    { class: "empty" },
+    h("h3", null, title),
+    text && h("p", null, text),
+    action && h("div", { class: "row" }, action),
+  );
 }
 
 /** A part that loads for itself: a skeleton, then what `load` resolves to, or why it could not. */

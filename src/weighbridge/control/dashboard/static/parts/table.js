@@ -8,7 +8,18 @@ import { empty } from "./states.js";
  * heading) }. `link(row)` is where a row leads when it
  * is clicked anywhere; the row should hold the same link for the keyboard. `sorted`: [column, "ascending" or "descending"].
  */
-export function table({ label, columns, rows, sorted = null, link = null, none = "Nothing here", noneText = "", foot = null, id = null, go = null }) {
+export function table({
+  label,
+  columns,
+  rows,
+  sorted = null,
+  link = null,
+  none = "Nothing here",
+  noneText = "",
+  foot = null,
+  id = null,
+  go = null,
+}) {
   if (rows.length === 0) return empty(none, noneText);
   let order = sorted;
   const body = h("tbody");
@@ -39,7 +50,14 @@ export function table({ label, columns, rows, sorted = null, link = null, none =
   return h(
     "div",
     { class: "table-wrap", role: "group", "aria-label": label, tabindex: "0" },
-    h("table", { id }, h("caption", { class: "unseen" }, label), h("thead", null, h("tr", null, headings)), body, foot && h("tfoot", null, foot)),
+    h(
+      "table",
+      { id },
+      h("caption", { class: "unseen" }, label),
+      h("thead", null, h("tr", null, headings)),
+      body,
+      foot && h("tfoot", null, foot),
+    ),
   );
 }
 

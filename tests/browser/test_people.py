@@ -1,0 +1,80 @@
+"""Teams, organisations and users."""
+
+from __future__ import annotations
+
+from tests.browser.conftest import span_of
+
+
+def test_teams_stand_with_what_they_spent(show, api, world):
+    span = span_of(world)
+    page = show(f"teams?{span}")
+    spent = {row["group"]["team"]: row["cost_nanousd"] for row in api.get(f"/usage?{span}&group_by=team").json()["data"]}
+    shown = page.locator("#teams tbody tr").evaluate_all(
+        """rows => rows.map((row) => [
+            row.querySelector('a').textContent, Number(row.querySelector('[data-nanousd]').dataset.nanousd)
+        ])"""
+    )
+    assert dict(shown) == {team["name"]: spent.get(team["name"], 0) for team in world.teams}
+
+
+def test_a_team_is_made_renamed_and_deleted(show, page, world):
+    show("teams")
+    page.click("#new-team")
+    page.get_by_label("Name", exact=True).fill("legal")
+    page.get_by_label("Organisation", exact=True).select_option("umbra")
+    page.click("dialog .button.primary")
+    page.get_by_role("button", name="Rename legal").click()
+    assert world.teams[-1]["organisation"] == "umbra"
+    page.get_by_label("Name", exact=True).fill("law")
+    page.click("dialog .button.primary")
+    page.get_by_role("button", name="Delete law").click()
+    page.click("dialog .button.danger")
+    page.get_by_role("button", name="Delete law").wait_for(state="detached")
+    assert "law" not in [team["name"] for team in world.teams]
+
+
+def test_an_organisation_is_made(show, page, world):
+    show("teams")
+    page.click("#new-organisation")
+    page.get_by_label("Name", exact=True).fill("globex")
+    page.click("dialog .button.primary")
+    page.get_by_role("link", name="globex").wait_for()
+
+
+def test_a_user_is_made_with_a_role_and_a_password_that_is_shown_nowhere(show, page, world):
+    show("users")
+    page.click("#new-user")
+    page.get_by_label("Name", exact=True).fill("Noor")
+    page.get_by_label("E-mail").fill("noor@example.com")
+    page.get_by_label("Role").select_option("billing")
+    page.get_by_label("Password").fill("a long enough password")
+    page.click("dialog .button.primary")
+    page.get_by_role("button", name="Change Noor").wait_for()
+    assert world.users[-1]["role"] == "billing"
+    assert page.locator("text=a long enough password").count() == 0
+
+
+def test_a_user_is_blocked(show, page, world):
+    show("users")
+    page.get_by_role("button", name="Block Maria").click()
+    page.click("dialog .button.danger")
+    page.get_by_role("button", name="Unblock Maria").wait_for()
+    assert world.users[0]["is_blocked"] is True
+
+
+def test_what_somebody_else_has_changed_meanwhile_is_told(show, page, world, watch):
+    watch.expected.append("412")
+    show("users")
+    page.get_by_role("button", name="Change Maria").click()
+    page.route(
+        "**/admin/v1/users/user_0",
+        lambda route: (world.versions.update(user_0=9) if route.request.method == "PATCH" else None, route.continue_()),
+    )
+    page.click("dialog .button.primary")
+    page.wait_for_selector("dialog .form-error:not(:empty)")
+    assert page.inner_text("dialog .form-error") == "somebody else has changed it"
+
+
+def test_budgets_of_teams_are_bars(show):
+    page = show("teams")
+    assert page.get_by_role("img", name="Team research: 95.2% used").count() == 1
