@@ -15,7 +15,7 @@ DEV := $(VENV)/installed-dev
 CODE := src tests benchmarks examples tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench sim docs pins
+.PHONY: help run test check fix bench sim docs pictures pins
 
 help: ## Show this list
 	@echo "Usage: make TARGET [PYTHON=python3.12] [ARGS='…']"
@@ -47,6 +47,9 @@ sim: $(DEV) ## Simulate faults in virtual time; SEED=n replays one run
 
 docs: $(DEV) ## Write the reference pages anew from the code
 	@$(BIN)/python tools/reference.py
+
+pictures: $(DEV) ## Take the documentation's pictures of the dashboard anew; needs Chromium
+	@$(BIN)/python tools/pictures.py
 
 pins: $(DEV) ## Take the newest versions that pyproject.toml allows, and write constraints.txt
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.browser.conftest import span_of
 
 
@@ -78,3 +79,22 @@ def test_what_somebody_else_has_changed_meanwhile_is_told(show, page, world, wat
 def test_budgets_of_teams_are_bars(show):
     page = show("teams")
     assert page.get_by_role("img", name="Team research: 95.2% used").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "control"), [("keys", "#new-key"), ("teams", "#new-team"), ("users", "text=Block"), ("settings", "#reload")]
+)
+@pytest.mark.parametrize(("role", "is_offered"), [("admin", True), ("viewer", False), ("billing", False)])
+def test_who_may_only_look_is_offered_nothing_that_changes(show, page, path, control, role, is_offered):
+    answer = {"csrf_token": "x", "user": {"name": "Vi", "role": role}}
+    page.route("**/admin/v1/session", lambda route: route.fulfill(json=answer))
+    show(path)
+    assert page.locator(control).first.is_visible() is is_offered
+
+
+def test_a_budget_leads_to_the_requests_of_its_period(show):
+    page = show("teams")
+    page.get_by_role("link", name="Team research").click()
+    page.wait_for_selector("#shown-count")
+    assert "team=research" in page.url
+    assert "from=" in page.url

@@ -94,6 +94,7 @@ async function start() {
     location.replace(`/dashboard/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
     return;
   }
+  document.body.dataset.role = here.user.role;
   const who = document.getElementById("who");
   fill(who, here.user.name, h("span", { class: "faint" }, ` · ${here.user.role}`));
   who.title = here.user.name;

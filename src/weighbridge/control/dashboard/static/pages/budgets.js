@@ -36,8 +36,8 @@ export async function show(view) {
     pageHead(
       "Budgets and limits",
       short > 0 ? `${plural(short, "account has", "accounts have")} used 80% or more` : "No account has used 80%",
-      button("New limit", () => editLimit(view, null), { id: "new-limit" }),
-      button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget" }),
+      button("New limit", () => editLimit(view, null), { id: "new-limit", changes: true }),
+      button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget", changes: true }),
     ),
     h(
       "div",
@@ -61,8 +61,12 @@ function changers(view, each, edit, path, name) {
   return h(
     "span",
     { class: "row tight" },
-    button("Change", () => edit(view, each), { kind: "small", label: `Change ${name}` }),
-    button("Delete", async () => (await gone()) && view.refresh(), { kind: "small danger", label: `Delete ${name}` }),
+    button("Change", () => edit(view, each), { kind: "small", changes: true, label: `Change ${name}` }),
+    button("Delete", async () => (await gone()) && view.refresh(), {
+      kind: "small danger",
+      changes: true,
+      label: `Delete ${name}`,
+    }),
   );
 }
 

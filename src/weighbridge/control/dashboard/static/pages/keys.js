@@ -44,7 +44,7 @@ export async function show(view) {
           kind: "ghost",
           id: "show-revoked",
         }),
-      button("New key", () => create(view, owners), { kind: "primary", id: "new-key" }),
+      button("New key", () => create(view, owners), { kind: "primary", id: "new-key", changes: true }),
     ),
     card("Virtual keys", keysTable(view, rows, owners), { flush: true }),
   );
@@ -123,7 +123,7 @@ function actions(view, key, owners) {
       act(key.is_blocked ? "Unblock" : "Block", () => block(view, key)),
       act("Revoke for good", () => revoke(view, key), "danger"),
     ),
-    { kind: "ghost small", label: `Actions for key ${key.name}` },
+    { kind: "ghost small changes", label: `Actions for key ${key.name}` },
   );
 }
 

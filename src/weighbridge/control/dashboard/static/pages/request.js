@@ -62,7 +62,7 @@ function tiles(found) {
       foot: [badge(found.price_state, PRICES[found.price_state])],
     }),
     tile({ label: "Duration", value: duration(found.duration_ms), foot: [`first byte ${duration(found.first_byte_ms)}`] }),
-    tile({ label: "Gateway's overhead", value: duration(found.overhead_ms) }),
+    tile({ label: "Overhead", value: duration(found.overhead_ms) }),
     tile({
       label: "Tokens in",
       value: tokensKnown ? count(found.input_tokens) : "unknown",

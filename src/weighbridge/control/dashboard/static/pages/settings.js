@@ -29,6 +29,7 @@ export async function show(view) {
       button("Load the configuration again", (event) => reload(view, outcome, event.currentTarget), {
         kind: "primary",
         id: "reload",
+        changes: true,
       }),
     ),
     outcome,

@@ -32,8 +32,8 @@ export async function show(view) {
       "Teams",
       `${plural(teams.length, "team")} in ${plural(organisations.length, "organisation")}; spend of the ${rangeName(range).toLowerCase()}`,
       rangePicker(view),
-      button("New organisation", () => edit(view, "organisation", null, []), { id: "new-organisation" }),
-      button("New team", () => edit(view, "team", null, organisations), { kind: "primary", id: "new-team" }),
+      button("New organisation", () => edit(view, "organisation", null, []), { id: "new-organisation", changes: true }),
+      button("New team", () => edit(view, "team", null, organisations), { kind: "primary", id: "new-team", changes: true }),
     ),
     h(
       "div",
@@ -91,8 +91,12 @@ function things(view, kind, items, used, organisations) {
         h(
           "span",
           { class: "row tight" },
-          button("Rename", () => edit(view, kind, each, organisations), { kind: "small", label: `Rename ${each.name}` }),
-          button("Delete", () => gone(view, kind, each), { kind: "small danger", label: `Delete ${each.name}` }),
+          button("Rename", () => edit(view, kind, each, organisations), {
+            kind: "small",
+            changes: true,
+            label: `Rename ${each.name}`,
+          }),
+          button("Delete", () => gone(view, kind, each), { kind: "small danger", changes: true, label: `Delete ${each.name}` }),
         ),
     },
   ].filter(Boolean);

@@ -32,7 +32,7 @@ export async function show(view) {
       "Users",
       `${plural(users.length, "user")}; spend of the ${rangeName(range).toLowerCase()}`,
       rangePicker(view),
-      button("New user", () => edit(view, null), { kind: "primary", id: "new-user" }),
+      button("New user", () => edit(view, null), { kind: "primary", id: "new-user", changes: true }),
     ),
     h(
       "div",
@@ -89,12 +89,13 @@ function usersTable(view, users, used) {
         h(
           "span",
           { class: "row tight" },
-          button("Change", () => edit(view, each), { kind: "small", label: `Change ${each.name}` }),
+          button("Change", () => edit(view, each), { kind: "small", changes: true, label: `Change ${each.name}` }),
           button(each.is_blocked ? "Unblock" : "Block", () => block(view, each), {
             kind: "small",
+            changes: true,
             label: `${each.is_blocked ? "Unblock" : "Block"} ${each.name}`,
           }),
-          button("Delete", () => gone(view, each), { kind: "small danger", label: `Delete ${each.name}` }),
+          button("Delete", () => gone(view, each), { kind: "small danger", changes: true, label: `Delete ${each.name}` }),
         ),
     },
   ];

@@ -105,12 +105,17 @@ export function facts(pairs) {
 /** `p95` of a figure of the API, or a dash. */
 export const quantile = (found, which) => duration(found ? found[which] : null);
 
-export function button(text, click, { kind = "", id = null, pressed = null, label = null, disabled = false } = {}) {
+/** A button; `changes` says that it changes something, which those who may only look are not offered. */
+export function button(
+  text,
+  click,
+  { kind = "", id = null, pressed = null, label = null, disabled = false, changes = false } = {},
+) {
   return h(
     "button",
     {
       type: "button",
-      class: `button ${kind}`,
+      class: `button ${kind}${changes ? " changes" : ""}`,
       id,
       "aria-pressed": pressed === null ? null : String(pressed),
       "aria-label": label,

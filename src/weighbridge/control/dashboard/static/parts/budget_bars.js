@@ -1,5 +1,6 @@
 // Budgets as bars: spent, held for what is under way, left.
 
+import { isDimension, requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { count, dateTime, exactCount, exactMoney, money, percent, ratio } from "../core/format.js";
 import { bar } from "./bits.js";
@@ -26,6 +27,13 @@ export function scopeName(scope) {
   return scope.name === "*" ? `Each ${kind}` : `${kind[0].toUpperCase()}${kind.slice(1)} ${scope.name}`;
 }
 
+/** The requests of an account's period, where requests can be filtered by what it is for. */
+function behind({ scope }, account) {
+  if (scope.kind !== "gateway" && !isDimension(scope.kind)) return null;
+  const subject = scope.kind === "gateway" ? {} : { [scope.kind]: account.subject || scope.name };
+  return requestsLink(new URLSearchParams(), { from: new Date(account.period_start).toISOString(), ...subject });
+}
+
 function budgetBar({ budget, account, share }) {
   const kind = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
   const isEach = budget.scope.name === "*" || budget.scope.kind === "gateway";
@@ -34,12 +42,13 @@ function budgetBar({ budget, account, share }) {
       ? `${scopeName({ ...budget.scope, name: account.subject })}`
       : scopeName(budget.scope);
   const spent = ratio(account.spent, budget.amount) ?? 0;
+  const link = behind(budget, account);
   const until = account.resets_at ? `begins anew ${dateTime(account.resets_at)}` : "never begins anew";
   return bar({
     name: h(
       "span",
       null,
-      name,
+      link ? h("a", { class: "plain-link", href: link }, name) : name,
       h(
         "span",
         { class: "faint" },

@@ -1,0 +1,77 @@
+"""Takes the documentation's pictures of the dashboard anew, before a fake gateway. Run by `make pictures`; needs Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import uvicorn
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from tests.control.dashboard.fake_gateway import World, fake_gateway  # noqa: E402
+from tests.control.dashboard.fake_traffic import HOSTILE_KEY, HOSTILE_MODEL  # noqa: E402
+
+WIDE, NARROW = (1280, 860), (390, 844)
+PICTURES = (
+    ("overview-light", "overview", "light", WIDE),
+    ("overview-dark", "overview", "dark", WIDE),
+    ("request-light", None, "light", WIDE),
+    ("costs-dark", "costs?from=-7d&by=team&and=model", "dark", (1280, 700)),
+    ("overview-narrow", "overview", "light", NARROW),
+)
+SHOWN = (
+    ("key_name", HOSTILE_KEY, "field-lab"),
+    ("model", HOSTILE_MODEL, "llama-3.3-70b"),
+    ("requested_model", HOSTILE_MODEL, "llama-3.3-70b"),
+)
+
+
+def main() -> None:
+    """Write docs/images/*.png."""
+    world = World()
+    world.sessions.add("pictures")
+    # Names that try to run something are for tests.
+    for each in world.requests:
+        each.update({name: kind for name, hostile, kind in SHOWN if each[name] == hostile})
+    server = uvicorn.Server(uvicorn.Config(fake_gateway(world), port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not (server.started and server.servers):
+        pass
+    base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    retried = next(each["id"] for each in world.requests if each["attempts"] > 1 and each["key_name"] == "code-review")
+    try:
+        take(base, f"requests/{retried}")
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
+
+
+def take(base: str, request: str) -> None:
+    """Each picture, in a browser of its own size and theme."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        for name, place, theme, (width, height) in PICTURES:
+            context = browser.new_context(base_url=base, viewport={"width": width, "height": height}, color_scheme=theme)
+            context.add_cookies([{"name": "session", "value": "pictures", "url": base}])
+            shown(context.new_page(), place or request).screenshot(path=ROOT / "docs" / "images" / f"dashboard-{name}.png")
+            context.close()
+        browser.close()
+
+
+def shown(page: Page, place: str) -> Page:
+    """The page, when it stands."""
+    page.goto(f"/dashboard/{place}")
+    page.wait_for_selector("main[aria-busy=false]")
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+if __name__ == "__main__":
+    main()
