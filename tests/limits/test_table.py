@@ -1,0 +1,686 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
+
+from weighbridge.core.allowances import MAX_PER_NS, UNLIMITED
+from weighbridge.limits.table import (
+    HEADER_CELLS,
+    Draw,
+    Hold,
+    Slot,
+    Table,
+    TableFullError,
+    Unlocked,
+    clamped,
+    format_cells,
+    n_cells,
+    stride_of,
+)
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+DAY = MAX_PER_NS
+
+
+class DiedError(Exception):
+    """The worker was killed between two writes."""
+
+
+class FragileCells:
+    """Cells whose user dies instead of the write after the next `n_left`."""
+
+    def __init__(self, cells):
+        self.cells = cells
+        self.n_left = None
+
+    def __len__(self):
+        return len(self.cells)
+
+    def __getitem__(self, place):
+        return self.cells[place]
+
+    def __setitem__(self, place, amount):
+        if self.n_left is not None:
+            if not self.n_left:
+                raise DiedError
+            self.n_left -= 1
+        self.cells[place] = amount
+
+
+def fresh_cells(n_slots, n_lanes):
+    cells = memoryview(bytearray(8 * n_cells(n_slots, n_lanes))).cast("q")
+    format_cells(cells, n_slots, n_lanes)
+    return cells
+
+
+def totals(table, cells, name):
+    """A slot's total, and the sum that it is to be."""
+    offset = table._find(Slot(name))
+    if not offset:
+        return 0, 0
+    base_and_lanes = cells[offset + 2] + sum(cells[offset + 4 : offset + table._stride])
+    return cells[offset + 1], base_and_lanes
+
+
+# --- budgets ----------------------------------------------------------------------------------------------------
+
+NAMES = ("a", "b", "c")
+N_LANES = 4
+LIMIT = 100
+amounts = st.integers(0, 60)
+some_amounts = st.lists(st.tuples(st.sampled_from(NAMES), amounts), min_size=1, max_size=4)
+
+
+class Attempt:
+    """What a worker's journal knows of an attempt, and what is held for it."""
+
+    def __init__(self, lane, life, parts):
+        self.lane = lane
+        self.life = life
+        self.parts = parts
+        self.holds = [Hold(Slot(name), LIMIT, amount) for name, amount in parts]
+
+
+class Budgets(RuleBasedStateMachine):
+    """Any order of what workers and the control plane do, and of deaths at any single write, beside plain sums."""
+
+    attempts = Bundle("attempts")
+
+    @initialize()
+    def start(self):
+        self.cells = fresh_cells(8, N_LANES)
+        self.fragile = [FragileCells(self.cells) for _ in range(N_LANES)]
+        self.control = Table(self.cells, Unlocked(), 0)
+        self.tables = [Table(cells, Unlocked(), lane) for lane, cells in enumerate(self.fragile)]
+        self.dead = set()
+        self.lives = [0] * N_LANES
+        self.open = []
+        self.released = [dict.fromkeys(NAMES, 0) for _ in range(N_LANES)]
+        self.unmoved = [dict.fromkeys(NAMES, 0) for _ in range(N_LANES)]
+        self.stored = dict.fromkeys(NAMES, 0)
+        self.excess = dict.fromkeys(NAMES, 0)
+
+    def spent(self, name):
+        return self.stored[name] + sum(lane[name] for lane in self.unmoved)
+
+    def held(self, name):
+        return sum(amount for attempt in self.open for part, amount in attempt.parts if part == name)
+
+    @rule(target=attempts, lane=st.integers(1, N_LANES - 1), parts=some_amounts)
+    def reserve(self, lane, parts):
+        attempt = Attempt(lane, self.lives[lane], parts)
+        if lane in self.dead:
+            return attempt
+        wanted = {name: sum(amount for part, amount in parts if part == name) for name, _ in parts}
+        fits = all(not each or self.spent(name) + self.held(name) + each <= LIMIT for name, each in wanted.items())
+        short = self.tables[lane].reserve(attempt.holds)
+        if short is None:
+            assert fits or any(any(lane.values()) for lane in self.released)
+            self.open.append(attempt)
+        else:
+            assert short in attempt.holds
+            assert not fits or self.dead  # what a dead worker may have held is held until it is retired
+        return attempt
+
+    @rule(attempt=consumes(attempts), share=st.integers(0, 100), over=st.sampled_from([0, 0, 0, 50]))
+    def post(self, attempt, share, over):
+        if attempt not in self.open or attempt.lane in self.dead:
+            return
+        spent = [amount * share // 100 + over for _, amount in attempt.parts]
+        self.tables[attempt.lane].post(attempt.holds, spent)
+        self.journal(attempt, spent)
+
+    def journal(self, attempt, spent):
+        self.open.remove(attempt)
+        for (name, amount), each in zip(attempt.parts, spent, strict=True):
+            self.unmoved[attempt.lane][name] += each
+            self.excess[name] += max(0, each - amount)
+
+    @rule(lane=st.integers(1, N_LANES - 1), parts=some_amounts, n_writes=st.integers(0, 8))
+    def die_while_reserving(self, lane, parts, n_writes):
+        self.die(lane, n_writes, lambda table: table.reserve([Hold(Slot(name), LIMIT, amount) for name, amount in parts]))
+
+    @rule(attempt=attempts, n_writes=st.integers(0, 11), share=st.integers(0, 100))
+    def die_while_posting(self, attempt, n_writes, share):
+        """After the journal has it: the mover may have been there before the post."""
+        if attempt in self.open and attempt.lane not in self.dead:
+            spent = [amount * share // 100 for _, amount in attempt.parts]
+            self.journal(attempt, spent)
+            self.die(attempt.lane, n_writes, lambda table: table.post(attempt.holds, spent))
+
+    @rule(attempt=attempts, n_writes=st.integers(0, 11), share=st.integers(0, 100))
+    def die_while_posting_what_no_journal_has(self, attempt, n_writes, share):
+        """Its bound will be charged, of which a part may be held by others already."""
+        if attempt in self.open and attempt.lane not in self.dead:
+            spent = [amount * share // 100 for _, amount in attempt.parts]
+            for name, amount in attempt.parts:
+                self.released[attempt.lane][name] += amount
+                self.excess[name] += amount
+            self.die(attempt.lane, n_writes, lambda table: table.post(attempt.holds, spent))
+
+    def die(self, lane, n_writes, what):
+        if lane in self.dead:
+            return
+        self.fragile[lane].n_left = n_writes
+        with suppress(DiedError):
+            what(self.tables[lane])
+        self.fragile[lane].n_left = None
+        self.dead.add(lane)
+
+    @rule(lane=st.integers(1, N_LANES - 1), names=st.sets(st.sampled_from(NAMES)))
+    def move(self, lane, names):
+        moved = {name: self.unmoved[lane][name] for name in names}
+        self.control.moved(lane, moved)
+        for name, amount in moved.items():
+            self.unmoved[lane][name] = 0
+            self.stored[name] += amount
+
+    @precondition(lambda self: self.dead)
+    @rule()
+    def retire(self):
+        lane = min(self.dead)
+        self.move(lane, set(NAMES))
+        unsettled = dict.fromkeys(NAMES, 0)
+        for attempt in [attempt for attempt in self.open if attempt.lane == lane]:
+            self.open.remove(attempt)
+            for name, amount in attempt.parts:
+                unsettled[name] += amount
+        self.control.retire(lane, unsettled)
+        for name, amount in unsettled.items():
+            self.stored[name] += amount
+        self.released[lane] = dict.fromkeys(NAMES, 0)
+        self.dead.remove(lane)
+        self.lives[lane] += 1
+
+    @rule(name=st.sampled_from(NAMES), by=st.integers(-20, 20))
+    def adjust(self, name, by):
+        """An adjustment in the store, as far as it leaves something."""
+        amount = max(0, self.stored[name] + by)
+        self.excess[name] += max(0, amount - self.stored[name])
+        self.control.set_base({name: amount})
+        self.stored[name] = amount
+
+    @rule()
+    def sweep(self):
+        self.control.sweep(10 * DAY, frozenset(Slot(name).hash for name in NAMES))
+
+    @invariant()
+    def nothing_is_overspent(self):
+        for name in NAMES:
+            assert self.spent(name) + self.held(name) <= LIMIT + self.excess[name]
+
+    @invariant()
+    def the_total_is_never_too_low(self):
+        for name in NAMES:
+            total, sum_of_parts = totals(self.control, self.cells, name)
+            assert total >= self.spent(name) + self.held(name) - sum(lane[name] for lane in self.released)
+            if not self.dead:
+                assert total == sum_of_parts
+                assert self.control.level(name) == (self.spent(name), self.held(name))
+                assert self.control.left(Slot(name), LIMIT) == LIMIT - total
+
+
+Budgets.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestBudgets = Budgets.TestCase
+
+
+def hold(name, limit, amount):
+    return Hold(Slot(name), limit, amount)
+
+
+def test_what_does_not_fit_everywhere_is_held_nowhere(tables):
+    _, table, _ = tables()
+    wide, narrow = hold("wide", 100, 60), hold("narrow", 50, 60)
+    assert table.reserve([wide, narrow]) is narrow
+    assert (table.level("wide"), table.level("narrow")) == ((0, 0), (0, 0))
+
+
+def test_what_one_worker_holds_no_other_can(tables):
+    _, one, other = tables()
+    assert one.reserve([hold("a", 100, 100)]) is None
+    late = hold("a", 100, 1)
+    assert other.reserve([late]) is late
+
+
+def test_one_counter_twice_in_a_reservation_counts_twice(tables):
+    _, table, _ = tables()
+    first, second = hold("a", 100, 60), hold("a", 100, 60)
+    assert table.reserve([first, second]) is second
+    assert table.level("a") == (0, 0)
+
+
+def test_a_budget_that_only_watches_refuses_nothing_and_never_overflows(tables):
+    control, table, _ = tables()
+    for _ in range(5):
+        watched = hold("a", UNLIMITED, clamped(UNLIMITED))
+        assert table.reserve([watched]) is None
+        table.post([watched], [UNLIMITED])
+    control.moved(1, {"a": UNLIMITED})
+    control.moved(1, {"a": UNLIMITED})
+    control.retire(1, {"a": UNLIMITED})
+    last = hold("a", 100, 1)
+    assert table.reserve([last]) is last
+
+
+def test_a_provider_that_breaks_its_word_overdraws_visibly(tables):
+    _, table, _ = tables()
+    held = hold("a", 100, 10)
+    table.reserve([held])
+    table.post([held], [150])
+    assert table.level("a") == (150, 0)
+    assert table.left(Slot("a"), 100) == -50
+
+
+@pytest.mark.parametrize("n_writes", [1, 2, 3])
+def test_who_dies_while_posting_more_than_was_held_leaves_it_in_the_total(n_writes):
+    cells = fresh_cells(8, 2)
+    fragile = FragileCells(cells)
+    control, table = Table(cells, Unlocked(), 0), Table(fragile, Unlocked(), 1)
+    held = hold("a", 100, 10)
+    table.reserve([held])
+    fragile.n_left = n_writes
+    with suppress(DiedError):
+        table.post([held], [60])
+    assert control.left(held.slot, 100) == 40
+
+
+def test_a_charge_may_reach_the_store_before_it_is_posted(tables):
+    control, table, _ = tables()
+    held = hold("a", 100, 30)
+    table.reserve([held])
+    control.moved(1, {"a": 20})
+    assert table.left(Slot("a"), 100) == 70
+    table.post([held], [20])
+    assert table.level("a") == (20, 0)
+    assert table.left(Slot("a"), 100) == 80
+
+
+def test_asking_what_is_left_makes_no_slot(tables):
+    _, table, _ = tables()
+    assert table.left(Slot("a"), 100) == 100
+    assert table.level("a") == (0, 0)
+    assert table.share_used == 0
+
+
+def test_the_base_may_be_told_again_and_be_lowered(tables):
+    control, table, _ = tables()
+    table.reserve([hold("a", 100, 10)])
+    for base in (70, 70, 0):
+        control.set_base({"a": base})
+        assert table.left(Slot("a"), 100) == 90 - base
+
+
+# --- rate limits ------------------------------------------------------------------------------------------------
+
+
+def draw(amount=1, name="a", burst=10, rate=10, per_ns=MINUTE):
+    return Draw(Slot(name), burst, rate, per_ns, amount)
+
+
+def test_a_burst_comes_back_one_by_one_to_the_nanosecond(tables):
+    _, table, _ = tables()
+    now = 1_000
+    assert [table.draw([draw()], now) is None for _ in range(11)] == [True] * 10 + [False]
+    for number in range(1, 30):
+        due = now + number * MINUTE // 10
+        assert table.draw([draw()], due - 1) is not None
+        assert table.draw([draw()], due) is None
+        assert table.draw([draw()], due) is not None
+
+
+def test_each_window_of_its_time_gets_the_amount_and_no_more(tables):
+    _, table, _ = tables()
+    seconds = [second for second in range(600) for _ in range(3) if table.draw([draw(burst=1)], 1 + second * SECOND) is None]
+    assert len(seconds) == 100
+    for start in range(540):
+        assert sum(start <= second < start + 60 for second in seconds) == 10
+
+
+def test_who_is_refused_learns_when_it_would_have_fitted(tables):
+    _, table, _ = tables()
+    table.draw([draw(10)], 1_000)
+    refused = draw(3)
+    assert table.draw([refused], 1_000 + 5 * SECOND) is refused
+    assert refused.full_ns == 13 * SECOND
+    assert table.draw([draw(3)], 1_000 + 18 * SECOND - 1) is not None
+    assert table.draw([draw(3)], 1_000 + 18 * SECOND) is None
+
+
+def test_who_is_let_in_learns_what_is_left_and_when_all_is_there_again(tables):
+    _, table, _ = tables()
+    first, second = draw(4), draw(1)
+    table.draw([first], 1_000)
+    table.draw([second], 1_000 + 7 * SECOND)
+    assert (first.left, first.full_ns) == (6, 24 * SECOND)
+    assert (second.left, second.full_ns) == (6, 23 * SECOND)
+
+
+def test_what_could_never_fit_waits_for_longest(tables):
+    _, table, _ = tables()
+    for hopeless in (draw(11), draw(rate=0, burst=0), draw(burst=0)):
+        assert table.draw([hopeless], 5) is hopeless
+        assert hopeless.full_ns == MAX_PER_NS
+
+
+def test_a_limit_that_never_comes_back_is_drawn_once(tables):
+    _, table, _ = tables()
+    assert table.draw([draw(rate=0, burst=1)], 5) is None
+    assert table.draw([draw(rate=0, burst=1)], DAY) is not None
+
+
+def test_a_clock_that_was_read_before_another_workers_takes_nothing(tables):
+    _, one, other = tables()
+    late, early = 2 * MINUTE, 2 * MINUTE - 1
+    assert [(one if n % 2 else other).draw([draw()], early if n % 2 else late) for n in range(10)] == [None] * 10
+    assert one.draw([draw()], early) is not None
+    assert other.draw([draw()], late + 6 * SECOND) is None  # the earlier reading moved nothing back
+
+
+def test_a_clock_at_zero_begins_a_limit_too(tables):
+    control, table, _ = tables()
+    assert table.draw([draw(10)], 0) is None
+    control.retire(1, {})
+    assert table.draw([draw()], 0) is not None
+
+
+def test_what_does_not_fit_everywhere_is_drawn_nowhere(tables):
+    _, table, _ = tables()
+    several = [draw(2, "a"), draw(1, "b", per_ns=0), draw(11, "c")]
+    assert table.draw(several, 5) is several[2]
+    assert table.draw([draw(10, "a"), draw(10, "b", per_ns=0)], 5) is None
+
+
+def test_one_limit_twice_in_a_draw_counts_twice(tables):
+    _, table, _ = tables()
+    twice = [draw(6), draw(6)]
+    assert table.draw(twice, 5) is twice[1]
+    assert table.draw([draw(10)], 5) is None
+
+
+def test_tokens_that_were_not_used_come_back_at_once(tables):
+    _, table, _ = tables()
+    drawn = draw(10)
+    table.draw([drawn], 5)
+    table.correct([drawn], [3])
+    assert table.draw([draw(7)], 5) is None
+    assert table.draw([draw(1)], 5) is not None
+
+
+def test_tokens_that_were_used_beyond_the_draw_are_waited_for(tables):
+    _, table, _ = tables()
+    drawn = draw(5)
+    table.draw([drawn], 5)
+    table.correct([drawn], [25])
+    refused = draw(1)
+    assert table.draw([refused], 5) is refused
+    assert (refused.left, refused.full_ns) == (-16, 96 * SECOND)
+    table.correct([drawn], [2**63])  # what a provider says has no bound
+    assert table.draw([draw(1)], 5 + DAY) is not None
+
+
+def test_what_came_back_by_itself_is_not_given_back_again(tables):
+    _, table, _ = tables()
+    early = draw(10)
+    table.draw([early], 5)
+    assert table.draw([draw(10)], 5 + MINUTE) is None
+    table.correct([early], [1])
+    assert table.draw([draw(1)], 5 + MINUTE) is not None
+
+
+def test_a_correction_of_a_limit_that_was_swept_is_harmless(tables):
+    control, table, _ = tables()
+    drawn = draw(5)
+    table.draw([drawn], 5)
+    assert control.sweep(5 + DAY, frozenset()) == 1
+    table.correct([drawn], [1])
+    assert table.draw([draw(10)], 6 + DAY) is None
+
+
+moments = st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(1, 40), st.integers(0, 100), st.integers(0, 6))
+
+
+@given(st.lists(moments, max_size=30), st.integers(1, 40), st.integers(1, 30), st.sampled_from([7, 10, 1_000, 333_333]))
+@settings(max_examples=200, deadline=None)
+def test_no_window_sees_more_than_the_burst_and_what_came_back_in_it(steps, burst, rate, per_ns):
+    """Whatever is drawn, from clocks that are a little apart, and however much of it is given back, however much later."""
+    cells = fresh_cells(8, 3)
+    workers = [Table(cells, Unlocked(), lane) for lane in (1, 2)]
+    now = 1_000
+    admitted, under_way = [], []
+    for n_due, pause, amount, used, skew in steps:
+        for _ in range(min(n_due, len(under_way))):
+            drawn, spent = under_way.pop(0)
+            workers[0].correct([drawn], [spent])
+        now += pause * per_ns // 100
+        drawn = draw(min(amount, burst), burst=burst, rate=rate, per_ns=per_ns)
+        if workers[skew % 2].draw([drawn], now - skew) is None:
+            spent = drawn.amount * used // 100
+            under_way.append((drawn, spent))
+            admitted.append((now, spent))
+    for place, (start, _) in enumerate(admitted):
+        total = 0
+        for end, spent in admitted[place:]:
+            total += spent
+            assert total <= burst + Fraction(rate * (end - start + 6), per_ns)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 5)), max_size=60), st.integers(5, 9), st.integers(1, 9))
+@settings(max_examples=200, deadline=None)
+def test_nobody_is_refused_who_would_fit(steps, burst, rate):
+    """Beside a bucket of exact fractions: at most a nanosecond's worth of each draw comes back late."""
+    per_ns = 10_007
+    [table] = [Table(fresh_cells(8, 2), Unlocked(), 1)]
+    now, level, late = 1_000, Fraction(0), Fraction(0)
+    for pause, amount in steps:
+        now += pause
+        level = max(Fraction(0), level - Fraction(rate * pause, per_ns))
+        drawn = draw(amount, burst=burst, rate=rate, per_ns=per_ns)
+        if table.draw([drawn], now) is None:
+            assert level + amount <= burst
+            level += amount
+            late += Fraction(rate, per_ns)
+        else:
+            assert level + amount + late > burst
+
+
+class Concurrency(RuleBasedStateMachine):
+    """Requests at a time, on workers that die anywhere: what is used is what is under way."""
+
+    drawn = Bundle("drawn")
+
+    @initialize()
+    def start(self):
+        self.cells = fresh_cells(8, N_LANES)
+        self.fragile = [FragileCells(self.cells) for _ in range(N_LANES)]
+        self.control = Table(self.cells, Unlocked(), 0)
+        self.tables = [Table(cells, Unlocked(), lane) for lane, cells in enumerate(self.fragile)]
+        self.under_way = {}
+
+    def ask(self):
+        return [draw(1, "a", burst=5, per_ns=0), draw(1, "b", burst=3, per_ns=0)]
+
+    @rule(target=drawn, lane=st.integers(1, N_LANES - 1))
+    def begin(self, lane):
+        draws = self.ask()
+        refused = self.tables[lane].draw(draws, 5)
+        assert (refused is None) == (len(self.under_way) < 3)
+        if refused is None:
+            self.under_way[id(draws)] = lane, draws
+        return draws
+
+    @rule(draws=consumes(drawn))
+    def end(self, draws):
+        if id(draws) in self.under_way:
+            lane, _ = self.under_way.pop(id(draws))
+            self.tables[lane].correct(draws, [0, 0])
+
+    @rule(lane=st.integers(1, N_LANES - 1), n_writes=st.integers(0, 4), which=st.integers(0, 5))
+    def die(self, lane, n_writes, which):
+        own = [draws for at, draws in self.under_way.values() if at == lane]
+        self.fragile[lane].n_left = n_writes
+        try:
+            if which < len(own):
+                self.tables[lane].correct(own[which], [0, 0])
+            else:
+                self.tables[lane].draw(self.ask(), 5)
+        except DiedError:
+            pass
+        self.fragile[lane].n_left = None
+        assert self.control.left(Slot("b"), 3) <= 3 - len(self.under_way) + (which < len(own))
+        self.control.retire(lane, {})
+        self.under_way = {key: each for key, each in self.under_way.items() if each[0] != lane}
+
+    @invariant()
+    def what_is_used_is_under_way(self):
+        for name in ("a", "b"):
+            assert self.control.level(name) == (0, len(self.under_way))
+            assert totals(self.control, self.cells, name)[0] == len(self.under_way)
+
+
+Concurrency.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestConcurrency = Concurrency.TestCase
+
+
+@given(st.integers(0, 3), st.integers(0, 30))
+def test_a_worker_that_dies_while_it_draws_leaves_no_more_than_there_was(n_writes, seconds):
+    cells = fresh_cells(8, 3)
+    fragile = FragileCells(cells)
+    doomed, other = Table(fragile, Unlocked(), 1), Table(cells, Unlocked(), 2)
+    other.draw([draw(10)], 1_000)
+    now = 1_000 + seconds * SECOND
+    fragile.n_left = n_writes
+    try:
+        while doomed.draw([draw(1)], now) is None:
+            pass
+    except DiedError:
+        pass
+    taken = sum(other.draw([draw(1)], now) is None for _ in range(20))
+    assert taken <= seconds // 6
+    assert sum(other.draw([draw(1)], now + MINUTE) is None for _ in range(20)) == 10
+
+
+# --- slots ------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_table_is_an_error_that_changes_nothing(tables):
+    _, table, _ = tables(n_slots=10)
+    for number in range(8):
+        table.reserve([hold(f"n{number}", 100, 1)])
+    with pytest.raises(TableFullError):
+        table.reserve([hold("n0", 100, 5), hold("last", 100, 5), hold("one too many", 100, 5)])
+    with pytest.raises(TableFullError):
+        table.draw([draw(5, "last"), draw(1, "one too many")], 5)
+    assert [table.level(name) for name in ("n0", "last", "one too many")] == [(0, 1), (0, 0), (0, 0)]
+    assert table.reserve([hold(f"n{number}", 100, 1) for number in range(8)]) is None
+    assert table.draw([draw(10, "last")], 5) is None
+
+
+def test_who_has_a_slot_is_counted_in_a_full_table(tables):
+    control, table, _ = tables(n_slots=10)
+    held = hold("n0", 100, 5)
+    table.reserve([held])
+    for number in range(1, 9):
+        table.reserve([hold(f"n{number}", 100, 1)])
+    table.post([held, hold("of a period that is over", 100, 0)], [4, 3])
+    table.correct([draw(5, "of a limit that was swept")], [3])
+    control.retire(1, {"n1": 1})
+    assert [table.level(name) for name in ("n0", "n1")] == [(0, 0), (1, 0)]
+
+
+def test_slots_that_nobody_needs_are_freed_and_used_again(tables):
+    control, table, _ = tables(n_slots=10)
+    kept = frozenset({Slot("goes on").hash})
+    control.set_base({"goes on": 7})
+    for start in range(200):
+        over, held = hold(f"over {start}", 100, 5), hold("held", 100, 5)
+        table.reserve([over, held])
+        table.post([over], [3])
+        assert control.sweep(5, kept) == 0  # not in the store yet
+        control.moved(1, {f"over {start}": 3})
+        table.draw([draw(3, f"limit {start}"), draw(1, f"at a time {start}", per_ns=0)], 5 + start * DAY)
+        assert control.sweep(4 + (start + 1) * DAY, kept) == 1
+        table.correct([draw(1, f"at a time {start}", per_ns=0)], [0])
+        assert control.sweep(5 + (start + 1) * DAY, kept) == 2
+        assert table.level("goes on") == (7, 0)
+        assert table.level("held") == (0, 5)
+        table.post([held], [0])
+    assert control.sweep(5 + 201 * DAY, frozenset()) == 2
+    assert control.share_used == 0
+
+
+def test_a_slot_that_moved_is_found_again(tables):
+    control, table, _ = tables(n_slots=10)
+    mine = hold("mine", 100, 5)
+    table.reserve([mine])
+    table.post([mine], [0])
+    control.sweep(5, frozenset())
+    for number in range(8):
+        table.reserve([hold(f"n{number}", 100, 1)])
+    table.reserve([mine])
+    assert table.level("mine") == (0, 5)
+    assert sum(table.level(f"n{number}")[1] for number in range(8)) == 8
+
+
+@given(st.lists(st.tuples(st.integers(0, 25), st.booleans()), max_size=80))
+def test_names_never_share_or_lose_a_slot(steps):
+    """Of few slots, so that names are in each other's way."""
+    cells = fresh_cells(20, 2)
+    control, table = (Table(cells, Unlocked(), lane) for lane in (0, 1))
+    held = {}
+    for number, is_given_up in steps:
+        name = f"n{number}"
+        if is_given_up and name in held:
+            table.post([hold(name, UNLIMITED, held.pop(name))], [0])
+            control.sweep(5, frozenset())
+        elif not is_given_up:
+            try:
+                table.reserve([hold(name, UNLIMITED, number + 1)])
+            except TableFullError:
+                assert len(held) == 18
+                continue
+            held[name] = held.get(name, 0) + number + 1
+    for number in range(26):
+        assert table.level(f"n{number}") == (0, held.get(f"n{number}", 0))
+    used = [cells[offset] for offset in range(HEADER_CELLS, len(cells), stride_of(2)) if cells[offset] > 1]
+    assert sorted(used) == sorted(Slot(name).hash for name in held)
+    assert table.share_used == len(held) / 20
+
+
+def test_a_sweep_lets_others_in_between(tables):
+    """The control plane never has the lock for as long as a whole table takes."""
+    control, _, _ = tables(n_slots=2_048)
+    for number in range(1_000):
+        control.set_base({f"n{number}": 0})
+    n_taken = 0
+
+    def counting():
+        nonlocal n_taken
+        n_taken += 1
+
+    control._acquire = counting
+    assert control.sweep(5, frozenset()) == 1_000
+    control.retire(1, {})
+    assert n_taken >= 8
+
+
+def test_cells_of_another_layout_are_refused():
+    cells = fresh_cells(8, 2)
+    for wrong in (memoryview(bytearray(8)).cast("q"), memoryview(bytearray(8 * 99)).cast("q"), cells[:-1]):
+        with pytest.raises(ValueError, match="layout"):
+            Table(wrong, Unlocked(), 0)
+
+
+@pytest.mark.parametrize("lane", [-1, 2])
+def test_a_lane_that_the_table_has_not_is_refused(lane):
+    with pytest.raises(ValueError, match="lane"):
+        Table(fresh_cells(8, 2), Unlocked(), lane)
+
+
+def test_amounts_are_held_as_far_as_a_cell_goes():
+    assert [clamped(amount) for amount in (-5, 0, 7, 2**80)] == [0, 0, 7, 2**53]
