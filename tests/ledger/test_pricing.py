@@ -9,7 +9,7 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.money import from_pico
 from weighbridge.core.rates import UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates, RegionFactor
 from weighbridge.core.terms import NO_USAGE, Provenance, Usage
-from weighbridge.ledger.pricing import UNKNOWN, Pricer
+from weighbridge.ledger.pricing import UNKNOWN, Extent, Kinds, Pricer
 
 MTOK = 1_000_000
 FULL = Rates(
@@ -83,10 +83,28 @@ def test_two_requests_cost_what_each_does_but_for_rounding(one, other):
 
 
 @given(usages())
-def test_the_worst_case_of_so_many_tokens_is_never_exceeded(usage):
-    tokens = msgspec.structs.replace(usage, tool_calls=0)
-    worst = of(FULL).worst_case(tokens.total_input, tokens.total_output)
-    assert worst >= of(FULL).price(tokens).amount
+def test_the_bound_of_an_extent_is_never_exceeded(usage):
+    extent = Extent(usage.total_input, usage.total_output, usage.tool_calls)
+    assert of(FULL).bound(extent) >= of(FULL).price(usage).amount
+
+
+@given(usages(), st.integers(0, 300_000), st.sampled_from([None, "flex", "fast"]), st.sampled_from(["", "us", "eu-west"]))
+def test_the_bound_holds_for_every_bracket_tier_and_region(usage, slack, tier, region):
+    periods = (Period((Bracket(FULL), Bracket(SIMPLE, 1_000), Bracket(Rates(input=9_000_000, output=1), 100_000))),)
+    card = RateCard("m", periods, {"fast": (Period((Bracket(FULL),), factor=2 * UNIT),)}, (RegionFactor("us", 1_100_000),))
+    extent = Extent(usage.total_input + slack, usage.total_output + slack, usage.tool_calls)
+    bound = Pricer(card).bound(extent, tier=tier, region=region)
+    assert bound >= Pricer(card).price(usage, tier=tier, region=region).amount
+    assert bound >= Pricer(card).price(usage, region=region).amount
+
+
+def test_kinds_of_input_that_a_request_has_not_make_no_bound_dearer():
+    rates = Rates(input=1_000_000, output=1_000_000, cache_write_1h=2_000_000, input_audio=5_000_000)
+    card = of(rates)
+    assert card.distinguishes == (True, True)
+    bounds = [card.bound(Extent(1_000, 0), kinds=Kinds(media, writes)) for media in (False, True) for writes in (False, True)]
+    assert bounds == [1_000_000, 2_000_000, 5_000_000, 5_000_000]
+    assert of(SIMPLE).distinguishes == (False, False)
 
 
 @pytest.mark.parametrize("name", ["cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "output_image"])
@@ -100,7 +118,7 @@ def test_what_nobody_said_or_priced_is_unknown_and_not_free():
     assert of(SIMPLE).price(NO_USAGE) == UNKNOWN
     assert pricer().price(Usage(input=5)) == UNKNOWN
     assert pricer().rates_now(0) == (float("inf"), float("inf"))
-    assert pricer().worst_case(1, 1) is None
+    assert pricer().bound(Extent(1, 1)) is None
     assert UNKNOWN.amount is None
 
 

@@ -236,6 +236,15 @@ class VirtualKey(msgspec.Struct, frozen=True):
     priority: int = 0
     """Who goes first where requests have to wait: the higher."""
     team: str = ""
+    """Whose it is; like the next two a name, or empty."""
+    user: str = ""
+    organisation: str = ""
+    addresses: tuple[str, ...] = ()
+    """Networks (`10.0.0.0/8`, `2001:db8::/32`) that it may be used from; empty: from anywhere."""
+    max_output_tokens: int | None = None
+    """The most that one of its requests may have generated: what asks for more, or for no bound, is capped at this."""
+    tags: tuple[str, ...] = ()
+    """What its requests are booked under besides."""
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -261,6 +270,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     cost_nanousd: int | None = None
     """What the provider charges for it in nano-dollars; None: nobody knows, which is not nothing."""
     price_state: PriceState = PriceState.UNKNOWN
+    reserved_nanousd: int = 0
+    """The most that it could cost, as it was held in budgets; what is booked where nobody knows the cost."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -298,4 +309,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     route: str = ""
     """The route that was asked for, or the bare name."""
     team: str = ""
-    """Whose virtual key it was."""
+    """Whose virtual key it was; so the next two."""
+    user: str = ""
+    organisation: str = ""
+    session: str = ""
+    """What the caller says it belongs to (an agent's run)."""
+    tags: tuple[str, ...] = ()
+    """The key's, and the request's own."""

@@ -6,13 +6,13 @@ an estimate; it is never free. What the *served* tier costs is what counts. A pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.money import PICO_PER_NANO, Nanousd, from_pico
-from weighbridge.core.rates import UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
+from weighbridge.core.rates import HIGH_RATES, UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
 from weighbridge.core.terms import Provenance, Usage
 
 _KNOWN: Final = PriceState.KNOWN
@@ -39,6 +39,29 @@ class Line(NamedTuple):
 
 
 UNKNOWN: Final = Price(None, PriceState.UNKNOWN)
+
+
+class Extent(NamedTuple):
+    """The most that a request may use: tokens that go in and come out, and calls of tools that the provider runs."""
+
+    input_tokens: int
+    output_tokens: int
+    tool_calls: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """In and out together."""
+        return self.input_tokens + self.output_tokens
+
+
+class Kinds(NamedTuple):
+    """Which kinds of input a request may have beside plain text."""
+
+    has_media: bool
+    writes_cache: bool
+
+
+ALL_KINDS: Final = Kinds(has_media=True, writes_cache=True)
 
 _NEIGHBOURS: Final[dict[str, tuple[str, ...]]] = {
     "cache_read": ("input",),
@@ -70,7 +93,20 @@ _COUNTED: Final = (
 class _Compiled:
     """One bracket, ready to multiply: a rate for each count, and which of them are neighbours'."""
 
-    __slots__ = ("above", "borrowed", "cached", "input", "output", "rates", "reasoning", "request")
+    __slots__ = (
+        "above",
+        "borrowed",
+        "cached",
+        "dearest_input",
+        "dearest_media",
+        "dearest_output",
+        "dearest_write",
+        "input",
+        "output",
+        "rates",
+        "reasoning",
+        "request",
+    )
 
     def __init__(self, bracket: Bracket, factor: int) -> None:
         rates = {name: _rate(bracket.rates, name, factor) for name in _COUNTED}
@@ -81,6 +117,28 @@ class _Compiled:
         self.reasoning = self.rates["reasoning"] - self.output
         """What a reasoning token costs beyond an output token, of which it is one."""
         self.request = _scaled(bracket.rates.request or 0, factor)
+        named = self.rates
+        self.dearest_input = max(named["input"], named["cache_read"])
+        self.dearest_media = max(self.dearest_input, named["input_audio"], named["input_image"])
+        self.dearest_write = max(self.dearest_input, named["cache_write_5m"], named["cache_write_1h"])
+        self.dearest_output = max(named[name] for name in ("output", "reasoning", "output_audio", "output_image"))
+
+    def bound(self, extent: Extent, kinds: Kinds) -> int:
+        """The most that this may cost here, in pico-dollars."""
+        rate = self.dearest_media if kinds.has_media else self.dearest_input
+        if kinds.writes_cache and self.dearest_write > rate:
+            rate = self.dearest_write
+        tools = extent.tool_calls * self.rates["tool_call"] if extent.tool_calls else 0
+        return extent.input_tokens * rate + extent.output_tokens * self.dearest_output + self.request + tools
+
+
+def _distinguishes(brackets: Iterable[_Compiled]) -> Kinds:
+    """Which kinds of input cost more than plain text somewhere, so that it pays to look for them."""
+    each = list(brackets)
+    return Kinds(
+        has_media=any(bracket.dearest_media > bracket.dearest_input for bracket in each),
+        writes_cache=any(bracket.dearest_write > bracket.dearest_input for bracket in each),
+    )
 
 
 def _rate(rates: Rates, name: str, factor: int) -> int | None:
@@ -122,12 +180,16 @@ def _is_within(window: DayWindow, wall_ns: int) -> bool:
 class Pricer:
     """One rate card, ready for the hot path."""
 
-    __slots__ = ("_only", "_periods", "_tiers", "card")
+    __slots__ = ("_brackets", "_only", "_periods", "_tiers", "card", "distinguishes")
 
     def __init__(self, card: RateCard) -> None:
         self.card = card
         self._periods = [_Period(period) for period in card.periods]
         self._tiers = {tier: [_Period(period) for period in periods] for tier, periods in card.tiers.items()}
+        every = [*self._periods, *(period for periods in self._tiers.values() for period in periods)]
+        self._brackets = [bracket for period in every for bracket in period.brackets]
+        self.distinguishes = _distinguishes(self._brackets)
+        """Which kinds of input are dearer than plain text."""
         only = self._periods[0] if len(self._periods) == 1 else None
         is_simple = only is not None and only.from_wall_ns is None and only.window is None and len(only.brackets) == 1
         self._only = only.brackets[0] if only is not None and is_simple and only.state is _KNOWN and not card.regions else None
@@ -167,15 +229,41 @@ class Pricer:
             return float("inf"), float("inf")
         return found[0].input / PICO_PER_NANO, found[0].output / PICO_PER_NANO
 
-    def worst_case(self, input_tokens: int, output_tokens: int, *, at_wall_ns: int = 0) -> Nanousd | None:
-        """The most that so many tokens may cost: each at the dearest rate that it could have. None where nobody knows."""
-        found = self._bracket(input_tokens, None, at_wall_ns)
-        if found is None:
+    def bound(
+        self, extent: Extent, kinds: Kinds = ALL_KINDS, *, tier: str | None = None, at_wall_ns: int = 0, region: str = ""
+    ) -> Nanousd | None:
+        """The most that a request of this extent may cost: each token at the dearest rate that it could have, in the dearest of the
+        brackets that it could fall into. None where nobody knows.
+
+        `tier` is the one that was asked for: what is served may also be the standard one.
+        """
+        only = self._only
+        if only is not None and (tier is None or tier not in self._tiers):
+            return from_pico(only.bound(extent, kinds))
+        dearest = -1
+        for periods in (self._tiers.get(tier, ()) if tier is not None else (), self._periods):
+            if (period := _active(periods, at_wall_ns)) is not None:
+                for bracket in period.brackets:
+                    if extent.input_tokens > bracket.above:
+                        dearest = max(dearest, bracket.bound(extent, kinds))
+        if dearest < 0:
             return None
-        rates = found[0].rates
-        dearest_in = max(rates[n] for n in ("input", "cache_write_5m", "cache_write_1h", "input_audio", "input_image"))
-        dearest_out = max(rates[n] for n in ("output", "reasoning", "output_audio", "output_image"))
-        return from_pico(input_tokens * dearest_in + output_tokens * dearest_out + found[0].request)
+        factor = self._region_factor(region)
+        return from_pico(dearest if factor == UNIT else _scaled(dearest, factor))
+
+    def dearest(self, region: str) -> tuple[int, int, int] | None:
+        """The highest rates of a token in, a token out and a request that it has for anything at any time, in pico-dollars. None
+        where it has no price."""
+        if not self._brackets:
+            return None
+        factor = self._region_factor(region)
+        highest = (
+            max(max(bracket.dearest_media, bracket.dearest_write) for bracket in self._brackets),
+            max(bracket.dearest_output for bracket in self._brackets),
+            max(bracket.request for bracket in self._brackets),
+        )
+        into, out, request = (_scaled(rate, factor) for rate in highest)
+        return into, out, request
 
     def _bracket(self, total_input: int, tier: str | None, wall_ns: int) -> tuple[_Compiled, PriceState] | None:
         for periods in (self._tiers.get(tier, ()) if tier is not None else (), self._periods):
@@ -236,3 +324,12 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
 def _borrows(usage: Usage, borrowed: frozenset[str]) -> bool:
     names = borrowed - {"input", "output", "reasoning"}
     return any(getattr(usage, "tool_calls" if name == "tool_call" else name) for name in names)
+
+
+def flat_pricer(rates: Rates, model: str, source: str) -> Pricer:
+    """A pricer that knows nothing but these rates, so that whatever it says is an estimate."""
+    return Pricer(RateCard(model, (Period((Bracket(rates),), state=PriceState.ESTIMATED),), source=source))
+
+
+HIGH_PRICER: Final = flat_pricer(HIGH_RATES, "*", "the dearest model there is")
+"""What a model of unknown price is reckoned at."""

@@ -19,6 +19,7 @@ from weighbridge.core.ports import Clock
 from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.engine import open_engine, writing
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError, plain_errors
+from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.migrate import upgrade
 from weighbridge.storage.response_store import ResponseStore
 from weighbridge.storage.stored_keys import KeyPage, NewKey, StoredKey, from_row, newly_stored, row_of
@@ -31,7 +32,7 @@ MAX_PAGE: Final = 200
 class Store:
     """Virtual keys and the revision counter. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_reader", "_writer", "responses")
+    __slots__ = ("_clock", "_reader", "_writer", "ledger", "responses")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
@@ -39,6 +40,8 @@ class Store:
         self._clock = clock
         self.responses = ResponseStore(engine, clock)
         """Responses that are kept for providers without a store, in the same database."""
+        self.ledger = LedgerStore(engine, clock)
+        """What everything has cost, in the same database."""
 
     @classmethod
     def open(cls, url: str, clock: Clock) -> Self:

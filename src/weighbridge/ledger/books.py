@@ -1,0 +1,158 @@
+"""Double entry: from exchanges to entries that balance. Pure: the same event always gives the same entries.
+
+Each entry debits one account and credits another with one amount, so that the books balance by construction; what is left to
+prove is that every attempt which may be billed has its entry, and that no amount is rounded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from weighbridge.core.money import Nanousd
+from weighbridge.core.terms import Attempt, Provenance, Record
+from weighbridge.ledger.terms import BILLED_TO_NOBODY, AccountKind, Entry, EntryKind, Started, Tariff, account
+
+PPM: Final = 1_000_000
+NO_TARIFF: Final = Tariff()
+_CUSTOMER: Final = AccountKind.CUSTOMER
+_REVENUE: Final = AccountKind.REVENUE
+_COST: Final = EntryKind.COST
+_OWN_KEY: Final = EntryKind.OWN_KEY_COST
+_UNRESOLVED: Final = EntryKind.UNRESOLVED_COST
+_CHARGE: Final = EntryKind.CHARGE
+_ESTIMATED: Final = Provenance.ESTIMATED
+_COST_ACCOUNTS: Final = {
+    _COST: (AccountKind.PROVIDER_COST, AccountKind.PROVIDER_PAYABLE),
+    _OWN_KEY: (AccountKind.OWN_KEY_COST, AccountKind.OWN_KEY_PAYABLE),
+    _UNRESOLVED: (AccountKind.UNRESOLVED_COST, AccountKind.UNRESOLVED_PAYABLE),
+}
+"""By the reason of a cost: the account that receives it, and the one that gives it."""
+
+
+def payer(record: Record) -> str:
+    """Who pays: the widest owner there is, as `organisation:…`, `team:…`, `user:…` or `key:…`."""
+    if record.organisation:
+        return f"organisation:{record.organisation}"
+    if record.team:
+        return f"team:{record.team}"
+    if record.user:
+        return f"user:{record.user}"
+    return f"key:{record.key_id}" if record.key_id else BILLED_TO_NOBODY
+
+
+def charge_of(attempts: Sequence[Attempt], tariff: Tariff) -> Nanousd:
+    """What the customer pays for an exchange: all its attempts together, marked up, discounted, and rounded once, half to even.
+
+    Of an attempt whose usage nobody told nothing is charged. Raises `ValueError` for a tariff that would pay the customer.
+    """
+    markup, discount = tariff.markup_ppm, tariff.discount_ppm
+    if markup < -PPM or not 0 <= discount <= PPM:
+        raise ValueError("a tariff's markup is at least -100%, its discount between 0 and 100%")
+    cost = sum(attempt.cost_nanousd or 0 for attempt in attempts if attempt.usage.provenance is not _ESTIMATED)
+    if not markup and not discount:
+        return Nanousd(cost)
+    return Nanousd(_rounded(cost * (PPM + markup) * (PPM - discount), PPM * PPM))
+
+
+def entries_of(record: Record, tariff: Tariff = NO_TARIFF) -> list[Entry]:
+    """A cost for each attempt that the provider may bill, and the customer's charge.
+
+    An attempt whose usage nobody told is booked apart, at its estimate or at the bound that was held for it, zero or not: a
+    question that the books must keep.
+    """
+    request_id = record.request_id
+    wall_ns = record.start_wall_ns + record.duration_ns
+    entries = []
+    for number, attempt in enumerate(record.attempts):
+        amount = attempt.cost_nanousd
+        if amount is None:
+            entries.append(_cost(request_id, number, attempt.provider, attempt.reserved_nanousd, _UNRESOLVED, wall_ns))
+        elif attempt.usage.provenance is _ESTIMATED:
+            entries.append(_cost(request_id, number, attempt.provider, amount, _UNRESOLVED, wall_ns))
+        elif amount:
+            entries.append(_cost(request_id, number, attempt.provider, amount, _COST, wall_ns))
+    if charged := charge_of(record.attempts, tariff):
+        entries.append(_charge(request_id, payer(record), charged, wall_ns))
+    return entries
+
+
+def unresolved_entries(started: Iterable[Started], wall_ns: int) -> list[Entry]:
+    """For attempts that were sent and never settled: each at its reserved bound, apart from what providers surely bill.
+
+    The customer is charged nothing: nobody can show that they received anything. Budgets count the bound.
+    """
+    return [_cost(each.request_id, each.attempt, each.provider, each.reserved_nanousd, _UNRESOLVED, wall_ns) for each in started]
+
+
+def cost_adjustment(
+    entry_id: str, provider: str, difference_nanousd: int, wall_ns: int, *, request_id: str = "", attempt: int = -1, note: str = ""
+) -> Entry:
+    """A provider's price turned out to be another: the difference (may be negative) is booked, the original stays.
+
+    `entry_id` names the correction, so that it is booked once.
+    """
+    expense, payable = account(AccountKind.COST_ADJUSTMENTS, provider), account(AccountKind.PROVIDER_PAYABLE, provider)
+    debit, credit = (expense, payable) if difference_nanousd >= 0 else (payable, expense)
+    kind = EntryKind.COST_ADJUSTMENT
+    return Entry(entry_id, debit, credit, abs(difference_nanousd), kind, wall_ns, request_id, attempt, note=note)
+
+
+def charge_adjustment(
+    entry_id: str, owner: str, difference_nanousd: int, wall_ns: int, *, request_id: str = "", note: str = ""
+) -> Entry:
+    """The same for what a customer (see `payer`) is charged: a negative difference is in their favour."""
+    customer, income = account(_CUSTOMER, owner), account(AccountKind.CHARGE_ADJUSTMENTS, owner)
+    debit, credit = (customer, income) if difference_nanousd >= 0 else (income, customer)
+    return Entry(entry_id, debit, credit, abs(difference_nanousd), EntryKind.CHARGE_ADJUSTMENT, wall_ns, request_id, note=note)
+
+
+def top_up(entry_id: str, owner: str, amount_nanousd: int, wall_ns: int, *, expires_wall_ns: int = 0, note: str = "") -> Entry:
+    """A customer (see `payer`) has paid in advance. `entry_id` names the payment. Raises `ValueError` unless it is positive."""
+    return _credit(entry_id, EntryKind.TOP_UP, AccountKind.FUNDS, owner, amount_nanousd, wall_ns, expires_wall_ns, note)
+
+
+def grant(entry_id: str, owner: str, amount_nanousd: int, wall_ns: int, *, expires_wall_ns: int = 0, note: str = "") -> Entry:
+    """A customer was given credits. Raises `ValueError` unless they are positive."""
+    return _credit(entry_id, EntryKind.GRANT, AccountKind.GRANTS, owner, amount_nanousd, wall_ns, expires_wall_ns, note)
+
+
+def expiry(credit_id: str, owner: str, amount_nanousd: int, wall_ns: int) -> Entry:
+    """What was left of a credit when its time was over. Booked once for each credit, whoever notices first."""
+    customer, expired = account(_CUSTOMER, owner), account(AccountKind.EXPIRED, owner)
+    return Entry(f"expiry/{credit_id}", customer, expired, amount_nanousd, EntryKind.EXPIRY, wall_ns)
+
+
+def left_of_credit(amount_nanousd: int, balance_nanousd: int, later_nanousd: int) -> Nanousd:
+    """How much of an expiring credit is unused, when charges use up what expires first.
+
+    `balance_nanousd` is the customer's balance now, with this credit and after every earlier expiry; `later_nanousd` the sum
+    of their live credits that expire later or never, which no charge has touched while this one lasted.
+    """
+    return Nanousd(max(0, min(amount_nanousd, balance_nanousd - later_nanousd)))
+
+
+def _credit(
+    entry_id: str, kind: EntryKind, source: AccountKind, owner: str, amount: int, wall_ns: int, expires_wall_ns: int, note: str
+) -> Entry:
+    if amount <= 0:
+        raise ValueError("a credit is more than nothing")
+    debit, credit = account(source, owner), account(_CUSTOMER, owner)
+    return Entry(entry_id, debit, credit, amount, kind, wall_ns, expires_wall_ns=expires_wall_ns, note=note)
+
+
+def _cost(request_id: str, attempt: int, provider: str, amount: int, kind: EntryKind, wall_ns: int) -> Entry:
+    debit, credit = _COST_ACCOUNTS[kind]
+    entry_id = f"{request_id}/{attempt}"
+    return Entry(entry_id, account(debit, provider), account(credit, provider), amount, kind, wall_ns, request_id, attempt)
+
+
+def _charge(request_id: str, owner: str, amount: int, wall_ns: int) -> Entry:
+    customer, revenue = account(_CUSTOMER, owner), account(_REVENUE, owner)
+    return Entry(f"{request_id}/charge", customer, revenue, amount, _CHARGE, wall_ns, request_id)
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    quotient, rest = divmod(numerator, denominator)
+    twice = rest * 2
+    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))

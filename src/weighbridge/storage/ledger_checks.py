@@ -1,0 +1,137 @@
+"""Whether the ledger adds up: balances, counters and sums are computed anew from what they were made of, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, Table, func, literal, select, union_all
+
+from weighbridge.ledger.terms import AccountKind
+from weighbridge.storage.ledger_labels import texts_of
+from weighbridge.storage.ledger_store import LedgerStore
+from weighbridge.storage.ledger_tables import balances, charges, counters, entries, requests, rollups
+
+MAX_PROBLEMS: Final = 1_000
+"""Differences that are named; a ledger that is wrong in more places is wrong."""
+_NS_PER_S: Final = 1_000_000_000
+_DAY_S: Final = 86_400
+_DAY_GRAIN: Final = 2
+
+
+class Findings(NamedTuple):
+    """What was looked at and what is wrong, one sentence each."""
+
+    n_entries: int
+    n_accounts: int
+    n_counters: int
+    problems: list[str]
+
+    @property
+    def is_sound(self) -> bool:
+        """Not one nano-dollar of difference."""
+        return not self.problems
+
+
+def verify(store: LedgerStore, on_step: Callable[[str], None] = lambda _step: None) -> Findings:
+    """Compute everything that can be derived anew. `on_step` is told what is looked at. Raises `StorageError`."""
+    problems: list[str] = []
+    # One transaction, so that what is written meanwhile is in none of it.
+    with store.reading() as connection:
+        for step, check in _CHECKS:
+            on_step(step)
+            for problem in check(connection):
+                problems.append(problem)
+                if len(problems) >= MAX_PROBLEMS:
+                    break
+        n_entries, n_accounts, n_counters = (_n_rows(connection, table) for table in (entries, balances, counters))
+    return Findings(n_entries, n_accounts, n_counters, problems)
+
+
+def _n_rows(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _unbalanced(connection: Connection) -> Iterator[str]:
+    """Each entry has a debit and a credit of one amount, so all accounts together are even, unless a row was tampered with."""
+    bad = connection.execute(select(entries.c.seq).where((entries.c.amount < 0) | (entries.c.debit == entries.c.credit)))
+    yield from (f"entry {seq} moves nothing, or less than nothing" for seq in bad.scalars())
+    debits, credits_ = connection.execute(select(func.sum(balances.c.debits), func.sum(balances.c.credits))).one()
+    if debits != credits_:
+        yield f"all accounts together: {debits} nano-dollars of debits and {credits_} of credits"
+
+
+def _balances(connection: Connection) -> Iterator[str]:
+    sides = union_all(
+        select(entries.c.debit.label("account"), entries.c.amount.label("debits"), literal(0).label("credits")),
+        select(entries.c.credit.label("account"), literal(0).label("debits"), entries.c.amount.label("credits")),
+    ).subquery()
+    query = select(sides.c.account, func.sum(sides.c.debits), func.sum(sides.c.credits), func.count()).group_by(sides.c.account)
+    derived = {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in connection.execute(query)}
+    kept = {row.account: (row.debits, row.credits, row.entries) for row in connection.execute(select(balances))}
+    names = texts_of(connection, derived.keys() | kept.keys())
+    for account in sorted(derived.keys() | kept.keys()):
+        of_entries, of_balance = derived.get(account, (0, 0, 0)), kept.get(account, (0, 0, 0))
+        if of_entries != of_balance:
+            yield (
+                f"account {names.get(account, account)}: its balance says {of_balance[0]} debits and {of_balance[1]} credits in "
+                f"{of_balance[2]} entries, its entries say {of_entries[0]} and {of_entries[1]} in {of_entries[2]}"
+            )
+
+
+def _counters(connection: Connection) -> Iterator[str]:
+    query = select(charges.c.counter, func.sum(charges.c.amount)).group_by(charges.c.counter)
+    derived = {counter: int(amount) for counter, amount in connection.execute(query)}
+    kept = {counter: int(amount) for counter, amount in connection.execute(select(counters))}
+    names = texts_of(connection, derived.keys() | kept.keys())
+    for counter in sorted(derived.keys() | kept.keys()):
+        if derived.get(counter, 0) != kept.get(counter, 0):
+            name = names.get(counter, str(counter)).replace("\x1f", " / ")
+            yield f"budget counter {name}: says {kept.get(counter, 0)}, its charges say {derived.get(counter, 0)}"
+
+
+def _costs(connection: Connection) -> Iterator[str]:
+    """Facts and entries tell of the same costs: the known and estimated ones of each day on which every fact is still there."""
+    first = connection.execute(select(func.min(requests.c.at))).scalar_one()
+    if first is None:
+        return
+    from_s = -(-int(first) // (_DAY_S * _NS_PER_S)) * _DAY_S
+    day = (requests.c.at // (_DAY_S * _NS_PER_S)) * _DAY_S
+    of_facts = select(day, func.count(), func.sum(requests.c.input), func.sum(requests.c.output))
+    of_facts = of_facts.where(requests.c.at >= from_s * _NS_PER_S)
+    facts = {row[0]: tuple(map(int, row[1:])) for row in connection.execute(of_facts.group_by(day))}
+    of_sums = select(rollups.c.start, func.sum(rollups.c.requests), func.sum(rollups.c.input), func.sum(rollups.c.output))
+    query = of_sums.where(rollups.c.grain == _DAY_GRAIN, rollups.c.start >= from_s).group_by(rollups.c.start)
+    sums = {row[0]: tuple(map(int, row[1:])) for row in connection.execute(query)}
+    for start in sorted(facts.keys() | sums.keys()):
+        if facts.get(start) != sums.get(start):
+            yield f"day {start // _DAY_S}: its sums say {sums.get(start)} requests and tokens, its requests say {facts.get(start)}"
+
+
+def _sums(connection: Connection) -> Iterator[str]:
+    """The three grains of sums tell the same cost, and no more than the entries of providers."""
+    query = select(rollups.c.grain, func.sum(rollups.c.cost)).group_by(rollups.c.grain)
+    costs = {grain: int(cost) for grain, cost in connection.execute(query)}
+    if costs.get(_DAY_GRAIN, 0) < max(costs.values(), default=0):
+        yield f"sums by minute, hour and day differ: {costs} nano-dollars"
+    kinds = (AccountKind.PROVIDER_COST, AccountKind.OWN_KEY_COST, AccountKind.UNRESOLVED_COST)
+    accounts = connection.execute(select(balances.c.account, balances.c.debits)).all()
+    names = texts_of(connection, (row.account for row in accounts))
+    booked = sum(int(row.debits) for row in accounts if names.get(row.account, "").startswith(tuple(f"{kind}:" for kind in kinds)))
+    if costs.get(_DAY_GRAIN, 0) > booked:
+        yield f"sums by day say {costs[_DAY_GRAIN]} nano-dollars, which is more than the {booked} that were booked"
+
+
+def _doubles(connection: Connection) -> Iterator[str]:
+    query = select(requests.c.request_id, func.count()).group_by(requests.c.request_id).having(func.count() > 1)
+    yield from (f"request {request_id} stands {n} times" for request_id, n in connection.execute(query))
+
+
+_CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = (
+    ("entries", _unbalanced),
+    ("balances", _balances),
+    ("budgets' counters", _counters),
+    ("requests by day", _costs),
+    ("sums", _sums),
+    ("requests that stand twice", _doubles),
+)

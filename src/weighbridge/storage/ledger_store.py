@@ -1,0 +1,425 @@
+"""The ledger in the database: moved there from workers' journals, once each, whatever dies in between.
+
+Everything of a batch (entries, facts, sums, counters, and how far the journal has been moved) is one transaction, so that all of
+it is there or none. One process writes at a time: SQLite's write lock sees to it, and a lock of ours in PostgreSQL.
+
+Its methods block on the database, as those of `store.py` do, and may be called from several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Engine, Table, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from weighbridge.core.ports import Clock
+from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record
+from weighbridge.ledger.books import NO_TARIFF, entries_of
+from weighbridge.ledger.journal import JournalItem
+from weighbridge.ledger.terms import Charge, Entry, Settled, Started, Tariff
+from weighbridge.storage.engine import writing
+from weighbridge.storage.errors import plain_errors
+from weighbridge.storage.ledger_labels import Labels, texts_of
+from weighbridge.storage.ledger_sums import (
+    SUM_COLUMNS,
+    BatchSums,
+    Tokens,
+    provenance_number,
+    series_of,
+    state_number,
+    tokens_of,
+)
+from weighbridge.storage.ledger_tables import (
+    balances,
+    charges,
+    counters,
+    entries,
+    journal_positions,
+    labels,
+    latencies,
+    open_attempts,
+    records,
+    requests,
+    rollups,
+)
+
+UNRESOLVED: Final = "unknown_outcome"
+"""The error of a request whose worker died before it was settled."""
+_ADVISORY_LOCK: Final = 0x77656967_68626C67
+"""The text "weighblg", as PostgreSQL numbers its locks."""
+_NS_PER_US: Final = 1_000
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_started: Final = msgspec.msgpack.Decoder(Started).decode
+_MAX_ERROR_TEXT: Final = 200
+_CHUNK: Final = 500
+"""Names in one statement."""
+
+TariffOf = Callable[[Record], Tariff]
+"""What the customer of a Record pays."""
+
+
+class Position(NamedTuple):
+    """How far a journal was moved: everything of the segments before `sequence`, and `offset` bytes of that one."""
+
+    sequence: int
+    offset: int
+    is_closed: bool
+
+
+NOT_BEGUN: Final = Position(-1, 0, is_closed=False)
+
+
+class Balance(NamedTuple):
+    """An account's sums in nano-dollars."""
+
+    account: str
+    debits: int
+    credits: int
+    entries: int
+
+
+class LedgerStore:
+    """Entries, balances, counters and facts. Every method raises `StorageError` if the database cannot be used."""
+
+    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "tariff_of")
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._reader = engine
+        self._writer = writing(engine)
+        self._clock = clock
+        self._labels = Labels()
+        self._lock = Lock()
+        self.tariff_of: TariffOf = lambda _record: NO_TARIFF
+
+    # --- moving -------------------------------------------------------------------------------------------------
+
+    def position(self, journal_id: str) -> Position:
+        """How far a journal has been moved."""
+        with self.reading() as connection:
+            return _position(connection, journal_id)
+
+    def move(self, journal_id: str, sequence: int, offset: int, items: Sequence[JournalItem]) -> dict[str, int]:
+        """Write the next items of a journal, which end at `offset` of its segment `sequence`. What budgets' counters were charged.
+
+        A batch that was moved before changes nothing, and charges nothing.
+        """
+        with self._writing() as connection:
+            before = _position(connection, journal_id)
+            if before.is_closed or (sequence, offset) <= before[:2]:
+                return {}
+            still_open = self._take(connection, journal_id, items)
+            if still_open:
+                rows = [_open_row(journal_id, started) for started in still_open]
+                _upsert(connection, open_attempts, rows, replaced=("body",))
+            _upsert(
+                connection,
+                journal_positions,
+                [{"journal_id": journal_id, "sequence": sequence, "offset": offset, "is_closed": False}],
+                replaced=("sequence", "offset"),
+            )
+            settled = [item for item in items if isinstance(item, Settled)]
+            return self._book(connection, settled)
+
+    def close(self, journal_id: str) -> dict[str, int]:
+        """The writer of a journal is gone and everything of it was moved: what it had begun and never settled is booked at its
+        bound, as an unknown outcome. What counters were charged for that. A second time changes nothing."""
+        with self._writing() as connection:
+            if _position(connection, journal_id).is_closed:
+                return {}
+            query = select(open_attempts.c.body).where(open_attempts.c.journal_id == journal_id)
+            left = [_decode_started(body) for (body,) in connection.execute(query.order_by(open_attempts.c.attempt))]
+            connection.execute(delete(open_attempts).where(open_attempts.c.journal_id == journal_id))
+            row = {"journal_id": journal_id, "sequence": 0, "offset": 0, "is_closed": True}
+            _upsert(connection, journal_positions, [row], replaced=("is_closed",))
+            return self._book(connection, _unresolved(left, self._clock.wall_ns()))
+
+    def forget(self, journal_id: str) -> None:
+        """A closed journal's files are deleted: nobody will ask for its position again."""
+        with self._writing() as connection:
+            connection.execute(delete(journal_positions).where(journal_positions.c.journal_id == journal_id))
+
+    def _take(self, connection: Connection, journal_id: str, items: Sequence[JournalItem]) -> list[Started]:
+        """Attempts of these items that are not settled among them; those of earlier ones that are now are taken off the list."""
+        mine = open_attempts.c.journal_id == journal_id
+        earlier = set(connection.execute(select(open_attempts.c.request_id).where(mine)).scalars())
+        begun: dict[str, dict[int, Started]] = {}
+        over: list[str] = []
+        for item in items:
+            if isinstance(item, Started):
+                begun.setdefault(item.request_id, {})[item.attempt] = item
+                continue
+            request_id = item.record.request_id
+            begun.pop(request_id, None)
+            if request_id in earlier:
+                over.append(request_id)
+        for at in range(0, len(over), _CHUNK):
+            connection.execute(delete(open_attempts).where(mine, open_attempts.c.request_id.in_(over[at : at + _CHUNK])))
+        return [started for attempts in begun.values() for started in attempts.values()]
+
+    # --- booking ------------------------------------------------------------------------------------------------
+
+    def book(self, new: Sequence[Entry]) -> int:
+        """Book what people have decided (payments, grants, corrections), each by its id once. How many were new."""
+        with self._writing() as connection:
+            refs = [entry.id for entry in new]
+            known = set(connection.execute(select(entries.c.ref).where(entries.c.ref.in_(refs))).scalars())
+            fresh = list({entry.id: entry for entry in new if entry.id not in known}.values())
+            numbers = self._labels.of(connection, (name for entry in fresh for name in (entry.debit, entry.credit)))
+            _write_entries(connection, [(entry, entry.id) for entry in fresh], numbers, _next(connection, entries.c.seq))
+            return len(fresh)
+
+    def _book(self, connection: Connection, settled: Sequence[Settled]) -> dict[str, int]:
+        """Facts, entries, sums and charges of these exchanges. What counters were charged."""
+        if not settled:
+            return {}
+        booked = [(item, entries_of(item.record, self.tariff_of(item.record))) for item in settled]
+        numbers = self._labels.of(connection, _texts(booked))
+        of_series = self._labels.series(connection, (series_of(item.record) for item in settled))
+        first, seq = _next(connection, requests.c.id), _next(connection, entries.c.seq)
+        sums, facts, bodies = BatchSums(), [], []
+        written: list[tuple[Entry, str]] = []
+        for number, (item, own) in enumerate(booked, first):
+            record = item.record
+            tokens, series = tokens_of(record), of_series[series_of(record)]
+            sums.add(record, series, tokens)
+            facts.append(_fact(number, record, series, tokens, numbers, seq + len(written), len(own)))
+            bodies.append((number, _encode(record)))
+            written += [(entry, "") for entry in own]
+        _insert(connection, requests, facts)
+        _insert(connection, records, bodies)
+        _write_entries(connection, written, numbers, seq)
+        _add(connection, rollups, SUM_COLUMNS, [(*place, *each.values()) for place, each in sums.rollups.items()])
+        _add(connection, latencies, ("n",), [(*place, n) for place, n in sums.latencies.items()])
+        return self._charge(connection, settled, numbers, first)
+
+    def _charge(self, connection: Connection, settled: Sequence[Settled], numbers: Mapping[str, int], first: int) -> dict[str, int]:
+        charged: dict[str, int] = {}
+        rows: list[tuple[object, ...]] = []
+        seq = _next(connection, charges.c.seq)
+        for number, item in enumerate(settled, first):
+            for charge in item.charges:
+                charged[charge.counter] = charged.get(charge.counter, 0) + charge.amount
+                rows.append((seq + len(rows), numbers[charge.counter], number, charge.amount))
+        _insert(connection, charges, rows)
+        _add(connection, counters, ("amount",), [(numbers[counter], amount) for counter, amount in charged.items()])
+        return charged
+
+    # --- what is there ------------------------------------------------------------------------------------------
+
+    def counters(self, prefix: str = "") -> dict[str, int]:
+        """What budgets have spent, by the names of their counters (see `limits.counters`) that begin so."""
+        query = select(labels.c.text, counters.c.amount).join(labels, labels.c.id == counters.c.counter)
+        with self.reading() as connection:
+            found = {name: int(amount) for name, amount in connection.execute(query)}
+        return {name: amount for name, amount in found.items() if name.startswith(prefix)}
+
+    def balances(self, prefix: str = "") -> list[Balance]:
+        """The accounts whose names begin so, in their order."""
+        query = select(labels.c.text, balances.c.debits, balances.c.credits, balances.c.entries)
+        with self.reading() as connection:
+            found = [Balance(*row) for row in connection.execute(query.join(labels, labels.c.id == balances.c.account))]
+        return sorted(balance for balance in found if balance.account.startswith(prefix))
+
+    def open_journals(self) -> int:
+        """Attempts that have begun and are not settled, as far as journals were moved."""
+        with self.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(open_attempts)).scalar_one())
+
+    # --- connections --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads."""
+        with plain_errors(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._lock, plain_errors():
+            try:
+                with self._writer.begin() as connection:
+                    if connection.dialect.name == "postgresql":
+                        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+                        self._labels.forget()  # another host may have given numbers since
+                    yield connection
+            except BaseException:
+                self._labels.forget()
+                raise
+
+    def text_of(self, connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
+        """Texts by their numbers."""
+        return texts_of(connection, numbers)
+
+
+def _position(connection: Connection, journal_id: str) -> Position:
+    row = connection.execute(select(journal_positions).where(journal_positions.c.journal_id == journal_id)).one_or_none()
+    return NOT_BEGUN if row is None else Position(int(row.sequence), int(row.offset), bool(row.is_closed))
+
+
+def _next(connection: Connection, column: Any) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(column), 0))).scalar_one()) + 1
+
+
+def _open_row(journal_id: str, started: Started) -> dict[str, object]:
+    return {"journal_id": journal_id, "request_id": started.request_id, "attempt": started.attempt, "body": _encode(started)}
+
+
+def _unresolved(left: Iterable[Started], wall_ns: int) -> list[Settled]:
+    """The exchanges that a worker took with it, as far as it had begun them."""
+    by_request: dict[str, list[Started]] = {}
+    for started in left:
+        by_request.setdefault(started.request_id, []).append(started)
+    return [_unresolved_exchange(attempts, wall_ns) for attempts in by_request.values()]
+
+
+def _unresolved_exchange(started: list[Started], wall_ns: int) -> Settled:
+    first, last = started[0], started[-1]
+    attempts = tuple(_unresolved_attempt(each, first.wall_ns) for each in started)
+    record = Record(
+        request_id=first.request_id,
+        start_wall_ns=first.wall_ns,
+        key_id=first.key_id,
+        dialect=Dialect.OPENAI,
+        operation=Operation.RAW,
+        method="",
+        path="",
+        requested_model=first.route,
+        provider=last.provider,
+        model=last.model,
+        status=0,
+        error=UNRESOLVED,
+        detail="the worker ended before the request did",
+        is_stream=False,
+        finish_reason=None,
+        usage=NO_USAGE,
+        edits=(),
+        request_bytes=0,
+        reply_bytes=0,
+        attempts=attempts,
+        duration_ns=max(0, wall_ns - first.wall_ns),
+        first_byte_ns=-1,
+        overhead_ns=0,
+        config_version=0,
+        end_user=first.end_user,
+        route=first.route,
+        team=first.team,
+        user=first.user,
+        organisation=first.organisation,
+    )
+    held: dict[str, int] = {}
+    for each in started:
+        for charge in each.holds:
+            held[charge.counter] = held.get(charge.counter, 0) + charge.amount
+    return Settled(record, tuple(Charge(counter, amount) for counter, amount in held.items()))
+
+
+def _unresolved_attempt(started: Started, begun_wall_ns: int) -> Attempt:
+    after_ns, bound = started.wall_ns - begun_wall_ns, started.reserved_nanousd
+    return Attempt(started.provider, started.model, "", 0, UNRESOLVED, NO_USAGE, after_ns, -1, 0, reserved_nanousd=bound)
+
+
+def _texts(booked: Sequence[tuple[Settled, list[Entry]]]) -> Iterator[str]:
+    for item, own in booked:
+        record = item.record
+        yield from series_of(record)
+        yield from (record.end_user, record.session, ",".join(record.tags), record.requested_model)
+        yield from (record.dialect.value, record.operation.value, _error_of(record), record.finish_reason or "")
+        for entry in own:
+            yield entry.debit
+            yield entry.credit
+        for charge in item.charges:
+            yield charge.counter
+
+
+def _error_of(record: Record) -> str:
+    return (record.error or "")[:_MAX_ERROR_TEXT]
+
+
+def _fact(
+    number: int, record: Record, series: int, tokens: Tokens, numbers: Mapping[str, int], first_entry: int, n_entries: int
+) -> tuple[object, ...]:
+    return (
+        number,
+        record.request_id,
+        record.start_wall_ns,
+        series,
+        numbers[record.end_user],
+        numbers[record.session],
+        numbers[",".join(record.tags)],
+        numbers[record.requested_model],
+        numbers[record.dialect.value],
+        numbers[record.operation.value],
+        numbers[_error_of(record)],
+        numbers[record.finish_reason or ""],
+        record.status,
+        record.is_stream,
+        provenance_number(record.usage.provenance),
+        state_number(record.price_state),
+        *tokens,
+        record.cost_nanousd,
+        record.duration_ns // _NS_PER_US,
+        record.first_byte_ns // _NS_PER_US if record.first_byte_ns >= 0 else None,
+        record.overhead_ns // _NS_PER_US,
+        len(record.attempts),
+        first_entry,
+        n_entries,
+    )
+
+
+def _write_entries(connection: Connection, new: Sequence[tuple[Entry, str]], numbers: Mapping[str, int], seq: int) -> None:
+    """Write entries from `seq` on, and what they make of their accounts' balances."""
+    rows = []
+    moved: dict[int, list[int]] = {}
+    for place, (entry, ref) in enumerate(new, seq):
+        debit, credit, amount = numbers[entry.debit], numbers[entry.credit], entry.amount_nanousd
+        rows.append((
+            place, ref, debit, credit, amount, int(entry.kind), entry.wall_ns,
+            entry.request_id, entry.attempt, entry.expires_wall_ns, entry.note,
+        ))  # fmt: skip
+        for account, is_debit in ((debit, True), (credit, False)):
+            sums = moved.setdefault(account, [0, 0, 0])
+            sums[0 if is_debit else 1] += amount
+            sums[2] += 1
+    _insert(connection, entries, rows)
+    _add(connection, balances, ("debits", "credits", "entries"), [(account, *sums) for account, sums in moved.items()])
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows in the order of the table's columns, by the driver itself: SQLAlchemy takes several times as long for each."""
+    if rows:
+        connection.exec_driver_sql(_statement(connection, table), list(rows))
+
+
+def _statement(connection: Connection, table: Table, conflict: str = "") -> str:
+    quote = connection.dialect.identifier_preparer.quote
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    names = [quote(column.name) for column in table.columns]
+    # Nothing but our own names of tables and columns is in it.
+    return f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}){conflict}"  # noqa: S608
+
+
+def _add(connection: Connection, table: Table, sums: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    """Add to the sums of rows by their primary keys; rows that are not there are made."""
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    keys = ", ".join(quote(column.name) for column in table.primary_key.columns)
+    own = quote(table.name)
+    changes = ", ".join(f"{quote(name)} = {own}.{quote(name)} + excluded.{quote(name)}" for name in sums)
+    connection.exec_driver_sql(_statement(connection, table, f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"), list(rows))
+
+
+def _upsert(connection: Connection, table: Table, rows: list[dict[str, object]], *, replaced: tuple[str, ...]) -> None:
+    """Insert rows, or replace these columns of those that are there."""
+    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = make(table)
+    keys = list(table.primary_key.columns)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in replaced}), rows
+    )

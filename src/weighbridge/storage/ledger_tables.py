@@ -1,0 +1,192 @@
+"""The ledger's tables: what happened (`requests`, `records`), what it is worth (`entries`, `balances`), what budgets have spent
+(`charges`, `counters`), and sums by time (`rollups`, `latencies`) so that no page scans the facts.
+
+Texts that repeat (names of keys, models, accounts) stand once in `labels` and are integers elsewhere; 0 is the empty text. Times
+are Unix nanoseconds, in rollups seconds. All ids are given by the writer, of whom there is one at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text
+
+from weighbridge.storage.tables import metadata
+
+_Id: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number, and so no second index
+
+labels: Final = Table(
+    "labels",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False, unique=True),
+)
+
+series: Final = Table(
+    "series",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("key", Integer, nullable=False),
+    Column("team", Integer, nullable=False),
+    Column("owner", Integer, nullable=False),
+    Column("organisation", Integer, nullable=False),
+    Column("route", Integer, nullable=False),
+    Column("provider", Integer, nullable=False),
+    Column("model", Integer, nullable=False),
+)
+"""Each combination of who asked and who answered that there was. `owner` is the key's user, a reserved word in PostgreSQL."""
+Index(
+    "series_all",
+    *(series.c[name] for name in ("key", "team", "owner", "organisation", "route", "provider", "model")),
+    unique=True,
+)
+
+requests: Final = Table(
+    "requests",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("request_id", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("end_user", Integer, nullable=False),
+    Column("session", Integer, nullable=False),
+    Column("tags", Integer, nullable=False),
+    Column("requested_model", Integer, nullable=False),
+    Column("dialect", Integer, nullable=False),
+    Column("operation", Integer, nullable=False),
+    Column("error", Integer, nullable=False),
+    Column("finish_reason", Integer, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("is_stream", Boolean, nullable=False),
+    Column("provenance", SmallInteger, nullable=False),
+    Column("price_state", SmallInteger, nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_write", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("reasoning", BigInteger, nullable=False),
+    Column("cost", BigInteger),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("first_byte_us", BigInteger),
+    Column("overhead_us", BigInteger, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("first_entry", BigInteger, nullable=False),
+    Column("entries", SmallInteger, nullable=False),
+)
+"""One narrow row for each request. `input` is all that went in; `cost` null is unknown."""
+Index("requests_request_id", requests.c.request_id)
+Index("requests_at", requests.c.at)
+for _name in ("end_user", "session", "error", "tags"):  # most requests have none of them
+    _column = requests.c[_name]
+    Index(f"requests_{_name}", _column, requests.c.at, sqlite_where=_column != 0, postgresql_where=_column != 0)
+
+records: Final = Table(
+    "records",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The whole Record of a request (MessagePack), by the id of its row in `requests`: for its page, and for a shorter time."""
+
+entries: Final = Table(
+    "entries",
+    metadata,
+    Column("seq", _Id, primary_key=True, autoincrement=False),
+    Column("ref", Text, nullable=False),
+    Column("debit", Integer, nullable=False),
+    Column("credit", Integer, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+)
+"""Double entry, append-only: triggers refuse every change. `ref` is empty but for what people book, which is booked once."""
+Index("entries_ref", entries.c.ref, unique=True, sqlite_where=entries.c.ref != "", postgresql_where=entries.c.ref != "")
+
+balances: Final = Table(
+    "balances",
+    metadata,
+    Column("account", Integer, primary_key=True, autoincrement=False),
+    Column("debits", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+)
+
+charges: Final = Table(
+    "charges",
+    metadata,
+    Column("seq", _Id, primary_key=True, autoincrement=False),
+    Column("counter", Integer, nullable=False),
+    Column("request", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+)
+"""What each request was charged to each budget's counter."""
+
+counters: Final = Table(
+    "counters",
+    metadata,
+    Column("counter", Integer, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, nullable=False),
+)
+
+journal_positions: Final = Table(
+    "journal_positions",
+    metadata,
+    Column("journal_id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("is_closed", Boolean, nullable=False),
+)
+"""How far each journal has been moved into the store."""
+
+open_attempts: Final = Table(
+    "open_attempts",
+    metadata,
+    Column("journal_id", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("attempt", SmallInteger, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Attempts that were begun and not settled yet, as far as journals have been moved."""
+
+rollups: Final = Table(
+    "rollups",
+    metadata,
+    Column("grain", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in (
+            "requests",
+            "errors",
+            "input",
+            "cache_read",
+            "cache_write",
+            "output",
+            "reasoning",
+            "cost",
+            "estimated",
+            "unknown_costs",
+            "fallbacks",
+        )
+    ),
+    sqlite_with_rowid=False,
+)
+"""Sums of each minute, hour and day (`grain` 0, 1, 2) of each series."""
+
+latencies: Final = Table(
+    "latencies",
+    metadata,
+    Column("grain", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("measure", SmallInteger, primary_key=True, autoincrement=False),
+    Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many requests took so long, by buckets that grow by a tenth (`ledger_sums.bucket_of`)."""
