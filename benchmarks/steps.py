@@ -11,7 +11,9 @@ import gc
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import uvloop
 from rich.console import Console
@@ -22,16 +24,23 @@ from benchmarks.progress import Step, steps
 from benchmarks.rig import Options, Rig
 from benchmarks.upstream import replies_to
 from weighbridge.auth.virtual_keys import digest_of
+from weighbridge.core.allowances import Allowances, Budget, Measure, RateLimit, Scope, ScopeKind
 from weighbridge.core.clock import CountingIds, SystemClock, SystemRng
+from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Dialect, Origin, Record, VirtualKey
 from weighbridge.http.client import HttpClient
 from weighbridge.http.client_connection import UpstreamConnection
 from weighbridge.http.server import Server
 from weighbridge.http.server_connection import ServerConnection
+from weighbridge.ledger.journal import Journal
+from weighbridge.ledger.terms import Settled, Started
+from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import Base, Credential, Provider
+from weighbridge.storage.ledger_journal import FsyncPolicy, JournalFile
+from weighbridge.storage.shared_cells import SharedTable
 from weighbridge.telemetry.record_buffer import RecordBuffer
 from weighbridge.telemetry.record_lines import RecordLines
 
@@ -43,8 +52,9 @@ _BATCH_S = 0.005
 def run(rig: Rig, options: Options, console: Console) -> Section:  # noqa: ARG001 - needs no server; the same shape as the others
     """The least time of many batches, and the interpreter steps and calls of one exchange."""
     payloads = (SMALL, MEDIUM, LARGE, STREAM_PACED, STREAM_TOGETHER)
-    with steps(console, "steps", len(payloads)) as step:
-        rows = [_measure(payload, _QUICK_BATCHES if options.quick else _BATCHES, step) for payload in payloads]
+    with steps(console, "steps", len(payloads) + len(_MONEY) - 1) as step:
+        batches = _QUICK_BATCHES if options.quick else _BATCHES
+        rows = [_measure(payload, money, batches, step) for payload in payloads for money in (_MONEY if payload is SMALL else _ALL)]
     return Section(
         name="steps",
         title="Python's own share of one exchange, transports faked",
@@ -54,23 +64,25 @@ def run(rig: Rig, options: Options, console: Console) -> Section:  # noqa: ARG00
     )
 
 
-def _measure(payload: Payload, batches: int, step: Step) -> list[Value]:
+def _measure(payload: Payload, money: _Money, batches: int, step: Step) -> list[Value]:
     step(payload.name)
-    return uvloop.run(_measure_on_loop(payload, batches))
+    return uvloop.run(_measure_on_loop(payload, money, batches))
 
 
-async def _measure_on_loop(payload: Payload, batches: int) -> list[Value]:
-    bench = _Bench(payload, asyncio.get_running_loop())
+async def _measure_on_loop(payload: Payload, money: _Money, batches: int) -> list[Value]:
+    bench = _Bench(payload, money, asyncio.get_running_loop())
     bench.exchange(100)
     took = bench.time_of(1)
     size = max(1, int(_BATCH_S / took))
     least = took
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 50, 50)  # as a worker has them
     for _ in range(batches):
         least = min(least, bench.time_of(size))
         await asyncio.sleep(0)
-    return [payload.name, least * 1e6, *bench.count()]
+    bench.close()
+    return [f"{payload.name}, {money.name}", least * 1e6, *bench.count()]
 
 
 class _Wire:
@@ -100,17 +112,67 @@ class _Wire:
     abort = close
 
 
+_PRICES = PriceBook(rules=(PriceRule("bench/*", own=(Bracket(Rates(input=1_250_000, output=10_000_000)),), source="bench"),))
+_ALLOWANCES = Allowances(
+    (Budget("key", Scope(ScopeKind.KEY, "*"), 10**15), Budget("team", Scope(ScopeKind.TEAM, "bench"), 10**15)),
+    (
+        RateLimit("rpm", Scope(ScopeKind.KEY, "*"), Measure.REQUESTS, 10**9),
+        RateLimit("tpm", Scope(ScopeKind.KEY, "*"), Measure.TOKENS, 10**12),
+    ),
+)
+"""Two budgets and two limits, of requests and of tokens: what a key of a team has."""
+
+
+class _NoJournal:
+    """Keeps nothing."""
+
+    is_full = False
+
+    def append_started(self, started: Started) -> None:
+        pass
+
+    def append_settled(self, settled: Settled) -> None:
+        pass
+
+
+class _Money(NamedTuple):
+    """What is weighed of a request."""
+
+    name: str
+    prices: PriceBook = PriceBook()
+    allowances: Allowances = Allowances()
+    has_journal: bool = False
+
+
+_MONEY = (
+    _Money("nothing weighed"),
+    _Money("priced", _PRICES),
+    _Money("priced, in the journal", _PRICES, has_journal=True),
+    _Money("priced, in the journal, 2 budgets", _PRICES, Allowances(_ALLOWANCES.budgets), has_journal=True),
+    _Money("priced, in the journal, 2 budgets, 2 limits", _PRICES, _ALLOWANCES, has_journal=True),
+)
+_ALL = _MONEY[-1:]
+
+
+def _say(problem: str) -> None:
+    raise AssertionError(problem)
+
+
 class _Bench:
     """One client connection, one provider connection, and a gateway between them."""
 
-    def __init__(self, payload: Payload, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, payload: Payload, money: _Money, loop: asyncio.AbstractEventLoop) -> None:
         clock = SystemClock()
         origin = Origin("http", "127.0.0.1", 9100)
         bases = {Dialect.OPENAI: Base(origin, "/v1")}
         provider = Provider("bench", bases, credentials=(Credential("bench#1", Secret("sk-upstream")),), models=MODELS)
-        plan = Plan(1, (provider,), keys=(VirtualKey("key_bench", "bench", digest_of(GATEWAY_KEY.encode())),))
+        key = VirtualKey("key_bench", "bench", digest_of(GATEWAY_KEY.encode()), team="bench")
+        plan = Plan(1, (provider,), keys=(key,), prices=money.prices, allowances=money.allowances)
         client = HttpClient(clock=clock, limits=plan.limits)
         self._sink = RecordBuffer(self._take, loop)
+        self._directory = TemporaryDirectory(prefix="weighbridge-steps-")
+        directory = Path(self._directory.name)
+        self._journal: Journal = JournalFile(directory, clock, loop, FsyncPolicy.NEVER, _say) if money.has_journal else _NoJournal()
         ids = CountingIds()
         store = _NoStore()
         gateway = Gateway(
@@ -118,6 +180,7 @@ class _Bench:
             upstream=client,
             key_source=store,
             responses=store,
+            books=Bookkeeper(self._table(), self._journal),
             sink=self._sink,
             clock=clock,
             ids=ids,
@@ -140,6 +203,15 @@ class _Bench:
         request = head.encode() + payload.body
         self._request = [request[at : at + _READ_BYTES] for at in range(0, len(request), _READ_BYTES)]
         self._reply = replies_to(payload.body)
+
+    def close(self) -> None:
+        """Remove the journal."""
+        self._directory.cleanup()
+
+    def _table(self) -> SharedTable:
+        path = Path(self._directory.name) / "counters"
+        SharedTable.create(path, 4).close()
+        return SharedTable(path, 1)
 
     def _take(self, records: Sequence[Record]) -> None:
         RecordLines.of(records)

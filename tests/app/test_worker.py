@@ -20,6 +20,7 @@ from weighbridge.control.channel import (
     FindKey,
     FoundKey,
     FromWorker,
+    LedgerPlace,
     Pulse,
     Ready,
     Records,
@@ -30,6 +31,7 @@ from weighbridge.control.channel import (
 from weighbridge.core.terms import Dialect, Origin, VirtualKey
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import AuthStyle, Base, Provider
+from weighbridge.storage.shared_cells import SharedTable
 
 DEMO = Provider("demo", {Dialect.OPENAI: Base(Origin("demo", "demo"), "/v1")}, AuthStyle.NONE)
 KEY = "wb-" + "k" * 43
@@ -50,8 +52,16 @@ class Spoken:
         return [message for message in self.heard if isinstance(message, kind)]
 
 
+def start_of(directory, journal_id="j_1", lane=1) -> Start:
+    """What a supervisor with this directory tells a worker first."""
+    table = directory / "counters"
+    if not table.exists():
+        SharedTable.create(table, 8).close()
+    return Start(PLAN, "nowhere.sock", LedgerPlace(str(table), lane, str(directory), journal_id, "never"))
+
+
 @pytest.fixture
-async def worker() -> AsyncIterator[Spoken]:
+async def worker(tmp_path) -> AsyncIterator[Spoken]:
     sockets = listeners.bind("127.0.0.1", 0)
     ours, theirs = socket.socketpair()
     fds = (sockets[0].fileno(), theirs.fileno())
@@ -63,7 +73,7 @@ async def worker() -> AsyncIterator[Spoken]:
     channel: Channel = Channel(FromWorker, heard.append, lambda: None)
     await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
     spoken = Spoken(process, channel, heard, sockets[0].getsockname()[1])
-    channel.send(Start(PLAN, "nowhere.sock"))
+    channel.send(start_of(tmp_path))
     await until(lambda: spoken.all(Ready))
     yield spoken
     channel.close()

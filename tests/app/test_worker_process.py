@@ -7,19 +7,23 @@ import os
 import signal
 
 from tests.app.conftest import until
-from tests.app.test_worker import PLAN
+from tests.app.test_worker import start_of
 
 from weighbridge.app import listeners
 from weighbridge.app.worker_process import WorkerProcess
-from weighbridge.control.channel import Ready, Start
-from weighbridge.core.clock import SystemClock
+from weighbridge.control.channel import Ready
+from weighbridge.core.clock import SystemClock, new_id
 
 
-def slot() -> tuple[WorkerProcess, list]:
+def slot(directory) -> tuple[WorkerProcess, list]:
     heard: list = []
     sockets = listeners.bind("127.0.0.1", 0)
     worker = WorkerProcess(
-        sockets, lambda: Start(PLAN, "nowhere.sock"), lambda worker, message: heard.append(message), SystemClock()
+        sockets,
+        lambda: start_of(directory, new_id("j")),
+        lambda worker, message: heard.append(message),
+        heard.append,
+        SystemClock(),
     )
     return worker, heard
 
@@ -28,8 +32,8 @@ def ready(heard: list) -> int:
     return sum(isinstance(message, Ready) for message in heard)
 
 
-async def test_a_worker_is_kept_running_until_it_is_drained(capsys) -> None:
-    worker, heard = slot()
+async def test_a_worker_is_kept_running_until_it_is_drained(capsys, tmp_path) -> None:
+    worker, heard = slot(tmp_path)
     task = asyncio.create_task(worker.keep_running())
     await until(lambda: ready(heard) == 1)
     first = worker.pid
@@ -44,8 +48,8 @@ async def test_a_worker_is_kept_running_until_it_is_drained(capsys) -> None:
     assert worker.restarts == 1
 
 
-async def test_a_worker_that_does_not_leave_in_time_is_killed(capsys) -> None:
-    worker, heard = slot()
+async def test_a_worker_that_does_not_leave_in_time_is_killed(capsys, tmp_path) -> None:
+    worker, heard = slot(tmp_path)
     task = asyncio.create_task(worker.keep_running())
     await until(lambda: ready(heard) == 1)
     os.kill(worker.pid, signal.SIGSTOP)
@@ -54,8 +58,8 @@ async def test_a_worker_that_does_not_leave_in_time_is_killed(capsys) -> None:
     assert worker.pid is None
 
 
-async def test_a_slot_that_is_drained_before_it_began_starts_nothing() -> None:
-    worker, heard = slot()
+async def test_a_slot_that_is_drained_before_it_began_starts_nothing(tmp_path) -> None:
+    worker, heard = slot(tmp_path)
     await worker.drain(1)
     await worker.keep_running()
     assert heard == []

@@ -15,6 +15,7 @@ from weighbridge.auth.virtual_keys import mint_key
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
 from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.core.allowances import Allowances
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import NO_USAGE, Record
 from weighbridge.routing.health_events import TargetStatus
@@ -50,6 +51,8 @@ class Gateway:
         self.settings: BaseModel = Settings(name="x", api_keys=(Secret("sk-hidden"),))
         self.targets: list[TargetStatus] = []
         self.cleared: list[str] = []
+        self.allowances = Allowances()
+        self.levels: dict[str, tuple[int, int]] = {}
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
 
     def clear(self, name: str) -> bool:
@@ -142,6 +145,9 @@ async def anyone(store: Store, clock: SetClock, gateway: Gateway) -> AsyncIterat
         reload=gateway.reload,
         targets=lambda: gateway.targets,
         clear_target=gateway.clear,
+        allowances=lambda: gateway.allowances,
+        level=lambda counter: gateway.levels.get(counter, (0, 0)),
+        key_names=lambda: {key.id: key.name for key in store.live_keys()},
     )
     transport = httpx.ASGITransport(admin_app(services), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway/admin/v1") as client:

@@ -22,6 +22,7 @@ from weighbridge.control.channel import (
     FoundResponse,
     FromWorker,
     KeepResponse,
+    LedgerPlace,
     Pulse,
     Ready,
     Records,
@@ -41,7 +42,7 @@ from weighbridge.telemetry.record_lines import RecordLines
 KEY = VirtualKey("key_1", "a key", digest_of(b"wb-key"))
 PLAN = Plan(3, (Provider("p", {}, credentials=(Credential("p#1", Secret("sk-of-p")),)),), keys=(KEY,))
 TO_WORKER = [
-    Start(PLAN, "control.sock", "cert.pem", "key.pem"),
+    Start(PLAN, "control.sock", LedgerPlace("counters", 1, "journal", "j_1", "always"), "cert.pem", "key.pem"),
     SetPlan(PLAN),
     SetKeys(KeysDelta(7, (KEY,), (b"gone",))),
     FoundKey(5, None),

@@ -59,7 +59,13 @@ def test_what_a_provider_says_to_our_account_keeps_its_number(kind, status):
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_only_what_another_target_may_answer_is_tried_again_by_the_gateway(kind):
     error = GatewayError(kind, "")
-    depends_on_the_target = {ErrorKind.CONTEXT_LENGTH_EXCEEDED, ErrorKind.CONTENT_POLICY_VIOLATION}
+    depends_on_the_target = {
+        ErrorKind.CONTEXT_LENGTH_EXCEEDED,
+        ErrorKind.CONTENT_POLICY_VIOLATION,
+        ErrorKind.LIMIT_EXCEEDED,
+        ErrorKind.BUDGET_EXCEEDED,
+        ErrorKind.PRICE_UNKNOWN,
+    }
     assert (error.retry is Retry.NEVER) == (error.source is not Source.UPSTREAM and kind not in depends_on_the_target)
 
 

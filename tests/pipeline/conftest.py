@@ -14,10 +14,12 @@ from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.routes import RetryPolicy, plain_route
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Deployment, Dialect, Origin, VirtualKey
+from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.headers import returned_lines
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
+from weighbridge.testing.books import MemoryJournal, memory_table
 
 KEY = "wb-" + "k" * 43
 PROVIDER_KEYS = {"openai": "sk-of-openai", "anthropic": "sk-ant-of-anthropic", "gemini": "AIza-of-gemini", "groq": "gsk-of-groq"}
@@ -330,6 +332,8 @@ class World:
         self.upstream = Upstream()
         self.key_source = KeySource()
         self.responses = Responses()
+        self.journal = MemoryJournal()
+        self.table = memory_table()
         keys = (virtual_key(),) if keys is None else keys
         plan = {"retry": ONCE, **plan}
         # As the compiler of the configuration does it: a route that says nothing takes the plan's.
@@ -340,6 +344,7 @@ class World:
             upstream=self.upstream,
             key_source=self.key_source,
             responses=self.responses,
+            books=Bookkeeper(self.table, self.journal),
             sink=self.sink,
             clock=self.clock,
             ids=Ids(),

@@ -10,6 +10,7 @@ from weighbridge.core.rates import Bracket, PriceBook, PriceRule, PriceState, Ra
 from weighbridge.core.terms import Dialect, Operation, Provenance
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.settle import settle
+from weighbridge.testing.books import memory_books
 
 WHOLE = b'{"id":"c","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}}'
 DELTA = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
@@ -247,8 +248,8 @@ async def test_bug_after_the_first_byte_never_ends_the_reply_properly(world):
 async def test_second_settlement_does_nothing(world):
     client = world.client("GET", "/v1/models")
     exchange = Exchange(client, world.gateway.snapshot, "req_x", 1)
-    settle(exchange, world.clock, world.sink)
-    settle(exchange, world.clock, world.sink)
+    settle(exchange, world.clock, memory_books(), world.sink)
+    settle(exchange, world.clock, memory_books(), world.sink)
     assert len(world.sink.records) == 1
 
 
@@ -298,10 +299,14 @@ async def test_a_model_without_a_price_costs_nobody_knows_what_and_not_nothing(b
     assert (world.record.cost_nanousd, world.record.price_state) == (None, PriceState.UNKNOWN)
 
 
-async def test_a_provider_that_says_nothing_of_its_usage_has_an_unknown_cost(build):
+async def test_a_provider_that_says_nothing_of_its_usage_is_charged_an_estimate_that_says_so(build):
     world = build(prices=PRICES)
     await world.chat()
-    assert (world.record.cost_nanousd, world.record.price_state) == (None, PriceState.UNKNOWN)
+    usage = world.record.usage
+    assert (usage.provenance, usage.output) == (Provenance.ESTIMATED, len(b"{}"))
+    assert usage.input == world.record.request_bytes + 1_024  # a token has a byte at least, and providers add some of their own
+    assert world.record.price_state is PriceState.ESTIMATED
+    assert world.record.cost_nanousd == usage.input * 1_000 + usage.output * 10_000
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ async def test_a_stream_that_just_stops_never_ends_well(world):
     assert b"[DONE]" not in client.body
     assert b'"finish_reason":"stop"' not in client.body.replace(b" ", b"")
     assert client.is_aborted
-    assert (world.record.error, world.record.usage.provenance) == ("provider_broke_off", Provenance.DERIVED)
+    assert (world.record.error, world.record.usage.provenance) == ("provider_broke_off", Provenance.ESTIMATED)
 
 
 async def test_a_stream_that_breaks_off_tells_so(world):

@@ -17,6 +17,7 @@ from weighbridge.core.terms import Dialect, Origin, VirtualKey
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import Base, Credential, Provider
+from weighbridge.testing.books import memory_books
 from weighbridge.testing.virtual_time import VirtualTimeLoop, run_virtual
 
 KEY = "wb-" + "k" * 43
@@ -122,6 +123,7 @@ class Traffic:
             upstream=self,
             key_source=None,
             responses=None,
+            books=memory_books(),
             sink=self,
             clock=self,
             ids=CountingIds("sim"),

@@ -22,6 +22,7 @@ from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.providers.base import Base, Credential, Provider
 from weighbridge.telemetry.record_buffer import RecordBuffer
+from weighbridge.testing.books import memory_books
 from weighbridge.testing.fake_network import FakeNetworkLoop
 from weighbridge.testing.fake_transport import Conditions
 from weighbridge.testing.virtual_time import VirtualClock, run_virtual
@@ -142,6 +143,7 @@ class World:
             upstream=self.client,
             key_source=self,
             responses=self,
+            books=memory_books(),
             sink=self.sink,
             clock=self.clock,
             ids=self.ids,

@@ -38,6 +38,9 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         reload=reload,
         targets=supervisor.board.statuses,
         clear_target=supervisor.clear_target,
+        allowances=lambda: supervisor.allowances,
+        level=supervisor.level,
+        key_names=supervisor.keys.names,
     )
 
 

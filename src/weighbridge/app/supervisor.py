@@ -18,6 +18,7 @@ import msgspec
 
 from weighbridge.app import listeners
 from weighbridge.app.control_server import ControlServer
+from weighbridge.app.ledger_keeper import LedgerKeeper
 from weighbridge.app.services import admin_services
 from weighbridge.app.worker_process import WorkerProcess
 from weighbridge.config.compile import compile_plan
@@ -51,6 +52,7 @@ from weighbridge.control.control_site import control_site
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
+from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.tasks import TaskSet
 from weighbridge.pipeline.plan import Plan
@@ -72,6 +74,7 @@ class Supervisor:
         self.loaded = loaded
         self.clock = SystemClock()
         self.started_ns = self.clock.now_ns()
+        self.ledger: LedgerKeeper | None = None
         self.version = 1
         self.loaded_wall_ns = self.clock.wall_ns()
         self.last_failure: tuple[int, ConfigError] | None = None
@@ -100,7 +103,10 @@ class Supervisor:
         with tempfile.TemporaryDirectory(prefix="weighbridge-") as private:
             # Not in the data directory: a Unix socket's path has at most 107 bytes.
             self._control_socket = Path(private) / "control.sock"
-            self._start_workers()
+            ledger = self.ledger = self._make_ledger(Path(private))
+            await ledger.start()
+            self._start_workers(ledger)
+            moving = self._tasks.spawn(ledger.run())
             self._handle_signals()
             control = self._start_control()
             self._tasks.spawn(self._watch_keys())
@@ -109,17 +115,30 @@ class Supervisor:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
             await self._stop.wait()
             await self._drain()
+            moving.cancel()
+            await ledger.stop()
             control.stop()
             await self._tasks.cancel_all()
             self.records.close()
 
-    def _start_workers(self) -> None:
+    def _make_ledger(self, private: Path) -> LedgerKeeper:
+        config = self.loaded.config
+        return LedgerKeeper(
+            directory=config.data_dir / "journal",
+            table=private / "counters",
+            store=self.store.ledger,
+            fsync=config.ledger.fsync,
+            n_workers=config.server.workers,
+            clock=self.clock,
+        )
+
+    def _start_workers(self, ledger: LedgerKeeper) -> None:
         server = self.loaded.config.server
         first = listeners.bind(server.host, server.port)
         self._port = int(first[0].getsockname()[1])
         sets = [first] + [listeners.bind_sibling(first) for _ in range(server.workers - 1)]
         for sockets in sets:
-            worker = WorkerProcess(sockets, self._make_start, self._hear, self.clock)
+            worker = WorkerProcess(sockets, lambda: self._make_start(ledger), self._hear, ledger.gone, self.clock)
             self.workers.append(worker)
             self._tasks.spawn(worker.keep_running())
 
@@ -140,10 +159,11 @@ class Supervisor:
 
     # --- workers ------------------------------------------------------------------------------------------------
 
-    def _make_start(self) -> Start:
+    def _make_start(self, ledger: LedgerKeeper) -> Start:
         tls = self.loaded.config.server.tls
         cert_file, key_file = (str(tls.cert_file), str(tls.key_file)) if tls is not None else (None, None)
-        return Start(self._plan, str(self._control_socket), cert_file, key_file, self.board.held(self.clock.wall_ns()))
+        held = self.board.held(self.clock.wall_ns())
+        return Start(self._plan, str(self._control_socket), ledger.place(), cert_file, key_file, held)
 
     def _hear(self, worker: WorkerProcess, message: FromWorker) -> None:
         if isinstance(message, Records):
@@ -169,6 +189,15 @@ class Supervisor:
                 self._on_ready(self._port)
         elif isinstance(message, Bug):
             sys.stderr.write(f"A bug in a worker, please report it:\n{message.trace}")
+
+    @property
+    def allowances(self) -> Allowances:
+        """Budgets and limits as they count now."""
+        return self._plan.allowances
+
+    def level(self, counter: str) -> tuple[int, int]:
+        """What was spent and is held under a budget's counter, on this host."""
+        return self.ledger.level(counter) if self.ledger is not None else (0, 0)
 
     def clear_target(self, name: str) -> bool:
         """Tell all workers that a target or a provider key is well again. False: nobody has heard of it."""

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -27,6 +28,7 @@ from weighbridge.control.channel import (
     FoundKey,
     FoundResponse,
     HealthNews,
+    LedgerPlace,
     Pulse,
     Ready,
     Records,
@@ -45,10 +47,13 @@ from weighbridge.http.client import HttpClient
 from weighbridge.http.demo_upstream import DemoUpstream, UpstreamByScheme
 from weighbridge.http.server import Server
 from weighbridge.http.tls import Certificate
+from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.cloud_accounts import CloudAccount
 from weighbridge.routing.health_events import HealthEvent
+from weighbridge.storage.ledger_journal import FsyncPolicy, JournalFile
+from weighbridge.storage.shared_cells import SharedTable
 from weighbridge.telemetry.record_buffer import RecordBuffer
 from weighbridge.telemetry.record_lines import RecordLines
 
@@ -75,6 +80,7 @@ class Worker:
         self._server: Server | None = None
         self._client: HttpClient | None = None
         self._sink: RecordBuffer | None = None
+        self._journal: JournalFile | None = None
         self._keeper: Keeper | None = None
         self._certificate: Certificate | None = None
         self._is_ready = False
@@ -122,12 +128,14 @@ class Worker:
         keeper = self._keeper = Keeper(clock=self._clock)
         keeper.apply(_accounts(plan))
         client = self._client = HttpClient(clock=self._clock, limits=plan.limits)
+        table, journal = self._open_ledger(start.ledger, loop)
         sink = self._sink = RecordBuffer(lambda records: self._channel.send(Records(RecordLines.of(records))), loop)
         gateway = self._gateway = Gateway(
             plan,
             upstream=UpstreamByScheme(client, DemoUpstream(self._clock)),
             key_source=self._keys,
             responses=self._responses,
+            books=Bookkeeper(table, journal),
             sink=sink,
             clock=self._clock,
             ids=CountingIds(),
@@ -140,6 +148,13 @@ class Worker:
         self._server = Server(
             gateway.handle, gateway.render_refusal, clock=self._clock, limits=plan.limits, on_bug=self._report_bug
         )
+
+    def _open_ledger(self, place: LedgerPlace, loop: asyncio.AbstractEventLoop) -> tuple[SharedTable, JournalFile]:
+        policy = FsyncPolicy(place.fsync)
+        directory = Path(place.directory)
+        journal = JournalFile(directory, self._clock, loop, policy, _say, journal_id=place.journal_id)
+        self._journal = journal
+        return SharedTable(Path(place.table), place.lane), journal
 
     def _hear_health(self, events: list[HealthEvent]) -> None:
         """What another worker has found out about targets and keys."""
@@ -191,6 +206,8 @@ class Worker:
             await self._server.drain(timeout_s)
             self._sink.flush()
             await self._client.close()
+        if self._journal is not None:
+            self._journal.close()
         if self._keeper is not None:
             self._keeper.close()
         self._stopped.set()
@@ -201,6 +218,10 @@ class Worker:
 
     def _report_bug(self, bug: BaseException) -> None:
         self._channel.send(Bug("".join(traceback.format_exception(bug))))
+
+
+def _say(problem: str) -> None:
+    sys.stderr.write(problem + "\n")
 
 
 def _accounts(plan: Plan) -> dict[str, CloudAccount]:

@@ -33,8 +33,10 @@ class WorkerProcess:
         sockets: list[socket.socket],
         make_start: Callable[[], Start],
         on_message: Callable[[WorkerProcess, FromWorker], None],
+        on_end: Callable[[str], None],
         clock: Clock,
     ) -> None:
+        """`on_end` gets the journal of a worker that is gone."""
         self.state = "starting"
         self.restarts = 0
         self.n_connections = 0
@@ -43,6 +45,7 @@ class WorkerProcess:
         self._sockets = sockets
         self._make_start = make_start
         self._on_message = on_message
+        self._on_end = on_end
         self._clock = clock
         self._process: Process | None = None
         self._channel: Channel[FromWorker] | None = None
@@ -75,6 +78,13 @@ class WorkerProcess:
 
     async def _run_once(self) -> int:
         self.state = "starting"
+        start = self._make_start()
+        try:
+            return await self._run(start)
+        finally:
+            self._on_end(start.ledger.journal_id)
+
+    async def _run(self, start: Start) -> int:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         fds = [each.fileno() for each in self._sockets]
@@ -96,7 +106,7 @@ class WorkerProcess:
         channel: Channel[FromWorker] = Channel(FromWorker, lambda message: self._on_message(self, message), lambda: None)
         self._channel = channel
         await loop.create_connection(lambda: channel, sock=ours)
-        channel.send(self._make_start())
+        channel.send(start)
         status = await process.wait()
         channel.close()
         self._channel = None

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -14,8 +12,9 @@ import typer
 
 from weighbridge.auth.expiry import expiry_wall_ns
 from weighbridge.auth.virtual_keys import mint_key
-from weighbridge.cli.config_file import ConfigOption, DataDirOption, read_config
-from weighbridge.cli.console import EXIT_ENVIRONMENT, CliError, note, say, show_table
+from weighbridge.cli.config_file import ConfigOption, DataDirOption
+from weighbridge.cli.console import note, say, show_table
+from weighbridge.cli.data_store import open_store
 from weighbridge.core.clock import SystemClock, utc_from_ns
 from weighbridge.core.codec import pretty_json
 
@@ -62,7 +61,7 @@ def create(
     from weighbridge.storage.stored_keys import NewKey
 
     minted = mint_key()
-    with _open_store(config, data_dir, make=True) as store:
+    with open_store(config, data_dir, make=True) as store:
         new = NewKey(
             name=name,
             digest=minted.digest,
@@ -87,7 +86,7 @@ def list_keys(
     data_dir: DataDirOption = None,
 ) -> None:
     """List every key, newest first, revoked ones included."""
-    with _open_store(config, data_dir, make=False) as store:
+    with open_store(config, data_dir, make=False) as store:
         rows = [_row(stored) for stored in _all_keys(store)]
     if as_json:
         say(pretty_json(rows))
@@ -117,32 +116,9 @@ def revoke(
     data_dir: DataDirOption = None,
 ) -> None:
     """Revoke a key for good. A running gateway refuses it within a second."""
-    with _open_store(config, data_dir, make=False) as store:
+    with open_store(config, data_dir, make=False) as store:
         stored = store.revoke_key(key)
     note(f"key {stored.key.name!r} ({stored.key.id}) is revoked; a running gateway refuses it within a second")
-
-
-@contextmanager
-def _open_store(config: Path | None, data_dir: Path | None, *, make: bool) -> Iterator[Store]:
-    """The data directory's store, its failures turned into `CliError`. `make` allows for one that is not there yet."""
-    from weighbridge.storage.engine import DATABASE_FILE, sqlite_url
-    from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError, StorageError
-    from weighbridge.storage.store import Store
-
-    directory = data_dir if data_dir is not None else read_config(config).config.data_dir
-    if not make and not (directory / DATABASE_FILE).exists():
-        raise CliError(f"there is no database in {directory}", advice="name the gateway's data directory with --data-dir")
-    try:
-        store = Store.open(sqlite_url(directory), SystemClock())
-        try:
-            store.migrate()
-            yield store
-        finally:
-            store.close()
-    except (KeyNotFoundError, KeyNameTakenError, ValueError) as error:
-        raise CliError(str(error)) from None
-    except StorageError as error:
-        raise CliError(str(error), exit_code=EXIT_ENVIRONMENT) from None
 
 
 def _all_keys(store: Store) -> Iterator[StoredKey]:

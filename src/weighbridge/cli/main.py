@@ -15,6 +15,7 @@ from weighbridge.cli.console import CliError, report
 from weighbridge.cli.explain import explain
 from weighbridge.cli.init import init
 from weighbridge.cli.keys import keys_app
+from weighbridge.cli.ledger import ledger_app
 from weighbridge.cli.models import models
 from weighbridge.cli.prices import prices_app
 from weighbridge.cli.version import version
@@ -54,6 +55,7 @@ def serve(
 app.command()(init)
 app.command("check-config")(check_config)
 app.add_typer(keys_app, name="keys")
+app.add_typer(ledger_app, name="ledger")
 app.command()(models)
 app.add_typer(prices_app, name="prices")
 app.command()(explain)

@@ -11,6 +11,7 @@ import msgspec
 
 from weighbridge.config import schema
 from weighbridge.config.accounts import account_of
+from weighbridge.config.allowances import compile_allowances
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.prices import compile_prices
 from weighbridge.config.proxies import ProxyRules
@@ -42,6 +43,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         auth_required=config.server.auth == "required",
         retry=retry_policy(config.retry),
         prices=compile_prices(config),
+        allowances=compile_allowances(config),
         health=HealthRules(config.health.breakers, config.health.keys),
     )
 
@@ -128,6 +130,11 @@ def _key(key: schema.Key) -> VirtualKey:
         demand=data_demand(key.demand),
         priority=key.priority,
         team=key.team,
+        user=key.user,
+        organisation=key.organisation,
+        addresses=tuple(key.addresses),
+        max_output_tokens=key.max_output_tokens,
+        tags=tuple(key.tags),
     )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
+from weighbridge.auth.addresses import parse_network
 from weighbridge.auth.virtual_keys import check_name, digest_of
 from weighbridge.config.proxies import parse_proxy
 from weighbridge.config.units import parse_duration, parse_size
@@ -225,6 +226,14 @@ def _target(text: str) -> str:
     return _model_name(text)
 
 
+def _network(text: str) -> str:
+    try:
+        parse_network(text)
+    except ValueError:
+        raise ValueError("must be a network such as `10.0.0.0/8` or `2001:db8::/32`, or one address") from None
+    return text
+
+
 def _key_name(name: str) -> str:
     check_name(name)
     return name
@@ -253,6 +262,7 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Secret, BeforeValidator(_header_value), _editor("text")]
 KeyInClear = Annotated[HashedKey, BeforeValidator(_hashed_key), _editor("secret")]
 KeyDigest = Annotated[HashedKey, BeforeValidator(_key_digest), _editor("hexadecimal", pattern="^[0-9a-fA-F]{64}$")]
+Network = Annotated[str, AfterValidator(_network), _editor("network")]
 KeyName = Annotated[str, AfterValidator(_key_name), _editor("text")]
 BaseUrl = Annotated[str, BeforeValidator(_base_url), _editor("URL", pattern=r"^https?://[^@?#]+$")]
 ProxyUrl = Annotated[Proxy, BeforeValidator(_proxy), _editor("URL")]

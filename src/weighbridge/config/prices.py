@@ -11,7 +11,7 @@ from weighbridge.config import schema
 from weighbridge.config.price_fields import PriceRule as WrittenRule
 from weighbridge.config.price_lists import bundled_lists, lists_for
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.rates import UNIT, Bracket, ListedModel, PriceBook, PriceRule, Rates
+from weighbridge.core.rates import UNIT, Bracket, ListedModel, PriceBook, PriceRule, Rates, UnknownAction, UnknownPolicy
 
 _PICO_PER_TOKEN: Final = 1_000_000
 """Of a dollar per million tokens."""
@@ -33,7 +33,14 @@ def compile_prices(config: schema.Config, lists: Lists | None = None) -> PriceBo
         {name: models for name, models in known.items() if name in needed},
         sources,
         (_FREE, *rules) if _FREE_PROVIDER in config.providers else rules,
+        _unknown(config.unknown_prices),
     )
+
+
+def _unknown(written: schema.UnknownPrices) -> UnknownPolicy:
+    ceiling = written.ceiling
+    rates = None if ceiling is None else Rates(input=_token_rate(ceiling.input), output=_token_rate(ceiling.output))
+    return UnknownPolicy(UnknownAction(written.action), rates)
 
 
 def _needs_lists(config: schema.Config) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from weighbridge.auth.virtual_keys import MAX_MODELS
+from weighbridge.config.allowance_fields import Budget, Limit
 from weighbridge.config.fields import (
     AnyPath,
     BaseUrl,
@@ -27,6 +28,7 @@ from weighbridge.config.fields import (
     KeyInClear,
     KeyName,
     ModelName,
+    Network,
     Port,
     ProviderName,
     ProxyUrl,
@@ -36,7 +38,7 @@ from weighbridge.config.fields import (
     Size,
     choice_schema,
 )
-from weighbridge.config.price_fields import PriceRule
+from weighbridge.config.price_fields import Dollars, PriceRule
 from weighbridge.config.provider_fields import FormatName, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
@@ -116,6 +118,14 @@ class Server(Section):
         if self.auth == "none" and not is_loopback(self.host):
             raise fault("auth", "`none` is only accepted on a loopback address: set `host: 127.0.0.1`, or `auth: required`")
         return self
+
+
+class Ledger(Section):
+    """How the accounts of all requests are kept."""
+
+    fsync: Literal["never", "interval", "always"] = "interval"
+    """When the disk is told to keep what a worker has written: `never` leaves it to the kernel (a power cut may take half a
+    minute, a crash of the gateway nothing), `interval` does it each second, `always` before each reply ends."""
 
 
 class AccessLog(Section):
@@ -261,6 +271,30 @@ class Provider(Section):
         return (self.api_key,) if self.api_key is not None else tuple(self.api_keys or ())
 
 
+class Ceiling(Section):
+    """Prices that no model of unknown price exceeds, as its operator declares."""
+
+    input: Dollars
+    """Of what goes in."""
+    output: Dollars
+    """Of what comes out."""
+
+
+class UnknownPrices(Section):
+    """A price that nobody knows is never taken for zero."""
+
+    action: Literal["refuse", "reserve_high", "ceiling"] = "reserve_high"
+    """`refuse` such requests; serve them and reckon with the dearest prices there are; or with those of the `ceiling`."""
+    ceiling: Ceiling | None = None
+    """Dollars per million tokens."""
+
+    @model_validator(mode="after")
+    def _has_its_ceiling(self) -> UnknownPrices:
+        if (self.action == "ceiling") != (self.ceiling is not None):
+            raise fault("ceiling", "goes with `action: ceiling`")
+        return self
+
+
 class Key(Section):
     """A virtual key, for an application to hold instead of a provider's. Only its hash is kept."""
 
@@ -276,6 +310,16 @@ class Key(Section):
     """When it stops working. A date means midnight UTC, at its beginning."""
     team: Annotated[str, Field(max_length=100)] = ""
     """Whose it is."""
+    user: Annotated[str, Field(max_length=100)] = ""
+    """The person who holds it."""
+    organisation: Annotated[str, Field(max_length=100)] = ""
+    """The team's."""
+    tags: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=16)] = []
+    """What its requests are booked under besides."""
+    addresses: Annotated[list[Network], Field(max_length=100)] = []
+    """Networks it may be used from (`10.0.0.0/8`); from anywhere if empty."""
+    max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """The most that one of its requests may have generated: what asks for more, or for no bound, is capped."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Where requests have to wait, those with a higher number go first."""
     demand: DataDemand = Field(default_factory=DataDemand)
@@ -301,6 +345,8 @@ class Config(Section):
     """Directory for what the gateway keeps: its database and its first keys."""
     access_log: AccessLog = Field(default_factory=AccessLog)
     """One line for each request."""
+    ledger: Ledger = Field(default_factory=Ledger)
+    """The accounts of all requests."""
     providers: Annotated[dict[ProviderName, Provider], BeforeValidator(_empty_is_none)] = {}
     """Whom the gateway calls, by a name of your choice."""
     retry: Retry = Field(default_factory=Retry)
@@ -313,6 +359,20 @@ class Config(Section):
     """Prices of models that no list has, discounts, and prices of your own; the lists are those of `genai-prices`."""
     keys: Annotated[list[Key], BeforeValidator(lambda value: value if value is not None else [])] = []
     """Virtual keys, beside those that are made with `weighbridge keys create`."""
+    budgets: Annotated[list[Budget], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """What may be spent in a period, by whom."""
+    limits: Annotated[list[Limit], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """How much may come in a time, from whom."""
+    unknown_prices: UnknownPrices = Field(default_factory=UnknownPrices)
+    """What happens to requests for models whose price no list has."""
+
+    @model_validator(mode="after")
+    def _allowances_have_ids_of_their_own(self) -> Config:
+        for field, entries in (("budgets", self.budgets), ("limits", self.limits)):
+            ids = [each.lasting_id() for each in entries]
+            if (double := next((each for each in ids if ids.count(each) > 1), None)) is not None:
+                raise fault(field, f"has two entries under the id '{double}': give one of them an `id`")
+        return self
 
 
 def _check_pair(cert_file: Path, key_file: Path, field: str) -> None:

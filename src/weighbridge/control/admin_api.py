@@ -7,24 +7,42 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from weighbridge.control.admin_errors import install_error_handlers
 from weighbridge.control.admin_gate import AdminGate
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.keys_api import keys_router
+from weighbridge.control.ledger_api import ledger_router
+from weighbridge.control.requests_api import requests_router
+from weighbridge.control.session_api import session_router
+from weighbridge.control.sessions import Sessions
 from weighbridge.control.status_api import status_router
 from weighbridge.control.targets_api import targets_router
+from weighbridge.control.usage_api import usage_router
 
 PREFIX: Final = "/admin/v1"
 OPENAPI_PATH: Final = f"{PREFIX}/openapi.json"
+
+SESSION_PATH: Final = f"{PREFIX}/session"
 
 _bearer: Final = HTTPBearer(auto_error=False, description="An admin key (`wb-…`).")
 
 
 def _described(_credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
     """Puts the scheme into the OpenAPI description; `AdminGate` has checked the key by now."""
+
+
+def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
+    return (
+        keys_router(services),
+        status_router(services),
+        targets_router(services),
+        usage_router(services),
+        requests_router(services),
+        ledger_router(services),
+    )
 
 
 def admin_app(services: AdminServices) -> FastAPI:
@@ -38,7 +56,8 @@ def admin_app(services: AdminServices) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (keys_router(services), status_router(services), targets_router(services)):
+    sessions = Sessions(services.clock)
+    for router in (*_routers(services), session_router(services, sessions)):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
     install_error_handlers(app)
     app.add_middleware(
@@ -46,6 +65,7 @@ def admin_app(services: AdminServices) -> FastAPI:
         keys=services.keys,
         clock=services.clock,
         # The description says nothing that the source does not; tools want to read it without a key.
-        open_paths=frozenset({OPENAPI_PATH}),
+        sessions=sessions,
+        open_paths=frozenset((("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH))),
     )
     return app

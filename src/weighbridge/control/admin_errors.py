@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from weighbridge.control.admin_services import ConfigProblem
+from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError, StorageError, StoreBusyError
@@ -44,7 +45,9 @@ def error_response(status: int, problem: Problem, headers: dict[str, str] | None
 
 def gateway_error_response(error: GatewayError) -> Response:
     """The answer for one of the gateway's own errors; a 401 names the scheme, as RFC 9110 section 11.6.1 asks."""
-    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after_ns is not None:
+        headers["retry-after"] = str(max(1, -(-error.retry_after_ns // NS_PER_S)))
     return error_response(error.status, Problem(error.kind.value, error.public, error.code, error.param), headers)
 
 

@@ -9,26 +9,34 @@ import hmac
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.control.admin_errors import SECURITY_HEADERS, gateway_error_response, storage_error_response
+from weighbridge.control.sessions import COOKIE, CSRF_HEADER, Sessions
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock, KeySource
+from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.errors import StorageError
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """A key with all its models named, 256 of 256 characters, is 70 kB."""
+_SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 _MAX_TOKEN_CHARACTERS: Final = 256
 """A key has 46."""
 
 
 class AdminGate:
-    """ASGI middleware. `open_paths` are served without a key."""
+    """ASGI middleware. `open_paths` are served without a key. Who comes with a cookie of `sessions` needs none either."""
 
-    def __init__(self, app: ASGIApp, keys: KeySource, clock: Clock, open_paths: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: KeySource, clock: Clock, sessions: Sessions, open_paths: frozenset[tuple[str, str]]
+    ) -> None:
+        """`open_paths` are methods and paths."""
         self._app = app
         self._keys = keys
+        self._sessions = sessions
         self._clock = clock
         self._open_paths = open_paths
 
@@ -38,8 +46,8 @@ class AdminGate:
             await self._app(scope, receive, send)
             return
         try:
-            if scope["path"] not in self._open_paths:
-                await self._authenticate(Headers(scope=scope))
+            if (scope["method"], scope["path"]) not in self._open_paths:
+                await self._authenticate(scope)
             body = await _bounded_body(scope, receive)
         except GatewayError as error:
             await gateway_error_response(error)(scope, receive, send)
@@ -48,7 +56,29 @@ class AdminGate:
         else:
             await self._app(scope, _replay(body, receive), _with_security_headers(send))
 
-    async def _authenticate(self, headers: Headers) -> None:
+    async def _authenticate(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        if cookie is not None and "authorization" not in headers:
+            await self._admit_session(cookie, scope["method"], headers)
+        else:
+            await self._admit_key(headers)
+
+    async def _admit_session(self, cookie: str, method: str, headers: Headers) -> None:
+        session = self._sessions.find(cookie)
+        key = await self._keys.find(session.key_digest) if session is not None else None
+        if session is None or not self._is_good(key):
+            raise GatewayError(ErrorKind.AUTHENTICATION, "the session is over: sign in again", code="missing_session")
+        if method not in _SAFE_METHODS and not session.allows(headers.get(CSRF_HEADER, "")):
+            message = f"a change needs the session's token as `{CSRF_HEADER}`, which only pages of this gateway know"
+            raise GatewayError(ErrorKind.PERMISSION_DENIED, message, code="csrf")
+
+    def _is_good(self, key: VirtualKey | None) -> bool:
+        if key is None or not key.is_admin:
+            return False
+        return key.expires_wall_ns is None or key.expires_wall_ns > self._clock.wall_ns()
+
+    async def _admit_key(self, headers: Headers) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARACTERS:
             raise GatewayError(

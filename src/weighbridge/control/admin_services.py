@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from weighbridge.config import problems
+from weighbridge.core.allowances import Allowances
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
 from weighbridge.routing.health_events import TargetStatus
@@ -97,3 +98,9 @@ class AdminServices:
     """How each target does, over all workers."""
     clear_target: Callable[[str], bool]
     """Tell all workers that a target or provider key is well. False: it is not known."""
+    allowances: Callable[[], Allowances]
+    """Budgets and limits as they count now."""
+    level: Callable[[str], tuple[int, int]]
+    """What was spent and is held under a budget's counter, on this host."""
+    key_names: Callable[[], Mapping[str, str]]
+    """What live virtual keys are called, by their ids."""

@@ -29,6 +29,10 @@ class AllKeys:
         """The store's keys as of the last look."""
         return self._registry.keys
 
+    def names(self) -> dict[str, str]:
+        """What live keys are called, by their ids."""
+        return {key.id: key.name for key in (*self._registry.keys, *self._of_file.values())}
+
     async def poll(self) -> KeysDelta | None:
         """What changed in the store, but for keys that the file also declares. Raises `StorageError`."""
         delta = await self._registry.poll()

@@ -20,11 +20,23 @@ _MAX_FRAME: Final = 256 * 1024 * 1024
 """A plan with a million keys is about 200 MB; anything longer is a broken frame."""
 
 
+class LedgerPlace(msgspec.Struct, frozen=True):
+    """A worker's part of the ledger: where its journal goes, and which lane of the host's counters is its own."""
+
+    table: str
+    lane: int
+    directory: str
+    journal_id: str
+    fsync: str
+    """A `storage.ledger_journal.FsyncPolicy`."""
+
+
 class Start(msgspec.Struct, frozen=True, tag="start"):
     """The first message to a worker: everything it needs to serve."""
 
     plan: Plan
     control_socket: str
+    ledger: LedgerPlace
     cert_file: str | None = None
     key_file: str | None = None
     health: list[HealthEvent] = []

@@ -14,7 +14,7 @@ class Source(Enum):
     """Where the fault lies."""
 
     DOWNSTREAM = "downstream"
-    """Our client: its request was wrong, or it went away."""
+    """Our client: its request was wrong or more than it may have, or it went away."""
     UPSTREAM = "upstream"
     """A provider, or the way to it."""
     GATEWAY = "gateway"
@@ -54,6 +54,9 @@ class ErrorKind(Enum):
     GATEWAY_OVERLOADED = "gateway_overloaded"
     DRAINING = "draining"
     INTERNAL = "internal"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    PRICE_UNKNOWN = "price_unknown"
     PROVIDER_UNREACHABLE = "provider_unreachable"
     PROVIDER_BROKE_OFF = "provider_broke_off"
     PROVIDER_MALFORMED = "provider_malformed"
@@ -104,6 +107,10 @@ _FACTS: Final[dict[ErrorKind, _Facts]] = {
     ErrorKind.GATEWAY_OVERLOADED: _Facts(503, _G, Retry.NEVER, client_may_retry=True),
     ErrorKind.DRAINING: _Facts(503, _G, Retry.NEVER, client_may_retry=True),
     ErrorKind.INTERNAL: _Facts(500, _G, Retry.NEVER, client_may_retry=True),
+    # Limits and budgets of the gateway's own. Of a model or a provider they leave another target to be asked.
+    ErrorKind.LIMIT_EXCEEDED: _Facts(429, _D, Retry.NEXT, client_may_retry=True),
+    ErrorKind.BUDGET_EXCEEDED: _Facts(429, _D, Retry.NEXT, client_may_retry=False),
+    ErrorKind.PRICE_UNKNOWN: _Facts(403, _D, Retry.NEXT, client_may_retry=False),
     ErrorKind.PROVIDER_UNREACHABLE: _Facts(502, _U, Retry.SAME, client_may_retry=True),
     ErrorKind.PROVIDER_BROKE_OFF: _Facts(502, _U, Retry.NEXT, client_may_retry=True),
     ErrorKind.PROVIDER_MALFORMED: _Facts(502, _U, Retry.NEXT, client_may_retry=True),

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from weighbridge.core.errors import ErrorKind
 from weighbridge.core.money import Nanousd
 from weighbridge.core.ports import Authorizer, Upstream, UpstreamReply, UpstreamRequest
 from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import on_a_task
-from weighbridge.core.terms import Attempt, WireFormat
+from weighbridge.core.terms import Attempt, Provenance, Usage, WireFormat
 from weighbridge.ledger.pricing import UNKNOWN, Price
+from weighbridge.pipeline.account import Holding
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.prepare import prepare
@@ -75,10 +78,18 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
         exchange.usage = meter.usage
         exchange.finish_reason = meter.finish_reason
         error = error or meter.stream_error
+    holding = exchange.holding
     if target is None or not exchange.decided_ns:
+        if holding is not None:  # announced, and never sent
+            exchange.holding = None
+            if holding.counts:
+                exchange.account.over.append(holding)
         return error
     start = exchange.downstream.received_ns
-    cost = _cost(exchange, target, error)
+    cost, reserved = _cost(exchange, target, error), 0
+    if holding is not None:
+        exchange.holding = None
+        cost, reserved = weigh(exchange, target, holding, cost, error)
     exchange.attempts.append(
         Attempt(  # by position: see settle.py
             target.deployment.provider,
@@ -92,6 +103,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
             end_ns - start,
             cost.amount,
             cost.state,
+            reserved,
         )
     )
     return error
@@ -108,8 +120,67 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
         return UNKNOWN
     meter = exchange.meter
     tier = meter.service_tier if meter is not None else None
-    region = target.provider.variables.get("region", "") if target.provider.variables else ""
-    return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region)
+    return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+
+
+def region_of(target: Target) -> str:
+    """Where it serves, as prices know it."""
+    return target.provider.variables.get("region", "") if target.provider.variables else ""
+
+
+def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, error: str | None) -> tuple[Price, int]:
+    """What an attempt came to, for the budgets and limits that count it. Its cost, and what it is booked at where nobody knows
+    that.
+
+    A reply that was not told to its end is estimated from what came of it: each token of it is a byte at least, and a provider is
+    not far ahead of what it has sent. Of one that never began nothing is known, so all that was held stays counted.
+    """
+    if holding.counts:
+        exchange.account.over.append(holding)
+    reply = exchange.reply
+    reserved = holding.nanousd
+    if cost.amount == 0 and (reply is None or reply.status >= 400):
+        return cost, reserved
+    usage = exchange.usage
+    if not _is_told(exchange, error):
+        if reply is None or not exchange.reply_bytes:
+            holding.came_to_all()
+            return UNKNOWN, reserved
+        seen = exchange.reply_bytes if error is None else exchange.reply_bytes + _AHEAD_TOKENS
+        usage = exchange.usage = _estimated(usage, holding, seen)
+        cost = _cost(exchange, target, error)
+    if cost.amount is None:
+        reserved = _at_ceiling(exchange, target, usage, holding)
+    holding.came_to(reserved if cost.amount is None else cost.amount, usage)
+    return cost, reserved
+
+
+def _is_told(exchange: Exchange, error: str | None) -> bool:
+    """Whether the provider has said what all of its answer took."""
+    if exchange.usage.provenance is _UNKNOWN_USAGE:
+        return False
+    # A realtime session tells as it goes.
+    return error is None or exchange.finish_reason is not None or exchange.status == 101
+
+
+def _estimated(told: Usage, holding: Holding, most_output: int) -> Usage:
+    output = max(told.output, min(holding.output_tokens, most_output))
+    if told.provenance is _UNKNOWN_USAGE or not told.total_input:
+        return Usage(holding.input_tokens, output=output, provenance=Provenance.ESTIMATED)
+    return msgspec.structs.replace(told, output=output, provenance=Provenance.ESTIMATED)
+
+
+def _at_ceiling(exchange: Exchange, target: Target, usage: Usage, holding: Holding) -> int:
+    """What a usage is booked at whose price nobody knows."""
+    if target.ceiling is None:
+        return holding.nanousd
+    amount = target.ceiling.price(usage, at_wall_ns=exchange.start_wall_ns, region=region_of(target)).amount
+    return holding.nanousd if amount is None else amount
+
+
+_UNKNOWN_USAGE: Final = Provenance.UNKNOWN
+_AHEAD_TOKENS: Final = 2_048
+"""How far a provider may be ahead of what has come: ten seconds of the fastest models' output."""
 
 
 def credential_name(target: Target, turn: int) -> str:

@@ -19,6 +19,7 @@ from weighbridge.core.routes import RetryPolicy, Route
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Operation, WireFormat
 from weighbridge.pipeline.attempt import FindAuthorizer, note_attempt, prepare_for, send_signed
+from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.compiled_routes import CompiledRoute, target_of
 from weighbridge.pipeline.continued_relay import ContinuedRelay, prepare_continuation
 from weighbridge.pipeline.document_translation import document_relay
@@ -80,8 +81,9 @@ _SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 class Attempts:
     """Carries out what was decided for one exchange after another."""
 
-    def __init__(self, upstream: Upstream, fleet: Fleet, clock: Clock, find_authorizer: FindAuthorizer) -> None:
+    def __init__(self, upstream: Upstream, fleet: Fleet, books: Bookkeeper, clock: Clock, find_authorizer: FindAuthorizer) -> None:
         self._upstream = upstream
+        self._books = books
         self._fleet = fleet
         self._clock = clock
         self._find_authorizer = find_authorizer
@@ -96,6 +98,7 @@ class Attempts:
         policy = route.retry if is_repeatable(exchange) else _once_only(route.retry)
         fleet.budget.deposit()
         place = made = asked_ns = 0
+        failed: GatewayError | None = None
         while True:
             candidate = order[place]
             target = target_of(candidate)
@@ -130,7 +133,7 @@ class Attempts:
                 return
             if not exchange.decided_ns:  # this target cannot be asked it, so nothing was sent
                 if not has_next:
-                    raise error
+                    raise failed or error
                 made -= 1
                 place += 1
                 continue
@@ -139,6 +142,7 @@ class Attempts:
                 await self._give_up(exchange, error)
                 return
             decided_ns = exchange.decided_ns
+            failed = error
             self._note(exchange, error)
             exchange.forget_attempt()
             exchange.decided_ns = 0
@@ -172,13 +176,18 @@ class Attempts:
         target = exchange.target = target_of(candidate)
         exchange.credential_turn = turn
         exchange.decided_ns = 0
+        books = self._books
         try:
+            books.reserve(exchange, target, turn, self._clock.now_ns(), said)
             if said is None:
                 request = prepare(exchange, target, turn) if target.translated_into is None else prepare_for(exchange, target, turn)
             else:
                 request = prepare_continuation(exchange, target, turn, said.text)
         except GatewayError as unfit:
+            books.void(exchange)
             return unfit
+        if (written := books.announce(exchange, target)) is not None:
+            await written
         exchange.decided_ns = self._clock.now_ns()
         error: GatewayError | None = None
         self._fleet.began(candidate, exchange.decided_ns)
@@ -293,16 +302,15 @@ class Attempts:
             turn = target.keys.take(target.deployment.model, self._clock.now_ns())
             if turn is None:
                 continue
-            decided_ns = exchange.decided_ns
             relay = exchange.relay
-            self._note(exchange, error)
+            if exchange.decided_ns:
+                self._note(exchange, error)
             exchange.forget_reply()
             failed = await self._ask(exchange, candidate, turn, route, policy, said)
             exchange.relay = exchange.relay or relay
-            exchange.decided_ns = exchange.decided_ns or decided_ns
             if failed is None:
                 return None
-            error = failed
+            error = failed if exchange.decided_ns else error
             made += 1
         return error
 
@@ -378,6 +386,7 @@ class Attempts:
     def _note(self, exchange: Exchange, error: GatewayError) -> None:
         """Put a failed attempt that another one follows into the account."""
         note_attempt(exchange, error.kind.value, self._clock.now_ns())
+        self._books.concede(exchange)
         if exchange.reply is not None:
             exchange.reply.abort()
 

@@ -7,12 +7,12 @@ from typing import Final, Protocol
 
 from weighbridge.auth.presented_key import may_use
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.rates import PriceBook
+from weighbridge.core.rates import PriceBook, UnknownAction
 from weighbridge.core.routes import Route, RouteTarget, StrategyName
 from weighbridge.core.terms import Deployment, Endpoint, VirtualKey
 from weighbridge.ledger.price_book import card_for
-from weighbridge.ledger.pricing import Pricer
-from weighbridge.pipeline.target import Target, dialect_asked
+from weighbridge.ledger.pricing import HIGH_PRICER, Pricer, flat_pricer
+from weighbridge.pipeline.target import Pricing, Target, dialect_asked
 from weighbridge.providers.base import Provider
 from weighbridge.routing.conditions import compile_condition
 from weighbridge.routing.decide import first_of_each
@@ -166,29 +166,41 @@ class RouteCompiler:
         strategy = self._memory.strategy(name, StrategyName.ORDERED)
         return CompiledRoute(parts[0].route, Branch(name, [part.branch for part in parts], strategy))
 
-    def target(self, deployment: Deployment, endpoint: Endpoint, spec: RouteTarget | None = None) -> Target:
-        """A deployment, addressed for an endpoint that it can serve; the same object for what is the same on the wire."""
-        name = (deployment, endpoint, *_own_of(spec))
+    def target(self, deployment: Deployment, endpoint: Endpoint, spec: RouteTarget | None = None, route: str = "") -> Target:
+        """A deployment, addressed for an endpoint that it can serve; the same object for what is the same on the wire and is priced
+        in the same way."""
+        name = (deployment, endpoint, route if route in self._prices.unknown_by_route else "", *_own_of(spec))
         target = self._targets.get(name)
         if target is None:
             if len(self._targets) >= _MAX_TARGETS:
                 self._targets.clear()
-            target = self._targets[name] = self._made(deployment, endpoint, spec)
+            target = self._targets[name] = self._made(deployment, endpoint, spec, route)
         return target
 
-    def _made(self, deployment: Deployment, endpoint: Endpoint, spec: RouteTarget | None) -> Target:
+    def _made(self, deployment: Deployment, endpoint: Endpoint, spec: RouteTarget | None, route: str) -> Target:
         provider = self._providers[deployment.provider]
         dialect, operation, model = endpoint.dialect, endpoint.operation, deployment.model
         keys = self._memory.key_pool(provider, spec)
-        card = card_for(self._prices, provider.name, model)
-        pricer = None if card is None else Pricer(card)
+        pricing = self._pricing(provider.name, model, route)
         if is_native(provider, dialect, operation, model):
-            return Target(provider, dialect, model, self._version, spec=spec, keys=keys, pricer=pricer)
+            return Target(provider, dialect, model, self._version, spec=spec, keys=keys, pricing=pricing)
         wanted = translation_for(provider, operation, model)
         assert wanted is not None  # the caller found that it can be served
         # Where the gateway counts nobody is asked, so any of its addresses will do.
         address = next(iter(provider.bases)) if wanted is CountStyle.ESTIMATE else dialect_asked(wanted)
-        return Target(provider, address, model, self._version, wanted, spec, keys, pricer)
+        return Target(provider, address, model, self._version, wanted, spec, keys, pricing)
+
+    def _pricing(self, provider: str, model: str, route: str) -> Pricing:
+        prices = self._prices
+        policy = prices.unknown_by_route.get(route, prices.unknown)
+        card = card_for(prices, provider, model)
+        pricer = None if card is None else Pricer(card)
+        if policy.action is UnknownAction.REFUSE:
+            return Pricing(pricer, None)
+        if policy.action is UnknownAction.CEILING and policy.ceiling is not None:
+            declared = flat_pricer(policy.ceiling, model, "the operator's ceiling")
+            return Pricing(pricer if card is not None and card.periods else declared, declared)
+        return Pricing(pricer, HIGH_PRICER)
 
     def _branch(self, route: Route, endpoint: Endpoint, star: str, within: tuple[str, ...]) -> Branch | None:
         members = [m for spec in route.targets if (m := self._member(spec, endpoint, star, within)) is not None]
@@ -211,7 +223,7 @@ class RouteCompiler:
         if provider is None or not can_serve(provider, endpoint.dialect, endpoint.operation, deployment.model):
             return None
         name = f"{deployment.provider}/{deployment.model}"
-        target = self.target(deployment, endpoint, spec)
+        target = self.target(deployment, endpoint, spec, within[0])
         rates = (None, None) if target.pricer is None else target.pricer.rates_now(self._memory.wall_ns())
         input_rate, output_rate = (_UNKNOWN_RATE if rate is None else rate for rate in rates)
         return Candidate(

@@ -15,6 +15,7 @@ from weighbridge.core.ports import Clock, UpstreamReply, UpstreamRequest
 from weighbridge.core.terms import WireFormat
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.held_relay import HeldRelay
+from weighbridge.pipeline.output_cap import capped
 from weighbridge.pipeline.prepare import prepare
 from weighbridge.pipeline.said import Graft, Said
 from weighbridge.pipeline.target import Target
@@ -42,7 +43,11 @@ def format_for(exchange: Exchange, target: Target) -> WireFormat:
 def prepare_continuation(exchange: Exchange, target: Target, turn: int, said: str) -> UpstreamRequest:
     """The request to go on with `said`. It is written anew in any case. Raises `GatewayError` INVALID_REQUEST."""
     conversation = msgspec.structs.replace(
-        going_on(read_conversation(exchange), said), stream=True, include_usage=True, store=None, previous_response_id=None
+        capped(exchange, going_on(read_conversation(exchange), said)),
+        stream=True,
+        include_usage=True,
+        store=None,
+        previous_response_id=None,
     )
     into = format_for(exchange, target)
     body = OUTBOUND[into].write_request(conversation, TargetContext(target.deployment.model, target.provider.quirks), Receipt())

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Downstream, UpstreamReply
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Endpoint, Operation, Usage, VirtualKey
+from weighbridge.pipeline.account import NOBODY, Account, Holding
 from weighbridge.pipeline.snapshot import Snapshot
 from weighbridge.pipeline.target import Target
 from weighbridge.wire.conversation import Conversation
@@ -42,6 +43,7 @@ class Exchange:
 
     __slots__ = (
         "__dict__",
+        "account",
         "attempts",
         "body",
         "credential_turn",
@@ -58,6 +60,7 @@ class Exchange:
         "first_byte_ns",
         "has_preferences",
         "head_memo",
+        "holding",
         "is_admitted",
         "is_settled",
         "is_stream",
@@ -105,6 +108,8 @@ class Exchange:
     """What the caller has been told so far, where another provider may go on with it."""
     verdict: GatewayError | None = None
     """What the provider's own error means, where it was sent to the caller as it came."""
+    output_cap: int = 0
+    """The bound that the gateway sets on each answer's tokens; 0: none."""
     withholds_usage: bool = False
     """The usage chunk was asked for by us, so it is kept from the client."""
 
@@ -137,6 +142,10 @@ class Exchange:
         self.reply: UpstreamReply | None = None
         self.relay: Relay | HeldRelay | None = None
         self.meter: Meter | None = None
+        self.account: Account = NOBODY
+        """Whom it counts for, once it is admitted."""
+        self.holding: Holding | None = None
+        """What the attempt that is under way may use."""
         self.attempts: list[Attempt] = []
         self.usage: Usage = NO_USAGE
         self.finish_reason: str | None = None
@@ -181,6 +190,7 @@ class Exchange:
         other.attempts = []
         other.edits = []
         other.head_memo = None
+        other.holding = None
         other.forget_attempt()
         return other
 
@@ -203,7 +213,9 @@ _OF_AN_ATTEMPT: Final = (
     "error",
     "finish_reason",
     "first_byte_ns",
+    "holding",
     "meter",
+    "output_cap",
     "overhead_ns",
     "relay",
     "reply",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from weighbridge.auth.addresses import may_come_from
 from weighbridge.auth.presented_key import presented_key
 from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S, SystemRng
@@ -15,6 +16,7 @@ from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import FindAuthorizer
 from weighbridge.pipeline.attempts import Attempts
+from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.compiled_routes import CompiledRoute, target_of
 from weighbridge.pipeline.control_proxy import forward_to_control, is_control_path
 from weighbridge.pipeline.counting import estimated_count, send_count
@@ -23,6 +25,7 @@ from weighbridge.pipeline.explain import described_exchange, explain
 from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.head_memo import recall, remember
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
+from weighbridge.pipeline.limit_lines import limit_lines
 from weighbridge.pipeline.local import answer_locally, models_body, send_json
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.receive import guess_dialect, has_envelope, match_endpoint, read_envelope
@@ -70,6 +73,7 @@ class Gateway:
         upstream: Upstream,
         key_source: KeySource,
         responses: ResponseKeeper,
+        books: Bookkeeper,
         sink: Sink,
         clock: Clock,
         ids: Ids,
@@ -85,11 +89,12 @@ class Gateway:
         self._upstream = upstream
         self._key_source = key_source
         self._responses = responses
+        self._books = books
         self._sink = sink
         self._clock = clock
         self._ids = ids
         self._control = control
-        self._attempts = Attempts(upstream, self.fleet, clock, find_authorizer)
+        self._attempts = Attempts(upstream, self.fleet, books, clock, find_authorizer)
         self._shelf = Shelf(clock)
         self._under_way = Shelf(clock, keeps=False)
         self._unknown_keys: set[bytes] = set()
@@ -125,15 +130,15 @@ class Gateway:
                 match_endpoint(exchange)
                 exchange.key = self._authenticate(exchange) or await self._ask_for_key(exchange)
                 remember(exchange)
-            check_expiry(exchange)
-            if self._n_admitted < exchange.snapshot.limits.max_in_flight and not self._sink.is_full:
+            check_key(exchange)
+            if self._n_admitted < exchange.snapshot.limits.max_in_flight and not self._sink.is_full and not self._books.is_full:
                 self._n_admitted += 1  # without a coroutine: nearly always
                 exchange.is_admitted = True
             else:
                 await self._admit(exchange)
             operation = exchange.endpoint.operation
             if operation is _MODELS and (listing := models_body(exchange)) is not None:
-                settle(exchange, self._clock, self._sink)
+                settle(exchange, self._clock, self._books, self._sink)
                 send_json(exchange, listing)
                 return
             if operation is _EXPLAIN:
@@ -144,7 +149,7 @@ class Gateway:
                 body = downstream.whole_body(limit)
                 read_envelope(exchange, body if body is not None else await downstream.read_body(limit))
             if operation is _STORED and (kept := await self._kept(exchange)) is not None:
-                settle(exchange, self._clock, self._sink)
+                settle(exchange, self._clock, self._books, self._sink)
                 send_kept(exchange, kept)
                 return
             if KEY_HEADER in exchange.fields and await self._is_replayed(exchange):
@@ -155,12 +160,13 @@ class Gateway:
                     return
                 exchange.is_strict = compiled.route.strict
             exchange.route_name = compiled.route.requested_model
+            self._books.admit(exchange, self._clock.now_ns())
             order = self._decide(exchange, compiled)
             target = exchange.target = target_of(order[0])
             if target.translated_into is not None:
                 if target.translated_into is CountStyle.ESTIMATE:
                     count = estimated_count(exchange)
-                    settle(exchange, self._clock, self._sink)
+                    settle(exchange, self._clock, self._books, self._sink)
                     send_count(exchange, count)
                     return
                 if is_kept_here(exchange):
@@ -181,7 +187,7 @@ class Gateway:
                 self._n_admitted -= 1
                 if len(self._room):
                     self._room.wake()
-            self._end(exchange)
+            await self._end(exchange)
 
     def _authenticate(self, exchange: Exchange) -> VirtualKey | None:
         """Step 2: the hash of the key, a dict look-up. None where the store has to be asked."""
@@ -268,7 +274,7 @@ class Gateway:
     async def _admit(self, exchange: Exchange) -> None:
         """Step 5: a place for its Record, and room for one more; where there is none, wait for it a little. Cheap, and before the
         body is read."""
-        if self._sink.is_full:
+        if self._sink.is_full or self._books.is_full:
             raise GatewayError(
                 ErrorKind.GATEWAY_OVERLOADED, "The gateway can't take accounts fast enough.", retry_after_ns=_RETRY_SOON_NS
             )
@@ -284,7 +290,7 @@ class Gateway:
         answer = explain(described, self._resolve(described), self.fleet.rng, self._clock.now_ns())
         exchange.requested_model = described.requested_model
         exchange.status, exchange.reply_bytes = 200, len(answer)
-        settle(exchange, self._clock, self._sink)
+        settle(exchange, self._clock, self._books, self._sink)
         send_json(exchange, answer)
 
     # --- one answer for several requests --------------------------------------------------------------------------
@@ -309,7 +315,7 @@ class Gateway:
             if await listener.listen():
                 exchange.status, exchange.reply_bytes = recording.status, recording.size
                 exchange.edits = [f"joined:{recording.request_id}"]
-                settle(exchange, self._clock, self._sink)
+                settle(exchange, self._clock, self._books, self._sink)
                 exchange.downstream.end()
                 return True
             if exchange.downstream.has_started:
@@ -327,31 +333,38 @@ class Gateway:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def _end(self, exchange: Exchange) -> None:
+    async def _end(self, exchange: Exchange) -> None:
         """Settle first, then let the client have the end of its reply."""
+        error, downstream = exchange.error, exchange.downstream
+        if error is not None:
+            if exchange.reply is not None:
+                exchange.reply.abort()
+            if not downstream.has_started and (exchange.relay is None or not exchange.relay.is_begun):
+                exchange.status = error_status(error, self._dialect_of(exchange))
+        try:
+            written = settle(exchange, self._clock, self._books, self._sink)
+            if written is not None:
+                await written
+        finally:
+            self._close(exchange)
+
+    def _close(self, exchange: Exchange) -> None:
+        """What is left to send, and the end."""
         error, relay = exchange.error, exchange.relay
         downstream = exchange.downstream
-        if error is not None and exchange.reply is not None:
-            exchange.reply.abort()
         if error is None:
-            settle(exchange, self._clock, self._sink)
             if isinstance(relay, TranslatedRelay) and is_kept_here(exchange):
                 keep_response(exchange, self._responses, relay.last_bytes)
             if relay is not None:
                 relay.end()
         elif relay is not None and relay.is_begun:
-            settle(exchange, self._clock, self._sink)
             relay.break_off(error)
-        else:
-            if not downstream.has_started:
-                exchange.status = error_status(error, self._dialect_of(exchange))
-            settle(exchange, self._clock, self._sink)
-            if error.kind is ErrorKind.CLIENT_CLOSED or (downstream.has_started and exchange.status != 101):
-                downstream.abort()
-            elif not downstream.has_started:
-                status, lines, body = self.render(error, exchange)
-                downstream.start(status, lines, len(body))
-                downstream.end(body)
+        elif error.kind is ErrorKind.CLIENT_CLOSED or (downstream.has_started and exchange.status != 101):
+            downstream.abort()
+        elif not downstream.has_started:
+            status, lines, body = self.render(error, exchange)
+            downstream.start(status, lines, len(body))
+            downstream.end(body)
 
     def render(self, error: GatewayError, exchange: Exchange) -> tuple[int, bytes, bytes]:
         """An error as (status, header lines, body) in the caller's dialect."""
@@ -367,6 +380,8 @@ class Gateway:
             # The provider's own error, told anew: its rate limits and request id pass, as they do with a forwarded one.
             told = OF_THE_BODY.union(name for name, _ in headers)
             lines += returned_lines([pair for pair in exchange.reply.headers if pair[0] not in told])
+        if exchange.account.draws or exchange.account.refused is not None:
+            lines += limit_lines(exchange, lines)
         return error_status(error, dialect), lines, render_error(error, dialect, exchange.request_id)
 
     @staticmethod
@@ -404,8 +419,14 @@ def nobody_may(exchange: Exchange, compiled: CompiledRoute, wishes: Wishes) -> G
     )
 
 
-def check_expiry(exchange: Exchange) -> None:
-    """Refuse a key whose time is over. Raises `GatewayError` AUTHENTICATION."""
+def check_key(exchange: Exchange) -> None:
+    """Refuse a key whose time is over, or that may not be used from here. Raises `GatewayError`."""
     key = exchange.key
-    if key is not None and key.expires_wall_ns is not None and exchange.start_wall_ns >= key.expires_wall_ns:
+    if key is None:
+        return
+    if key.addresses and not may_come_from(key.addresses, exchange.downstream.peer):
+        raise GatewayError(
+            ErrorKind.PERMISSION_DENIED, "This key may not be used from the address you come from.", code="address_not_allowed"
+        )
+    if key.expires_wall_ns is not None and exchange.start_wall_ns >= key.expires_wall_ns:
         raise GatewayError(ErrorKind.AUTHENTICATION, "The API key has expired.", code="expired_api_key")

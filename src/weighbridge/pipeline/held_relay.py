@@ -14,6 +14,7 @@ from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Dialect
 from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
+from weighbridge.pipeline.limit_lines import limit_lines
 from weighbridge.wire.content_coding import decoder_for
 from weighbridge.wire.provider_errors import classify
 
@@ -127,14 +128,18 @@ class HeldRelay:
         exchange.overhead_ns = (exchange.decided_ns - exchange.waited_ns - exchange.downstream.received_ns) + (
             now_ns - (exchange.first_byte_ns or now_ns)
         )
+        own = target.reply_lines if not exchange.attempts else target.reply_lines + attempts_line(exchange)
         kept = [pair for pair in self._reply.headers if pair[0] not in OF_THE_BODY]
+        theirs = returned_lines(kept)
+        if exchange.account.draws:
+            own += limit_lines(exchange, theirs)
         lines = b"%b%bx-weighbridge-request-id: %b\r\nx-weighbridge-edits: %b\r\nx-weighbridge-overhead-us: %d\r\n%b" % (
             own_lines,
-            returned_lines(kept),
+            theirs,
             exchange.request_id.encode(),
             ",".join(exchange.edits).encode() if exchange.edits else b"none",
             exchange.overhead_ns // NS_PER_US,
-            target.reply_lines if not exchange.attempts else target.reply_lines + attempts_line(exchange),
+            own,
         )
         self._downstream.start(200, lines, length)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from weighbridge.core.codec import encode_json
 from weighbridge.core.routes import Parameter
 from weighbridge.pipeline.exchange import Exchange
-from weighbridge.pipeline.target import Target
+from weighbridge.pipeline.target import OUTPUT_PARAMETERS, Target
 from weighbridge.wire.envelope import Envelope, Splice
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -17,11 +19,12 @@ def parameter_splices(exchange: Exchange, target: Target, envelope: Envelope) ->
     """What to change in a body that is forwarded; each change is named among the edits. Raises `GatewayError` INVALID_REQUEST where
     a name with a dot leads into what is no object."""
     splices: list[Splice] = []
-    for parameter in target.defaults:
+    defaults, overrides = _in_force(exchange, target)
+    for parameter in defaults:
         if not _has(envelope, parameter.name):
             splices += _put(envelope, parameter)
             exchange.edits.append(f"default:{parameter.name}")
-    for parameter in target.overrides:
+    for parameter in overrides:
         splices += _put(envelope, parameter)
         exchange.edits.append(f"override:{parameter.name}")
     return splices
@@ -32,11 +35,23 @@ def with_parameters(exchange: Exchange, target: Target, body: bytes) -> bytes:
     if not target.defaults and not target.overrides:
         return body
     members: dict[str, object] = dict(_members(body))
-    for parameters, word, replaces in ((target.defaults, "default", False), (target.overrides, "override", True)):
+    defaults, overrides = _in_force(exchange, target)
+    for parameters, word, replaces in ((defaults, "default", False), (overrides, "override", True)):
         for parameter in parameters:
             if _set(members, parameter, replaces=replaces):
                 exchange.edits.append(f"{word}:{parameter.name}")
     return encode_json(members)
+
+
+def _in_force(exchange: Exchange, target: Target) -> tuple[Sequence[Parameter], Sequence[Parameter]]:
+    """The defaults and overrides that count: none for the bound on the output where the gateway has set a lower one."""
+    if not exchange.output_cap:
+        return target.defaults, target.overrides
+    return _of_others(target.defaults), _of_others(target.overrides)
+
+
+def _of_others(parameters: Sequence[Parameter]) -> Sequence[Parameter]:
+    return [parameter for parameter in parameters if parameter.name not in OUTPUT_PARAMETERS]
 
 
 def _has(envelope: Envelope, name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from weighbridge.core.allowances import Allowances
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import HealthRules, RetryPolicy, Route
 from weighbridge.core.terms import VirtualKey
@@ -57,3 +58,4 @@ class Plan(msgspec.Struct, frozen=True):
     """For names that are no route, and for routes that say nothing of their own."""
     health: HealthRules = HealthRules()
     prices: PriceBook = PriceBook()
+    allowances: Allowances = Allowances()

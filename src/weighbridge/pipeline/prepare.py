@@ -15,6 +15,7 @@ from weighbridge.core.ports import ByteSource, UpstreamRequest
 from weighbridge.core.terms import Dialect, ModelPlace, Operation
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import CONTROL_PREFIXES, MAY_BE_CONTROL, NEVER_SENT, connection_options
+from weighbridge.pipeline.output_cap import cap_splices
 from weighbridge.pipeline.parameters import parameter_splices
 from weighbridge.pipeline.target import Target
 from weighbridge.routing.preferences import FIELDS
@@ -199,7 +200,9 @@ def _splices(exchange: Exchange, target: Target) -> list[Splice]:
         exchange.edits += [f"removed:{name}" for name in FIELDS if envelope.has(name)]
     if (target.defaults or target.overrides) and envelope is not None:
         splices += parameter_splices(exchange, target, envelope)
-    if target.knows_max_tokens_only and envelope is not None and exchange.endpoint.operation is _CHAT:
+    if exchange.output_cap and envelope is not None:
+        splices += cap_splices(exchange, target, envelope)
+    elif target.knows_max_tokens_only and envelope is not None and exchange.endpoint.operation is _CHAT:
         splices += _bound_in_the_providers_word(exchange, envelope)
     if exchange.is_stream and envelope is not None and exchange.endpoint.operation in (_CHAT, _COMPLETIONS):
         splices += _ask_for_usage(exchange)

@@ -15,6 +15,7 @@ from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Clock, Downstream, UpstreamReply
 from weighbridge.core.tasks import Signal
 from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
+from weighbridge.pipeline.limit_lines import limit_lines
 from weighbridge.pipeline.proof import Proof
 from weighbridge.wire.error_bodies import render_stream_error
 from weighbridge.wire.meter import meter_for
@@ -270,12 +271,16 @@ class Relay:
         decided_ns = exchange.decided_ns - exchange.waited_ns
         overhead_ns = (decided_ns - exchange.downstream.received_ns) + (self._clock.now_ns() - arrived_ns)
         exchange.overhead_ns = overhead_ns
+        own = target.reply_lines if not exchange.attempts else target.reply_lines + attempts_line(exchange)
+        lines = reply.header_lines()
+        if exchange.account.draws:
+            own += limit_lines(exchange, lines)
         return b"%bx-weighbridge-request-id: %b\r\nx-weighbridge-edits: %b\r\nx-weighbridge-overhead-us: %d\r\n%b" % (
-            reply.header_lines(),
+            lines,
             exchange.request_id.encode(),
             ",".join(exchange.edits).encode() if exchange.edits else b"none",
             overhead_ns // NS_PER_US,
-            target.reply_lines if not exchange.attempts else target.reply_lines + attempts_line(exchange),
+            own,
         )
 
     def _finish(self, error: GatewayError | None) -> None:

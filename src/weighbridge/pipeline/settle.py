@@ -6,28 +6,35 @@ from typing import Final
 
 from weighbridge.core.ports import Clock, Sink
 from weighbridge.core.rates import PriceState
+from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Attempt, Record
 from weighbridge.pipeline.attempt import note_attempt
+from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.exchange import Exchange
-from weighbridge.pipeline.traits import end_user
 
 _KNOWN: Final = PriceState.KNOWN
 _ESTIMATED: Final = PriceState.ESTIMATED
 _UNKNOWN: Final = PriceState.UNKNOWN
 
 
-def settle(exchange: Exchange, clock: Clock, sink: Sink) -> None:
-    """Close the books on an exchange and hand its Record to the sink. A second call does nothing."""
+def settle(exchange: Exchange, clock: Clock, books: Bookkeeper, sink: Sink) -> Signal | None:
+    """Close the books on an exchange, and hand its Record to the journal and the sink. A second call does nothing.
+
+    A signal: the Record is not as safe yet as the configuration demands, and the reply's last byte has to wait for it.
+    """
     if exchange.is_settled:
-        return
+        return None
     exchange.is_settled = True
     if not exchange.decided_ns and not exchange.attempts and sink.is_full:
         # A refusal for want of room costs nothing, and its Record would take the room that is wanting.
-        return
+        return None
     end_ns = clock.now_ns()
     error = exchange.error or exchange.verdict
     kind = note_attempt(exchange, error.kind.value if error is not None else None, end_ns)
-    sink.offer(_record(exchange, end_ns, kind))
+    record = _record(exchange, end_ns, kind)
+    signal = books.settle(exchange, record)
+    sink.offer(record)
+    return signal
 
 
 def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
@@ -36,6 +43,7 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
     start_ns = downstream.received_ns
     endpoint = exchange.endpoint
     key = exchange.key
+    account = exchange.account
     memo = exchange.head_memo
     # By position: msgspec looks each keyword up among the names, 1.2 µs for a Record.
     return Record(
@@ -63,10 +71,14 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
         exchange.first_byte_ns - start_ns if exchange.first_byte_ns else -1,
         exchange.overhead_ns,
         exchange.snapshot.version,
-        end_user(exchange),
+        account.end_user,
         *_cost_of(exchange.attempts),
         exchange.route_name,
         key.team if key is not None else "",
+        key.user if key is not None else "",
+        key.organisation if key is not None else "",
+        account.session,
+        account.tags,
     )
 
 

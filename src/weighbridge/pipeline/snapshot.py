@@ -14,6 +14,7 @@ from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.routes import Route, RouteTarget
 from weighbridge.core.terms import Deployment, Dialect, Endpoint, Operation, VirtualKey
+from weighbridge.limits.accounts import Ledgers
 from weighbridge.pipeline.compiled_routes import CompiledRoute, RouteCompiler, RoutingMemory
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.pipeline.target import Target
@@ -33,8 +34,15 @@ _Asked = tuple[str, Dialect, Operation, str | None]
 class Snapshot:
     """Indexes over a `Plan`."""
 
-    def __init__(self, plan: Plan, memory: RoutingMemory, keys: Mapping[bytes, VirtualKey] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        memory: RoutingMemory,
+        keys: Mapping[bytes, VirtualKey] | None = None,
+    ) -> None:
         self.plan = plan
+        self.ledgers = Ledgers(plan.allowances)
+        """Which budgets and limits count whom."""
         self.version = plan.version
         self.limits: Limits = plan.limits
         self.providers: dict[str, Provider] = {provider.name: provider for provider in plan.providers}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
 from weighbridge.core.clock import SystemRng
 from weighbridge.core.codec import encode_json
+from weighbridge.core.rates import ModelFacts
 from weighbridge.core.routes import Parameter, RouteTarget
 from weighbridge.core.terms import Deadlines, Deployment, Dialect, Operation, Origin, WireFormat
-from weighbridge.ledger.pricing import Pricer
+from weighbridge.ledger.pricing import HIGH_PRICER, Pricer
 from weighbridge.providers.base import AuthStyle, CallPath, Credential, Provider
 from weighbridge.routing.fit import CountStyle, Translation
 from weighbridge.routing.key_pool import KeyPool, KeyPools
@@ -45,14 +47,38 @@ def _without_version(path: str) -> str:
     return _VERSION.sub("", path)
 
 
+OUTPUT_FIELDS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""What OpenAI's and Anthropic's APIs call the bound on the output."""
+OUTPUT_PARAMETERS: Final = frozenset((*OUTPUT_FIELDS, "generationConfig.maxOutputTokens"))
+
+
+class Pricing(NamedTuple):
+    """What a target costs: `pricer` by its price list or its operator's word, `ceiling` where nobody knows (see
+    `UnknownAction`)."""
+
+    pricer: Pricer | None
+    ceiling: Pricer | None
+
+
+NO_PRICING: Final = Pricing(None, HIGH_PRICER)
+
+
+def _output_bound(parameters: Sequence[Parameter]) -> int | None:
+    bounds = [int(p.json) for p in parameters if p.name in OUTPUT_PARAMETERS and p.json.isdigit()]
+    return max(bounds, default=None)
+
+
 class Target:
     """A deployment made ready for the wire. `spec` is what a route says of it beyond its name."""
 
     __slots__ = (
         "base_path",
         "call",
+        "ceiling",
+        "context_window",
         "credentials",
         "deadlines",
+        "dearest",
         "defaults",
         "deployment",
         "dialect",
@@ -62,9 +88,13 @@ class Target:
         "keys",
         "knows_max_tokens_only",
         "max_in_flight",
+        "max_output_tokens",
         "model_json",
         "model_quoted",
+        "name",
         "origin",
+        "output_default",
+        "output_override",
         "override_names",
         "overrides",
         "pricer",
@@ -84,7 +114,7 @@ class Target:
         translated_into: Translation | None = None,
         spec: RouteTarget | None = None,
         keys: KeyPool | None = None,
-        pricer: Pricer | None = None,
+        pricing: Pricing = NO_PRICING,
     ) -> None:
         base = provider.bases[dialect]
         self.provider = provider
@@ -107,11 +137,24 @@ class Target:
         self.credentials: tuple[Credential, ...] = provider.credentials
         self.keys = keys if keys is not None else KeyPools(SystemRng()).pool(provider.name, provider.credentials)
         """Who says which credential is to be used."""
-        self.pricer = pricer
+        self.pricer = pricing.pricer
         """What it costs; None: nobody knows."""
+        self.ceiling = pricing.ceiling
+        """What it is reckoned at where nobody knows what it costs; None: then it is not asked."""
+        region = provider.variables.get("region", "") if provider.variables else ""
+        priced = next((p for p in (pricing.pricer, pricing.ceiling) if p is not None and p.dearest(region) is not None), None)
+        self.dearest = priced.dearest(region) if priced is not None else None
+        """The highest rates of a token in, a token out and a request, in pico-dollars; None: it is not asked."""
+        facts = pricing.pricer.card.facts if pricing.pricer is not None else ModelFacts()
+        self.context_window = facts.context_window
+        self.max_output_tokens = facts.max_output_tokens
+        self.name = f"{provider.name}/{model}"
         self.deadlines: Deadlines = spec.deadlines if spec is not None and spec.deadlines is not None else provider.deadlines
         self.defaults: tuple[Parameter, ...] = spec.defaults if spec is not None else ()
         self.overrides: tuple[Parameter, ...] = spec.overrides if spec is not None else ()
+        self.output_default = _output_bound(self.defaults)
+        self.output_override = _output_bound(self.overrides)
+        """The bound on the output that the route sets, if it sets one."""
         self.max_in_flight = (spec.max_in_flight if spec is not None else 0) or provider.max_in_flight
         """Requests at a time, for this worker; 0: no bound of its own."""
         self.host = _host_of(base.origin)

@@ -170,12 +170,37 @@ def end_user(exchange: Exchange) -> str:
     envelope = exchange.envelope
     if envelope is None:
         return ""
+    if not envelope.has_any(_USER_FIELDS):
+        return ""
     if exchange.dialect is Dialect.ANTHROPIC:
         nested = envelope.nested("metadata") if _is_object(envelope, "metadata") else None
         return (_string(nested, "user_id") if nested is not None else "")[:_MAX_USER]
     return (_string(envelope, "safety_identifier") or _string(envelope, "user"))[:_MAX_USER]
 
 
+def labels_of(exchange: Exchange) -> tuple[str, tuple[str, ...]]:
+    """The session that a request says it belongs to (empty: none), and the tags that it is booked under: its key's, and its own
+    (`x-weighbridge-tags: checkout, beta`)."""
+    memo = exchange.head_memo
+    if memo is not None and memo.labels is not None:
+        return memo.labels
+    fields = exchange.fields
+    session = next((fields[name].decode("latin-1")[:_MAX_USER] for name in _SESSION_HEADERS if name in fields), "")
+    tags = exchange.key.tags if exchange.key is not None else ()
+    header = fields.get(_TAGS_HEADER)
+    if header is not None:
+        named = [part.strip()[:_MAX_TAG] for part in header.decode("latin-1").split(",")]
+        tags = tuple(dict.fromkeys((*tags, *(part for part in named if part))))[: len(tags) + _MAX_TAGS]
+    if memo is not None:
+        memo.labels = session, tags
+    return session, tags
+
+
+_TAGS_HEADER: Final = b"x-weighbridge-tags"
+_MAX_TAGS: Final = 16
+_MAX_TAG: Final = 64
+"""Characters: they are counters' names and columns of reports."""
+_USER_FIELDS: Final = frozenset(("user", "safety_identifier", "metadata"))
 _MAX_USER: Final = 256
 """Characters of an end user's name that count: OpenAI takes 64, others more; it goes into Records."""
 

@@ -17,6 +17,7 @@ from weighbridge.core.ports import UpstreamRequest
 from weighbridge.core.terms import Dialect, WireFormat
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import TRANSLATED_TOO
+from weighbridge.pipeline.output_cap import capped, capped_body
 from weighbridge.pipeline.parameters import with_parameters
 from weighbridge.pipeline.target import Target
 from weighbridge.providers.base import CallPath
@@ -71,8 +72,8 @@ def prepare_translated(exchange: Exchange, target: Target, turn: int) -> Upstrea
     caller = caller_format(exchange)
     if into is caller:
         assert exchange.body is not None
-        body = reshaped(exchange.body, call, target)
         exchange.edits = ["model"]
+        body = reshaped(capped_body(exchange, target, exchange.body), call, target)
     else:
         body = _written(exchange, target, caller, into)
         if not (call.model_in_body and call.stream_in_body and not call.body_fields):
@@ -95,10 +96,12 @@ def _written(exchange: Exchange, target: Target, caller: WireFormat, into: WireF
         conversation = msgspec.structs.replace(conversation, store=None)
     receipt = Receipt()
     context = TargetContext(target.deployment.model, target.provider.quirks)
-    body = OUTBOUND[into].write_request(conversation, context, receipt)
+    body = OUTBOUND[into].write_request(capped(exchange, conversation), context, receipt)
     read_losses = exchange.reading_receipt.losses if exchange.reading_receipt is not None else []
     losses = [*read_losses, *receipt.losses]
     exchange.edits = edits_for(exchange, losses, caller.value, into.value)
+    if exchange.output_cap:
+        exchange.edits.append(f"capped:max_output_tokens={exchange.output_cap}")
     return body
 
 

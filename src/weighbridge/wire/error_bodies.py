@@ -44,6 +44,9 @@ _WORDS: Final[dict[ErrorKind, _Words]] = {
     _K.GATEWAY_OVERLOADED: _Words(_SERVER, "gateway_overloaded", "overloaded_error", "UNAVAILABLE"),
     _K.DRAINING: _Words(_SERVER, "draining", "overloaded_error", "UNAVAILABLE"),
     _K.INTERNAL: _Words(_SERVER, "internal", "api_error", "INTERNAL"),
+    _K.LIMIT_EXCEEDED: _Words("rate_limit_error", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+    _K.BUDGET_EXCEEDED: _Words("insufficient_quota", "budget_exceeded", "billing_error", "RESOURCE_EXHAUSTED"),
+    _K.PRICE_UNKNOWN: _Words("permission_error", "price_unknown", "permission_error", "PERMISSION_DENIED"),
     _K.PROVIDER_UNREACHABLE: _Words(_SERVER, "provider_unreachable", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_BROKE_OFF: _Words(_SERVER, "provider_broke_off", "api_error", "UNAVAILABLE"),
     _K.PROVIDER_MALFORMED: _Words(_SERVER, "provider_malformed", "api_error", "UNAVAILABLE"),
@@ -83,6 +86,7 @@ _STATUSES: Final[dict[tuple[ErrorKind, Dialect], int]] = {
     (_K.INSUFFICIENT_QUOTA, Dialect.OPENAI): 429,  # RateLimitError with the code `insufficient_quota`
     (_K.INSUFFICIENT_QUOTA, Dialect.ANTHROPIC): 402,
     (_K.INSUFFICIENT_QUOTA, Dialect.GEMINI): 429,
+    (_K.BUDGET_EXCEEDED, Dialect.ANTHROPIC): 402,
     (_K.PROVIDER_OVERLOADED, Dialect.OPENAI): 503,
     (_K.PROVIDER_OVERLOADED, Dialect.ANTHROPIC): 529,  # OverloadedError
     (_K.PROVIDER_OVERLOADED, Dialect.GEMINI): 503,

@@ -93,7 +93,7 @@ def made_budgets(now: datetime) -> list[dict]:
 
 def fake_gateway(world: World):
     """The application, dashboard included."""
-    admin = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    admin = FastAPI(openapi_url="/admin/v1/openapi.json", docs_url=None, redoc_url=None)
 
     @admin.middleware("http")
     async def rim(request: Request, call_next):

@@ -2,6 +2,7 @@
 
 import { session, signOut } from "./core/api.js";
 import { fill, h } from "./core/dom.js";
+import { learnOffers, offers } from "./core/offers.js";
 import { Router } from "./core/view.js";
 import { failure } from "./parts/states.js";
 
@@ -21,7 +22,17 @@ const PAGES = {
   settings: () => import("./pages/settings.js"),
 };
 
+/** Pages of which the API may have nothing. */
+const OFFERED = { teams: "/teams", users: "/users" };
+
 const main = document.getElementById("main");
+
+function hideWhatIsNotOffered() {
+  for (const [page, path] of Object.entries(OFFERED)) {
+    if (offers("GET", path)) continue;
+    for (const link of document.querySelectorAll(`[data-page="${page}"]`)) link.closest("li").hidden = true;
+  }
+}
 
 async function load(name) {
   try {
@@ -99,6 +110,8 @@ async function start() {
   fill(who, here.user.name, h("span", { class: "faint" }, ` · ${here.user.role}`));
   who.title = here.user.name;
   who.hidden = false;
+  await learnOffers();
+  hideWhatIsNotOffered();
   await new Router(main, load).show();
 }
 

@@ -2,6 +2,7 @@
 
 import { change, drop, get, idempotencyKey, post } from "../core/api.js";
 import { h } from "../core/dom.js";
+import { offers } from "../core/offers.js";
 import { count, duration, money, parseMoney, plural } from "../core/format.js";
 import { badge, button, card, pageHead } from "../parts/bits.js";
 import { amountOf, budgetBars, exactAmountOf, scopeName, shareOf } from "../parts/budget_bars.js";
@@ -36,8 +37,8 @@ export async function show(view) {
     pageHead(
       "Budgets and limits",
       short > 0 ? `${plural(short, "account has", "accounts have")} used 80% or more` : "No account has used 80%",
-      button("New limit", () => editLimit(view, null), { id: "new-limit", changes: true }),
-      button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget", changes: true }),
+      offers("POST", "/limits") && button("New limit", () => editLimit(view, null), { id: "new-limit", changes: true }),
+      offers("POST", "/budgets") && button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget", changes: true }),
     ),
     h(
       "div",

@@ -3,6 +3,7 @@
 import { change, drop, idempotencyKey, list, post } from "../core/api.js";
 import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
+import { offers, takes } from "../core/offers.js";
 import { date, dateTime, percent, plural, ratio } from "../core/format.js";
 import { rangeName, rangeOf } from "../core/range.js";
 import { tokensOf, usage } from "../core/usage.js";
@@ -22,8 +23,8 @@ export async function show(view) {
   const [keys, used, teams, users] = await Promise.all([
     list("/keys", {}, options),
     usage(range, {}, { group_by: "key" }, options),
-    optional(list("/teams", {}, options), []),
-    optional(list("/users", {}, options), []),
+    offers("GET", "/teams") ? optional(list("/teams", {}, options), []) : [],
+    offers("GET", "/users") ? optional(list("/users", {}, options), []) : [],
   ]);
   const byKey = new Map(used.data.map((row) => [row.group.key, row]));
   const isAll = view.query.has("all");
@@ -118,9 +119,9 @@ function actions(view, key, owners) {
     h(
       "div",
       { class: "stack menu" },
-      act("Change", () => edit(view, key, owners)),
-      act("Rotate", () => rotate(view, key)),
-      act(key.is_blocked ? "Unblock" : "Block", () => block(view, key)),
+      offers("PATCH", "/keys/{key_id}") && act("Change", () => edit(view, key, owners)),
+      offers("POST", "/keys/{key_id}/rotate") && act("Rotate", () => rotate(view, key)),
+      offers("PATCH", "/keys/{key_id}") && act(key.is_blocked ? "Unblock" : "Block", () => block(view, key)),
       act("Revoke for good", () => revoke(view, key), "danger"),
     ),
     { kind: "ghost small changes", label: `Actions for key ${key.name}` },
@@ -157,7 +158,7 @@ function fieldsOf(key, { teams, users }) {
       options: withOwn(people, key?.user),
       value: key?.user ?? "",
     },
-    {
+    takes("CreateKey", "tags") && {
       name: "tags",
       label: "Tags",
       value: (key?.tags ?? []).join(", "),

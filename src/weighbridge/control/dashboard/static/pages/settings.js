@@ -2,6 +2,7 @@
 
 import { get, list, post } from "../core/api.js";
 import { fill, h } from "../core/dom.js";
+import { offers } from "../core/offers.js";
 import { count, dateTime, distance, duration, plural } from "../core/format.js";
 import { writeJson } from "../core/json.js";
 import { badge, button, card, facts, pageHead, tile, timeOf } from "../parts/bits.js";
@@ -16,7 +17,7 @@ export async function show(view) {
   const [status, config, audit] = await Promise.all([
     get("/status", {}, options),
     get("/config", {}, options),
-    optional(list("/audit", {}, options, 200), null),
+    offers("GET", "/audit") ? optional(list("/audit", {}, options, 200), null) : null,
   ]);
   const outcome = h("div", { id: "reload-outcome", "aria-live": "polite" });
   const failed = status.config.last_failed_reload;

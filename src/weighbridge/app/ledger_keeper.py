@@ -1,0 +1,116 @@
+"""The host's side of the ledger: counters that all workers share, a lane for each life of a worker, and what the mover tells.
+
+At a start everything that is left in journals goes into the store first; only then are the counters made, from what the store says.
+So what budgets have spent is right before the first request, whatever happened before. A lane is used again only when the journal
+of the worker that had it has been moved whole and closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from weighbridge.control.channel import LedgerPlace
+from weighbridge.control.ledger_mover import LedgerMover
+from weighbridge.core.clock import NS_PER_S, new_id
+from weighbridge.core.ports import Clock
+from weighbridge.limits.counters import parse_counter
+from weighbridge.limits.table import Slot
+from weighbridge.storage.ledger_segments import list_journals
+from weighbridge.storage.ledger_store import LedgerStore
+from weighbridge.storage.shared_cells import SharedTable
+
+_LONGEST_PERIOD_NS: Final = 32 * 86_400 * NS_PER_S
+"""A month, and a day for its time zone."""
+_SWEEP_S: Final = 60.0
+"""How often counters that nobody needs any more are given up."""
+
+
+class LanesTakenError(Exception):
+    """Every lane still belongs to a worker whose journal is not closed."""
+
+
+class LedgerKeeper:
+    """One for each supervisor. `n_workers` is how many run at a time; each may die while the journal of the one before is moved."""
+
+    def __init__(self, directory: Path, table: Path, store: LedgerStore, fsync: str, n_workers: int, clock: Clock) -> None:
+        self._directory = directory
+        self._table_path = table
+        self._store = store
+        self._fsync = fsync
+        self._n_lanes = 1 + 4 * n_workers
+        self._clock = clock
+        self._free = list(range(self._n_lanes - 1, 0, -1))
+        self._lanes: dict[str, int] = {}
+        """By the journals of those that have them."""
+        self._table: SharedTable | None = None
+        self.mover = LedgerMover(directory, store, clock, on_moved=self._moved, on_closed=self._closed)
+
+    async def start(self) -> None:
+        """Make the counters from all that was ever spent. Raises `StorageError` or `OSError`."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self.mover.drain()
+        spent = await asyncio.to_thread(self._store.counters)
+        self._table = SharedTable.create(self._table_path, self._n_lanes)
+        now_ns = self._clock.wall_ns()
+        self._table.set_base({name: amount for name, amount in spent.items() if may_go_on(name, now_ns)})
+
+    async def run(self) -> None:
+        """Move what workers write, for as long as the gateway runs."""
+        await asyncio.gather(self.mover.run(), self._sweep())
+
+    async def stop(self) -> None:
+        """Move what the last worker has written. Raises `StorageError`."""
+        await self.mover.drain()
+        if self._table is not None:
+            self._table.close()
+            self._table = None
+
+    def place(self) -> LedgerPlace:
+        """A new worker's. Raises `LanesTakenError`."""
+        if not self._free:
+            raise LanesTakenError
+        journal_id, lane = new_id("j"), self._free.pop()
+        self._lanes[journal_id] = lane
+        return LedgerPlace(str(self._table_path), lane, str(self._directory), journal_id, self._fsync)
+
+    def gone(self, journal_id: str) -> None:
+        """A worker has ended. One that never began its journal has nothing to be moved."""
+        if journal_id in self._lanes and journal_id not in list_journals(self._directory):
+            self._closed(journal_id, {})
+
+    def level(self, counter: str) -> tuple[int, int]:
+        """What was spent and what is held under a counter's name."""
+        return self._table.level(counter) if self._table is not None else (0, 0)
+
+    def _moved(self, journal_id: str, charges: Mapping[str, int]) -> None:
+        lane = self._lanes.get(journal_id)
+        if self._table is not None and lane is not None:
+            self._table.moved(lane, charges)
+
+    def _closed(self, journal_id: str, charges: Mapping[str, int]) -> None:
+        lane = self._lanes.pop(journal_id, None)
+        if self._table is not None and lane is not None:
+            self._table.retire(lane, charges)
+            self._free.append(lane)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            async with self.mover.paused():
+                spent = await asyncio.to_thread(self._store.counters)
+                now_ns = self._clock.wall_ns()
+                keep = frozenset(Slot(name).hash for name in spent if may_go_on(name, now_ns))
+                if self._table is not None:
+                    self._table.sweep(self._clock.now_ns(), keep)
+
+
+def may_go_on(counter: str, wall_ns: int) -> bool:
+    """Whether a budget's counter may still count: its period has not surely ended."""
+    try:
+        start_ns = parse_counter(counter).start_ns
+    except ValueError:  # of a version to come
+        return True
+    return not start_ns or wall_ns - start_ns < _LONGEST_PERIOD_NS

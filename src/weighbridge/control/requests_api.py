@@ -1,0 +1,169 @@
+"""`/admin/v1/requests`: single requests, newest first, and one with its attempts and entries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
+
+from weighbridge.control.admin_errors import gateway_error_response
+from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.instants import rfc3339_ns
+from weighbridge.control.usage_api import Filters
+from weighbridge.core.clock import NS_PER_MS
+from weighbridge.core.codec import encode_json
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.terms import Attempt, Record, Usage
+from weighbridge.storage.request_queries import EntryRow, RequestDetail, RequestRow, RequestsQuery, request_detail, requests_page
+
+MAX_PAGE: Final = 200
+Names = Mapping[str, str]
+"""What keys are called, by their ids."""
+
+
+class RequestsParameters(Filters):
+    """Which requests."""
+
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")
+    status: int | None = Field(None, ge=0, le=999)
+    min_cost_nanousd: int | None = Field(None, ge=0, le=2**62)
+    is_stream: bool | None = None
+    request_id: str | None = Field(None, max_length=100)
+
+
+def requests_router(services: AdminServices) -> APIRouter:
+    """The routes, closed over the services."""
+    router = APIRouter(prefix="/requests", tags=["requests"])
+    ledger = services.store.ledger
+
+    @router.get("", summary="List requests, newest first", response_class=Response)
+    async def page(asked: Annotated[RequestsParameters, Query()]) -> Response:
+        begin, end = asked.span(services.clock.wall_ns())
+        query = RequestsQuery(
+            begin,
+            end,
+            asked.values(),
+            asked.limit + 1,
+            int(asked.cursor) if asked.cursor is not None else None,
+            asked.status,
+            asked.min_cost_nanousd,
+            asked.is_stream,
+            asked.request_id,
+        )
+        rows = await asyncio.to_thread(requests_page, ledger, query)
+        has_more = len(rows) > asked.limit
+        shown = rows[: asked.limit]
+        names = services.key_names()
+        answer = {
+            "data": [_summary(row, names) for row in shown],
+            "has_more": has_more,
+            "next_cursor": str(shown[-1].number) if has_more else None,
+        }
+        return Response(encode_json(answer), media_type="application/json")
+
+    @router.get("/{request_id}", summary="One request: usage, attempts, prices and entries", response_class=Response)
+    async def one(request_id: Annotated[str, Path(max_length=100)]) -> Response:
+        found = await asyncio.to_thread(request_detail, ledger, request_id)
+        if found is None:
+            missing = f"There is no request '{request_id}', or not yet: the ledger is some tenths of a second behind."
+            return gateway_error_response(GatewayError(ErrorKind.NOT_FOUND, missing, code="request_not_found"))
+        return Response(encode_json(_detail(found, services.key_names())), media_type="application/json")
+
+    return router
+
+
+def _summary(row: RequestRow, names: Names) -> dict[str, object]:
+    texts = row.texts
+    return {
+        "id": row.request_id,
+        "at": rfc3339_ns(row.at_ns),
+        "key_id": texts["key"],
+        "key_name": names.get(texts["key"], texts["key"]),
+        "team": texts["team"],
+        "user": texts["owner"],
+        "organisation": texts["organisation"],
+        "end_user": texts["end_user"],
+        "session": texts["session"],
+        "tags": texts["tags"].split(",") if texts["tags"] else [],
+        "route": texts["route"],
+        "requested_model": texts["requested_model"],
+        "provider": texts["provider"],
+        "model": texts["model"],
+        "dialect": texts["dialect"],
+        "operation": texts["operation"],
+        "status": row.status,
+        "error": texts["error"] or None,
+        "is_stream": row.is_stream,
+        "finish_reason": texts["finish_reason"] or None,
+        "input_tokens": row.input,
+        "cache_read_tokens": row.cache_read,
+        "cache_write_tokens": row.cache_write,
+        "output_tokens": row.output,
+        "reasoning_tokens": row.reasoning,
+        "usage_provenance": row.provenance.value,
+        "cost_nanousd": row.cost,
+        "price_state": row.price_state.value,
+        "duration_ms": row.duration_us / 1_000,
+        "first_byte_ms": None if row.first_byte_us is None else row.first_byte_us / 1_000,
+        "overhead_ms": row.overhead_us / 1_000,
+        "attempts": row.attempts,
+    }
+
+
+def _detail(found: RequestDetail, names: Names) -> dict[str, object]:
+    record = found.record
+    return {
+        **_summary(found.row, names),
+        **(_of_record(record) if record is not None else {}),
+        "attempts": [_attempt(attempt) for attempt in record.attempts] if record is not None else [],
+        "entries": [_entry(entry) for entry in found.entries],
+    }
+
+
+def _of_record(record: Record) -> dict[str, object]:
+    return {
+        "edits": list(record.edits),
+        "method": record.method,
+        "path": record.path,
+        "detail": record.detail,
+        "request_bytes": record.request_bytes,
+        "reply_bytes": record.reply_bytes,
+        "config_version": record.config_version,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {
+        "provider": attempt.provider,
+        "model": attempt.model,
+        "credential": attempt.credential,
+        "status": attempt.status,
+        "error": attempt.error,
+        "usage": _usage(attempt.usage),
+        "sent_ms": attempt.sent_ns / NS_PER_MS,
+        "first_byte_ms": attempt.first_byte_ns / NS_PER_MS if attempt.first_byte_ns >= 0 else None,
+        "end_ms": attempt.end_ns / NS_PER_MS,
+        "cost_nanousd": attempt.cost_nanousd,
+        "price_state": attempt.price_state.value,
+        "reserved_nanousd": attempt.reserved_nanousd,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {**msgspec.structs.asdict(usage), "provenance": usage.provenance.value}
+
+
+def _entry(entry: EntryRow) -> dict[str, object]:
+    return {
+        "id": str(entry.seq),
+        "debit": entry.debit,
+        "credit": entry.credit,
+        "amount_nanousd": entry.amount,
+        "kind": entry.kind.name.lower(),
+        "at": rfc3339_ns(entry.at_ns),
+    }

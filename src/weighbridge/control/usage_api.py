@@ -1,0 +1,137 @@
+"""`/admin/v1/usage`: what was used and spent in a time, by at most two dimensions; as JSON or CSV."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.instants import InstantText, instant_s, rfc3339
+from weighbridge.core.codec import encode_json
+from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.storage.ledger_sums import DURATION, FIRST_BYTE, OVERHEAD, SUM_COLUMNS
+from weighbridge.storage.usage_queries import DIMENSIONS, Quantiles, UsageAnswer, UsageQuery, UsageRow, usage
+
+_MAX_GROUPS: Final = 2
+_MAX_VALUES: Final = 200
+_SUM_NAMES: Final = {
+    "requests": "requests",
+    "errors": "errors",
+    "input": "input_tokens",
+    "cache_read": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "output": "output_tokens",
+    "reasoning": "reasoning_tokens",
+    "cost": "cost_nanousd",
+    "estimated": "estimated_nanousd",
+    "unknown_costs": "unknown_costs",
+    "fallbacks": "fallbacks",
+}
+_MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overhead_ms": OVERHEAD}
+
+Dimension = Literal[
+    "key", "team", "user", "organisation", "route", "provider", "model", "end_user", "tag", "session", "error", "dialect"
+]
+Values = Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=_MAX_VALUES)]
+
+
+class Filters(BaseModel):
+    """Which requests count: those that have any of the given values, for each dimension that is given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: InstantText = Field("-24h", alias="from", description="RFC 3339, `now`, or relative: `-24h`, `-7d`.")
+    to: InstantText = Field("now", description="The end, which is outside.")
+    key: Values = Field([], description="Ids of virtual keys.")
+    team: Values = []
+    user: Values = []
+    organisation: Values = []
+    route: Values = []
+    provider: Values = []
+    model: Values = Field([], description="`provider/model`.")
+    end_user: Values = []
+    tag: Values = []
+    session: Values = []
+    error: Values = Field([], description="Kinds of errors; empty text for none.")
+    dialect: Values = []
+
+    def values(self) -> dict[str, tuple[str, ...]]:
+        """By dimension, of those that are given."""
+        return {name: tuple(getattr(self, name)) for name in DIMENSIONS if getattr(self, name)}
+
+    def span(self, now_wall_ns: int) -> tuple[int, int]:
+        """From and to as Unix seconds. Raises `GatewayError` INVALID_REQUEST where the end is before the beginning."""
+        begin, end = instant_s(self.start, now_wall_ns), instant_s(self.to, now_wall_ns)
+        if end < begin:
+            raise GatewayError(ErrorKind.INVALID_REQUEST, "`to` is before `from`.", param="to", code="invalid_field")
+        return begin, end
+
+
+class UsageParameters(Filters):
+    """What is asked."""
+
+    interval: Literal["none", "minute", "hour", "day", "month"] = Field("none", description="One row for each, in UTC.")
+    group_by: Annotated[list[Dimension], Field(max_length=_MAX_GROUPS)] = Field([], description="At most two.")
+    format: Literal["json", "csv"] = "json"
+
+
+def usage_router(services: AdminServices) -> APIRouter:
+    """The routes, closed over the services."""
+    router = APIRouter(tags=["usage"])
+
+    @router.get("/usage", summary="Requests, tokens, cost and latency, by any dimension and time", response_class=Response)
+    async def get(asked: Annotated[UsageParameters, Query()]) -> Response:
+        begin, end = asked.span(services.clock.wall_ns())
+        query = UsageQuery(begin, end, asked.interval, tuple(dict.fromkeys(asked.group_by)), asked.values())
+        answer = await asyncio.to_thread(usage, services.store.ledger, query)
+        if asked.format == "csv":
+            return Response(as_csv(query, answer), media_type="text/csv; charset=utf-8")
+        return Response(encode_json(as_json(query, answer)), media_type="application/json")
+
+    return router
+
+
+def as_json(query: UsageQuery, answer: UsageAnswer) -> dict[str, object]:
+    """The answer as the API gives it."""
+    return {
+        "from": rfc3339(query.from_s),
+        "to": rfc3339(query.to_s),
+        "interval": query.interval,
+        "group_by": list(query.group_by),
+        "data": [_row(query, row) for row in answer.rows],
+        "is_complete": answer.is_complete,
+    }
+
+
+def _row(query: UsageQuery, row: UsageRow) -> dict[str, object]:
+    sums = {_SUM_NAMES[name]: value for name, value in zip(SUM_COLUMNS, row.sums, strict=True)}
+    return {
+        "start": None if row.start_s is None else rfc3339(row.start_s),
+        "group": dict(zip(query.group_by, row.group, strict=True)),
+        **sums,
+        "cache_saved_nanousd": None,
+        **{name: _told(row.quantiles.get(measure)) for name, measure in _MEASURES.items()},
+    }
+
+
+def _told(quantiles: Quantiles | None) -> Mapping[str, float] | None:
+    return None if quantiles is None else {name: round(value, 3) for name, value in quantiles._asdict().items()}
+
+
+def as_csv(query: UsageQuery, answer: UsageAnswer) -> str:
+    """The same as a table, a line each; amounts in nano-dollars."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["start", *query.group_by, *(_SUM_NAMES[name] for name in SUM_COLUMNS)])
+    for row in answer.rows:
+        start = "" if row.start_s is None else rfc3339(row.start_s)
+        # A cell that a spreadsheet would take for a formula is made a text (OWASP, CSV injection).
+        names = ["'" + name if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in row.group]
+        writer.writerow([start, *names, *row.sums])
+    return text.getvalue()

@@ -1,0 +1,123 @@
+"""Whom a request counts for, and what its attempts hold of budgets and limits while they are under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from weighbridge.core.allowances import Measure
+from weighbridge.core.terms import Usage
+from weighbridge.ledger.terms import Charge
+from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
+from weighbridge.limits.table import Draw, Hold
+
+_REQUESTS: Final = Measure.REQUESTS
+_TOKENS: Final = Measure.TOKENS
+_INPUT: Final = Measure.INPUT_TOKENS
+_OUTPUT: Final = Measure.OUTPUT_TOKENS
+_USD: Final = Measure.USD
+
+
+class Account:
+    """One exchange's: shared by all its attempts, those of a race too."""
+
+    __slots__ = ("accounts", "charges", "draws", "end_user", "n_started", "over", "refused", "session", "tags")
+
+    def __init__(self, end_user: str, session: str, tags: tuple[str, ...]) -> None:
+        self.accounts: Accounts = NO_ACCOUNTS
+        """The budgets and limits of who asks; those of a target are counted for each attempt."""
+        self.end_user = end_user
+        self.session = session
+        self.tags = tags
+        self.draws: Sequence[Draw] = ()
+        """What was taken of `accounts.limits`, each in the same place."""
+        self.refused: tuple[LimitAccount, Draw] | None = None
+        """The limit that it was refused by."""
+        self.over: list[Holding] = []
+        """What attempts held that are over, and still hold until the journal has what they came to."""
+        self.charges: list[Charge] = []
+        """What counters were charged for attempts that others have followed."""
+        self.n_started = 0
+
+
+NOBODY: Final = Account("", "", ())
+"""Of an exchange that was not admitted. Nothing is ever charged to it."""
+
+
+class Holding:
+    """What one attempt may use at most, from before it is sent until it is over; then what it came to."""
+
+    __slots__ = (
+        "budgets",
+        "counts",
+        "draws",
+        "holds",
+        "input_tokens",
+        "limits",
+        "nanousd",
+        "number",
+        "output_tokens",
+        "spent_input",
+        "spent_nanousd",
+        "spent_output",
+    )
+
+    def __init__(self, number: int, input_tokens: int, output_tokens: int, nanousd: int) -> None:
+        self.number = number
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.nanousd = nanousd
+        """The most that it may cost."""
+        self.counts = False
+        """Whether any budget or limit of its target has to be told what it came to."""
+        self.budgets: Sequence[BudgetAccount] = ()
+        self.holds: Sequence[Hold] = ()
+        """What is held of `budgets`, each in the same place."""
+        self.limits: Sequence[LimitAccount] = ()
+        self.draws: Sequence[Draw] = ()
+        """What was taken of its target's `limits`."""
+        self.spent_nanousd = self.spent_input = self.spent_output = 0
+
+    def came_to(self, nanousd: int, usage: Usage) -> None:
+        """It is over, and counts for this."""
+        self.spent_nanousd = nanousd
+        self.spent_input = usage.total_input
+        self.spent_output = usage.total_output
+
+    def came_to_all(self) -> None:
+        """It is over, and nobody knows what it used: it counts for all that it may have."""
+        self.spent_nanousd = self.nanousd
+        self.spent_input = self.input_tokens
+        self.spent_output = self.output_tokens
+
+    def held(self) -> tuple[Charge, ...]:
+        """What it holds, for the journal."""
+        return tuple([Charge(hold.slot.name, hold.amount) for hold in self.holds])
+
+    def spent(self) -> list[int]:
+        """What each of its budgets is charged."""
+        if len(self.budgets) == 1:
+            return [self.spent_nanousd if self.budgets[0].is_usd else self.spent_input + self.spent_output]
+        nanousd, tokens = self.spent_nanousd, self.spent_input + self.spent_output
+        return [nanousd if budget.is_usd else tokens for budget in self.budgets]
+
+    def used(self) -> list[int]:
+        """What each of its target's limits counts."""
+        return [
+            used_of(limit, draw, self.spent_nanousd, self.spent_input, self.spent_output)
+            for limit, draw in zip(self.limits, self.draws, strict=True)
+        ]
+
+
+def used_of(limit: LimitAccount, draw: Draw, nanousd: int, input_tokens: int, output_tokens: int) -> int:
+    """How much of a limit was used up in the end. Of requests at a time nothing is, when they are over."""
+    measure = limit.measure
+    if measure is _REQUESTS:
+        return draw.amount
+    if measure is _TOKENS:
+        return input_tokens + output_tokens
+    if measure is _INPUT:
+        return input_tokens
+    if measure is _OUTPUT:
+        return output_tokens
+    return nanousd if measure is _USD else 0

@@ -1,0 +1,422 @@
+"""Budgets, limits and the journal, for the requests of one worker: who is admitted, what an attempt holds, what is written when.
+
+The order is what makes it hold whatever happens: the worst case is held, then the journal says that an attempt begins, then its
+first byte is sent; at the end the journal has the Record, then what was held is exchanged for what was spent, then the client gets
+the reply's last byte. So whoever dies anywhere leaves too much held rather than too little, until its journal is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from weighbridge.core.allowances import Measure, ScopeKind, Shortage
+from weighbridge.core.errors import GatewayError
+from weighbridge.core.money import PICO_PER_NANO, Nanousd
+from weighbridge.core.tasks import Signal
+from weighbridge.core.terms import Operation, Record
+from weighbridge.ledger.journal import Journal
+from weighbridge.ledger.pricing import Extent, Kinds, Pricer
+from weighbridge.ledger.terms import Charge, Settled, Started
+from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, Ledgers, LimitAccount, Subject
+from weighbridge.limits.table import Draw, Hold, Table, TableFullError, clamped
+from weighbridge.pipeline.account import Account, Holding, used_of
+from weighbridge.pipeline.attempt import credential_name, region_of
+from weighbridge.pipeline.bounds import (
+    BOUNDLESS,
+    HIDDEN_TOKENS,
+    WRITES_TEXT,
+    choices,
+    extent_of,
+    may_cost,
+    most_output,
+    named_cap,
+)
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.output_cap import thinking_budget
+from weighbridge.pipeline.refusals import (
+    budget_exceeded,
+    cannot_be_bounded,
+    limit_exceeded,
+    price_unknown,
+    too_many_names,
+)
+from weighbridge.pipeline.said import Said
+from weighbridge.pipeline.target import Target
+from weighbridge.pipeline.traits import BYTES_A_TOKEN, end_user, labels_of, output_bound
+
+_USUAL_OUTPUT_TOKENS: Final = 500
+"""What a rate limit of tokens is drawn at where the request names no bound; what was used is corrected afterwards."""
+_SHARE_OF_THE_IMPLICIT: Final = 4
+"""A request that names no bound on its output may hold a quarter of what is left: it hardly needs the model's maximum."""
+_MIN_OUTPUT_TOKENS: Final = 256
+"""An answer that would have to be shorter, and shorter than asked for, is refused."""
+_IMPLICIT_OUTPUT_TOKENS: Final = 1_024
+"""A request that names no bound may hold so many whatever its share."""
+_SAFE_OUTPUT_TOKENS: Final = 4_096
+"""Every model takes a bound of so many; one that is above a model's own maximum is refused by its provider."""
+_MAX_TRIES: Final = 4
+"""How often a lowered request is fitted anew where others took the room meanwhile."""
+_MAX_BYTES_A_CHARACTER: Final = 4
+"""Of UTF-8."""
+
+_K = ScopeKind
+_INPUT: Final = Measure.INPUT_TOKENS
+_OUTPUT: Final = Measure.OUTPUT_TOKENS
+_OF_TOKENS: Final = frozenset((Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS))
+_OF_A_REQUEST: Final[dict[ScopeKind, Callable[[Exchange, Account], Sequence[Subject]]]] = {
+    _K.GATEWAY: lambda _exchange, _account: ((_K.GATEWAY, "", ""),),
+    _K.ORGANISATION: lambda exchange, _account: ((_K.ORGANISATION, exchange.key.organisation if exchange.key else "", ""),),
+    _K.TEAM: lambda exchange, _account: ((_K.TEAM, exchange.key.team if exchange.key else "", ""),),
+    _K.USER: lambda exchange, _account: ((_K.USER, exchange.key.user if exchange.key else "", ""),),
+    _K.KEY: lambda exchange, _account: ((_K.KEY, exchange.key.id, exchange.key.name) if exchange.key else (_K.KEY, "", ""),),
+    _K.ROUTE: lambda exchange, _account: ((_K.ROUTE, exchange.route_name, ""),),
+    _K.END_USER: lambda _exchange, account: ((_K.END_USER, account.end_user, ""),),
+    _K.TAG: lambda _exchange, account: tuple((_K.TAG, tag, "") for tag in account.tags),
+}
+_OF_A_TARGET: Final[dict[ScopeKind, Callable[[Target, int], Subject]]] = {
+    _K.MODEL: lambda target, _turn: (_K.MODEL, target.name, ""),
+    _K.PROVIDER: lambda target, _turn: (_K.PROVIDER, target.deployment.provider, ""),
+    _K.PROVIDER_KEY: lambda target, turn: (_K.PROVIDER_KEY, credential_name(target, turn), ""),
+}
+
+
+class Bookkeeper:
+    """One for each worker. `table` has what all workers of the host have used, `journal` takes what must outlive this one."""
+
+    def __init__(self, table: Table, journal: Journal) -> None:
+        self._table = table
+        self._journal = journal
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the journal cannot be written: nothing may be admitted."""
+        return self._journal.is_full
+
+    # --- admission ----------------------------------------------------------------------------------------------
+
+    def admit(self, exchange: Exchange, now_ns: int) -> None:
+        """Find out whom a request counts for, and take its part of every rate limit. Raises `GatewayError` LIMIT_EXCEEDED."""
+        session, tags = labels_of(exchange)
+        account = exchange.account = Account(end_user(exchange), session, tags)
+        ledgers = exchange.snapshot.ledgers
+        if not ledgers.kinds_of_requests:
+            return
+        key = exchange.key
+        who = account.end_user if ledgers.counts_end_users else ""
+        name = (key.id if key is not None else "", exchange.route_name, who, tags)
+        accounts = account.accounts = ledgers.by_request.get(name) or _accounts_of(exchange, ledgers, name)
+        if accounts.limits:
+            draws, short = self._drawn(exchange, accounts.limits, now_ns)
+            if short is not None:
+                account.refused = accounts.limits[draws.index(short)], short
+                raise limit_exceeded(*account.refused)
+            account.draws = draws
+
+    def _drawn(self, exchange: Exchange, limits: Sequence[LimitAccount], now_ns: int) -> tuple[list[Draw], Draw | None]:
+        """What was asked of each limit, and the one that has not enough, if one has not."""
+        draws = [limit.draw(_expected(exchange, limit.measure) if limit.measure in _OF_TOKENS else 1) for limit in limits]
+        try:
+            return draws, self._table.draw(draws, now_ns)
+        except TableFullError:
+            raise too_many_names() from None
+
+    # --- one attempt --------------------------------------------------------------------------------------------
+
+    def reserve(self, exchange: Exchange, target: Target, turn: int, now_ns: int, said: Said | None = None) -> None:
+        """Hold the most that an attempt may cost in every budget that counts it, and take its part of its target's rate limits.
+
+        `said` is what the request is sent with besides, so that its stream goes on. Where a budget has less, the output is capped
+        (`exchange.output_cap`) if the budget says so. Raises `GatewayError` BUDGET_EXCEEDED, LIMIT_EXCEEDED, PRICE_UNKNOWN or
+        PERMISSION_DENIED.
+        """
+        exchange.holding = None
+        if exchange.output_cap:
+            exchange.output_cap = 0
+        if not may_cost(exchange):
+            return
+        account = exchange.account
+        budgets = account.accounts.budgets
+        ledgers = exchange.snapshot.ledgers
+        of_target = NO_ACCOUNTS
+        if ledgers.kinds_of_targets:
+            of_target = _accounts_of_target(ledgers, target, turn)
+            budgets += of_target.budgets
+        cap, is_doubtful = named_cap(exchange, target)
+        key = exchange.key
+        if is_doubtful or (key is not None and key.max_output_tokens is not None):
+            cap = _capped_by_key(exchange, cap, is_doubtful=is_doubtful)
+        n_said = 0 if said is None else _MAX_BYTES_A_CHARACTER * len(said.text)
+        holding = self._held(exchange, target, cap, n_said, budgets) if budgets else _bounded(exchange, target, cap, n_said)
+        if of_target.limits:
+            self._draw_for_target(exchange, holding, of_target, now_ns)
+        account.n_started += 1
+        exchange.holding = holding
+
+    def announce(self, exchange: Exchange, target: Target) -> Signal | None:
+        """Write that an attempt is about to be sent. A signal: wait for it before its first byte goes."""
+        holding = exchange.holding
+        if holding is None:
+            return None
+        held = holding.held() if holding.holds else ()
+        return self._journal.append_started(_started(exchange, target, holding, holding.nanousd, held))
+
+    def void(self, exchange: Exchange) -> None:
+        """An attempt that was not announced is not made after all."""
+        holding = exchange.holding
+        exchange.holding = None
+        if holding is not None and (holding.holds or holding.draws):
+            self._table.settle(holding.holds, [0] * len(holding.holds), holding.draws, [0] * len(holding.draws))
+
+    def concede(self, exchange: Exchange) -> None:
+        """Attempts that are over will be followed by another: exchange what they held for what they came to, so that it may have
+        the room. The journal is told first, as if they had begun with no more."""
+        account, target = exchange.account, exchange.target
+        for holding in account.over:
+            charges = _charges(holding)
+            if target is not None:
+                self._journal.append_started(_started(exchange, target, holding, holding.spent_nanousd, tuple(charges)))
+            self._table.settle(holding.holds, holding.spent(), holding.draws, holding.used())
+            account.charges += charges
+        account.over = []
+
+    def _held(self, exchange: Exchange, target: Target, cap: int | None, n_said: int, budgets: Sequence[BudgetAccount]) -> Holding:
+        """Hold what is wanted of every budget, or what fits. Raises `GatewayError`."""
+        if exchange.endpoint.operation in BOUNDLESS and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
+            raise cannot_be_bounded(hard)
+        extent, kinds = extent_of(exchange, target, cap)
+        if n_said:
+            extent = extent._replace(input_tokens=extent.input_tokens + n_said)
+        wanted = _Wanted(exchange, target, cap, extent, kinds)
+        wall_ns = exchange.start_wall_ns
+        tries = 0
+        while True:
+            amounts = (clamped(wanted.nanousd), clamped(wanted.extent[0] + wanted.extent[1]))
+            holds = [Hold(each.slot_at(wall_ns), each.limit, amounts[0 if each.is_usd else 1]) for each in budgets]
+            try:
+                short = self._table.reserve(holds)
+            except TableFullError:
+                raise too_many_names() from None
+            if short is None:
+                break
+            tries += 1
+            lacking = budgets[holds.index(short)]
+            may_lower = lacking.budget.on_shortage is Shortage.LOWER and tries < _MAX_TRIES
+            if not may_lower or not self._is_lowered(exchange, wanted, budgets):
+                raise budget_exceeded(lacking, short.amount, self._table, wall_ns)
+        holding = Holding(exchange.account.n_started, wanted.extent[0], wanted.extent[1], wanted.nanousd)
+        holding.budgets, holding.holds, holding.counts = budgets, holds, True
+        return holding
+
+    def _is_lowered(self, exchange: Exchange, wanted: _Wanted, budgets: Sequence[BudgetAccount]) -> bool:
+        """Whether the output could be capped at what every budget has left."""
+        if exchange.endpoint.operation not in WRITES_TEXT:
+            return False
+        hard = [each for each in budgets if each.budget.is_hard]
+        left = [(self._table.left(each.slot_at(exchange.start_wall_ns), each.limit), each.is_usd) for each in hard]
+        fitting = min(wanted.output_for(amount, is_usd=is_usd) for amount, is_usd in left)
+        each = choices(exchange)
+        cap = wanted.cap
+        if cap is None:
+            share = min(wanted.output_for(amount // _SHARE_OF_THE_IMPLICIT, is_usd=is_usd) for amount, is_usd in left)
+            fitting = min(fitting, max(share, _IMPLICIT_OUTPUT_TOKENS * each))
+            if wanted.target.max_output_tokens is None:
+                fitting = min(fitting, _SAFE_OUTPUT_TOKENS * each)
+        lowered = fitting // each
+        if cap is not None:
+            lowered = min(lowered, cap)
+        if lowered < min(cap or _MIN_OUTPUT_TOKENS, _MIN_OUTPUT_TOKENS) or lowered <= thinking_budget(exchange):
+            return False
+        exchange.output_cap = lowered
+        wanted.cap_at(lowered * each)
+        return True
+
+    def _draw_for_target(self, exchange: Exchange, holding: Holding, accounts: Accounts, now_ns: int) -> None:
+        exchange.holding = holding
+        try:
+            draws, short = self._drawn(exchange, accounts.limits, now_ns)
+            if short is not None:
+                raise limit_exceeded(accounts.limits[draws.index(short)], short)
+        except GatewayError:
+            self.void(exchange)
+            raise
+        holding.draws, holding.limits, holding.counts = draws, accounts.limits, True
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def settle(self, exchange: Exchange, record: Record) -> Signal | None:
+        """Write the Record, then exchange what was held for what was spent, and correct what rate limits were drawn at. A signal:
+        wait for it before the reply's last byte goes."""
+        account = exchange.account
+        over = account.over
+        if not over and not account.draws:
+            return self._journal.append_settled(Settled(record, tuple(account.charges)))
+        draws: Sequence[Draw] = account.draws
+        used = _used(account, record) if draws else []
+        if len(over) == 1 and not account.charges and not over[0].draws:
+            holding = over[0]
+            holds, spent = holding.holds, holding.spent()
+            charges = [Charge(hold.slot.name, amount) for hold, amount in zip(holds, spent, strict=True)]
+        else:
+            holds, spent, charges = [], [], list(account.charges)
+            for holding in over:
+                charges += _charges(holding)
+                holds = [*holds, *holding.holds]
+                spent += holding.spent()
+                draws = [*draws, *holding.draws]
+                used += holding.used()
+        account.over = []
+        signal = self._journal.append_settled(Settled(record, tuple(charges)))
+        self._table.settle(holds, spent, draws, used)
+        return signal
+
+
+def _accounts_of(exchange: Exchange, ledgers: Ledgers, name: tuple[object, ...]) -> Accounts:
+    found: list[Subject] = []
+    for kind in ledgers.kinds_of_requests:
+        found += _OF_A_REQUEST[kind](exchange, exchange.account)
+    return ledgers.remember(ledgers.by_request, name, tuple(found))
+
+
+def _accounts_of_target(ledgers: Ledgers, target: Target, turn: int) -> Accounts:
+    name = (target.name, credential_name(target, turn))
+    found = ledgers.by_target.get(name)
+    if found is not None:
+        return found
+    subjects = tuple([_OF_A_TARGET[kind](target, turn) for kind in ledgers.kinds_of_targets])
+    return ledgers.remember(ledgers.by_target, name, subjects)
+
+
+def _capped_by_key(exchange: Exchange, cap: int | None, *, is_doubtful: bool) -> int | None:
+    """The bound on each answer that counts: never above the key's own. One that is said in several ways is said anew."""
+    if exchange.endpoint.operation not in WRITES_TEXT:
+        return cap
+    most = exchange.key.max_output_tokens if exchange.key is not None else None
+    if most is not None and (cap is None or cap > most):
+        exchange.output_cap = most
+        return most
+    if is_doubtful and cap is not None:
+        exchange.output_cap = cap
+    return cap
+
+
+def _bounded(exchange: Exchange, target: Target, cap: int | None, n_said: int) -> Holding:
+    """What an attempt may use where no budget counts it: for the books alone, so without a look at what its body holds."""
+    rates = target.dearest
+    if rates is None:
+        raise price_unknown(target.name)
+    size = exchange.request_bytes + n_said
+    into, window = size + HIDDEN_TOKENS, target.context_window
+    if window is not None and into > window:
+        into = window
+    out = most_output(exchange, target, cap, size)
+    pico = into * rates[0] + out * rates[1] + rates[2]
+    return Holding(exchange.account.n_started, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
+
+
+def _started(exchange: Exchange, target: Target, holding: Holding, nanousd: int, charges: tuple[Charge, ...]) -> Started:
+    key = exchange.key
+    assert key is not None
+    return Started(  # by position: see settle.py
+        exchange.request_id,
+        holding.number,
+        exchange.start_wall_ns,
+        key.id,
+        target.deployment.provider,
+        target.deployment.model,
+        nanousd,
+        charges,
+        exchange.route_name,
+        key.team,
+        key.user,
+        key.organisation,
+        exchange.account.end_user,
+    )
+
+
+def _charges(holding: Holding) -> list[Charge]:
+    return [Charge(hold.slot.name, amount) for hold, amount in zip(holding.holds, holding.spent(), strict=True)]
+
+
+def _used(account: Account, record: Record) -> list[int]:
+    """What each rate limit counts in the end: all attempts together."""
+    nanousd = into = out = 0
+    if len(account.over) == len(record.attempts) == 1:
+        holding = account.over[0]
+        nanousd, into, out = holding.spent_nanousd, holding.spent_input, holding.spent_output
+        limits = account.accounts.limits
+        return [used_of(limit, draw, nanousd, into, out) for limit, draw in zip(limits, account.draws, strict=True)]
+    for attempt in record.attempts:
+        cost = attempt.cost_nanousd
+        nanousd += attempt.reserved_nanousd if cost is None else cost
+        usage = attempt.usage
+        into += usage.total_input
+        out += usage.total_output
+    return [used_of(limit, draw, nanousd, into, out) for limit, draw in zip(account.accounts.limits, account.draws, strict=True)]
+
+
+def _expected(exchange: Exchange, measure: Measure) -> int:
+    """How much a request is likely to use, at least one."""
+    into = out = 0
+    if measure is not _OUTPUT:
+        into = exchange.request_bytes // BYTES_A_TOKEN
+    if measure is not _INPUT and exchange.endpoint.operation in WRITES_TEXT:
+        out = output_bound(exchange) or _USUAL_OUTPUT_TOKENS
+    return max(1, into + out)
+
+
+class _Wanted:
+    """What an attempt asks budgets for: its extent, and what that may cost. Raises `GatewayError` PRICE_UNKNOWN."""
+
+    __slots__ = ("_pricer", "_region", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
+
+    def __init__(self, exchange: Exchange, target: Target, cap: int | None, extent: Extent, kinds: Kinds) -> None:
+        self.target = target
+        self.cap = cap
+        """The bound on each answer that the provider is told; None: none."""
+        self.extent = extent
+        self.kinds = kinds
+        self._wall_ns = exchange.start_wall_ns
+        self._region = region_of(target)
+        self._tier = _tier_asked(exchange)
+        for pricer in (target.pricer, target.ceiling):
+            if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
+                self._pricer, self.nanousd = pricer, bound
+                return
+        raise price_unknown(target.name)
+
+    def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
+        return pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
+
+    def output_for(self, amount: int, *, is_usd: bool) -> int:
+        """How many tokens may come out for so many nano-dollars or tokens; negative where what goes in costs more."""
+        if not is_usd:
+            return amount - self.extent.input_tokens
+        least, many = self._cost(0), 1_000_000
+        rest = amount - least
+        rate = self._cost(many) - least  # so many nano-dollars for a million tokens
+        if rest < 0:
+            return -1
+        tokens = rest * many // rate if rate else many
+        return tokens - 1 if self._cost(tokens) > amount else tokens
+
+    def _cost(self, output_tokens: int) -> int:
+        return self._bound(self._pricer, self.extent._replace(output_tokens=output_tokens)) or 0
+
+    def cap_at(self, output_tokens: int) -> None:
+        """Ask for less: so many tokens in all."""
+        self.extent = self.extent._replace(output_tokens=output_tokens)
+        self.nanousd = Nanousd(self._cost(output_tokens))
+
+
+_TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES))
+
+
+def _tier_asked(exchange: Exchange) -> str | None:
+    envelope = exchange.envelope
+    if envelope is None or not envelope.has("service_tier") or exchange.endpoint.operation not in _TIERED:
+        return None
+    try:
+        return envelope.string("service_tier")
+    except GatewayError:  # no text: the provider will say so
+        return None

@@ -1,0 +1,191 @@
+"""The most that an attempt can use, from what its request shows: what budgets hold for it until the provider has told.
+
+A token is at least one byte of the request's text (byte-level vocabularies have no shorter ones), so its bytes bound the tokens
+that go in, but for pictures, whose tokens follow from their size, and for what only the provider sees: files, earlier responses,
+results of its own tools. Those are bounded by the model's context window.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from weighbridge.core.terms import Dialect, Operation
+from weighbridge.ledger.pricing import Extent, Kinds
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.target import OUTPUT_FIELDS, Target
+from weighbridge.wire.envelope import Envelope
+
+ASSUMED_WINDOW: Final = 200_000
+"""Where the context window is not known: Anthropic's, and above what OpenAI's chat models take but for a few."""
+ASSUMED_OUTPUT: Final = 65_536
+"""Where neither the request nor what is known of the model bounds the output."""
+HIDDEN_TOKENS: Final = 1_024
+"""What providers add to a prompt: role markers, and for tools a system prompt (Anthropic: up to 530 tokens)."""
+_TOKENS_A_PICTURE: Final = 25_600
+"""For each time that a picture is mentioned. The dearest are gpt-4o-mini's, 2,833 + 5,667 for each of up to eight tiles, and
+OpenAI's word for them stands twice in each."""
+_TOKENS_AN_IMAGE_MADE: Final = 8_192
+"""gpt-image-1's largest in high quality has 6,240."""
+_MAX_TOOL_CALLS: Final = 16
+"""Of tools that the provider runs, in one request: twice what vendors' own agents use."""
+_MAX_CHOICES: Final = 128
+"""OpenAI's bound on `n`; a larger one is refused by the provider."""
+
+_MENTIONS: Final = re.compile(rb'"(image|input_image|input_audio|inline_?[dD]ata|input_file|file|document|video)')
+_PICTURES: Final = frozenset((b"image", b"input_image", b"inlineData", b"inline_data", b"inlinedata"))
+_RUNS_TOOLS: Final = re.compile(
+    rb'"(?:web_search|file_search|code_interpreter|computer|code_execution|web_fetch|mcp|tool_search|google_?[sS]earch|url_?[cC]ontext|'
+    rb"code_?[eE]xecution|image_generation)"
+)
+_CACHE_MARK: Final = b'"cache_control"'
+_SEEN_BY_THE_PROVIDER: Final = ("previous_response_id", "conversation", "prompt", "container", "cachedContent", "cached_content")
+"""Fields that bring into the prompt what the request does not hold. (`prompt` of the Responses API is a stored template.)"""
+_BRINGS_MORE: Final = frozenset((*_SEEN_BY_THE_PROVIDER, "tools", "web_search_options"))
+
+_BOUNDS: Final = frozenset(OUTPUT_FIELDS)
+_CHOICES: Final = frozenset(("n", "best_of"))
+_GEMINI: Final = Dialect.GEMINI
+_O = Operation
+_REALTIME: Final = _O.REALTIME
+WRITES_TEXT: Final = frozenset((_O.CHAT, _O.COMPLETIONS, _O.RESPONSES, _O.MESSAGES, _O.GENERATE, _O.STREAM_GENERATE))
+"""Operations whose output a parameter can bound."""
+_WRITES_NOTHING: Final = frozenset((_O.EMBEDDINGS, _O.RERANK, _O.MODERATIONS, _O.EMBED))
+_FREE: Final = frozenset((_O.RESPONSES_STORED, _O.FILES, _O.MODELS, _O.COUNT_TOKENS, _O.EXPLAIN))
+BOUNDLESS: Final = frozenset((_O.RAW, _O.BATCHES, _O.MESSAGE_BATCHES, _O.REALTIME))
+"""Operations whose cost nothing in the request shows."""
+_POST: Final = b"POST"
+
+
+def may_cost(exchange: Exchange) -> bool:
+    """Whether a provider bills such a request."""
+    operation = exchange.endpoint.operation
+    if exchange.downstream.method == _POST:
+        return operation not in _FREE
+    return operation is _REALTIME
+
+
+def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Extent, Kinds]:
+    """The most that this request may use at a target, if each of its choices may have `cap` tokens (None: what the model may
+    write), and which kinds of input it has."""
+    size = exchange.request_bytes or len(exchange.body or b"")
+    window = target.context_window
+    envelope, body = exchange.envelope, exchange.body
+    tokens, calls, kinds = size + HIDDEN_TOKENS, 0, _PLAIN
+    if envelope is not None and body is not None:
+        pricer = target.pricer
+        writes = pricer is not None and pricer.distinguishes.writes_cache and _CACHE_MARK in body
+        if size >= (window or ASSUMED_WINDOW):
+            kinds = Kinds(has_media=True, writes_cache=writes)
+        elif mentioned := _MENTIONS.findall(body):
+            kinds = Kinds(has_media=True, writes_cache=writes)
+            tokens = _with_media(tokens, mentioned, window)
+        elif writes:
+            kinds = _WRITES
+        if envelope.has_any(_BRINGS_MORE):
+            calls = _tool_calls(envelope)
+            if calls or _shows_not_all(exchange, envelope):
+                tokens = max(tokens, window or ASSUMED_WINDOW)
+    if window is not None and tokens > window:
+        tokens = window
+    return Extent(tokens, most_output(exchange, target, cap, size), calls), kinds
+
+
+_PLAIN: Final = Kinds(has_media=False, writes_cache=False)
+_WRITES: Final = Kinds(has_media=False, writes_cache=True)
+
+
+def _with_media(tokens: int, mentioned: list[bytes], window: int | None) -> int:
+    if all(word in _PICTURES for word in mentioned):
+        return tokens + _TOKENS_A_PICTURE * len(mentioned)
+    return max(tokens, window or ASSUMED_WINDOW)  # pages and minutes are not told by bytes
+
+
+def _tool_calls(envelope: Envelope) -> int:
+    raw = envelope.raw("tools")
+    if (raw is not None and _RUNS_TOOLS.search(raw)) or envelope.has("web_search_options"):
+        return _MAX_TOOL_CALLS
+    return 0
+
+
+def _shows_not_all(exchange: Exchange, envelope: Envelope) -> bool:
+    if exchange.endpoint.operation is _O.COMPLETIONS:
+        return False
+    return bool(envelope.given(_SEEN_BY_THE_PROVIDER))
+
+
+def most_output(exchange: Exchange, target: Target, cap: int | None, size: int) -> int:
+    """The most tokens that may come out: of all answers, each with `cap` tokens (None: what the model may write), to a request of
+    `size` bytes."""
+    operation = exchange.endpoint.operation
+    if operation in WRITES_TEXT:
+        return (cap or target.max_output_tokens or ASSUMED_OUTPUT) * choices(exchange)
+    if operation in _WRITES_NOTHING:
+        return 0
+    if operation is _O.IMAGES:
+        return _TOKENS_AN_IMAGE_MADE * choices(exchange)
+    return min(ASSUMED_OUTPUT, 16 * size + 256)  # speech: some ten tokens for each letter; what is heard: fewer than its bytes
+
+
+def choices(exchange: Exchange) -> int:
+    """How many answers are asked for, each of which may have the whole output."""
+    envelope = exchange.envelope
+    if envelope is None:
+        return 1
+    if exchange.dialect is not _GEMINI:
+        if not envelope.has_any(_CHOICES):
+            return 1
+        return max([_number(envelope, name) for name in _CHOICES])
+    configs = gemini_configs(envelope)
+    return max((_number(config, name) for config in configs for name in ("candidateCount", "candidate_count")), default=1)
+
+
+def _number(envelope: Envelope, name: str) -> int:
+    if not envelope.has(name):
+        return 1
+    number = _whole(envelope, name)
+    return max(1, min(number, _MAX_CHOICES)) if number is not None and _is_sole(envelope, name) else _MAX_CHOICES
+
+
+def named_cap(exchange: Exchange, target: Target) -> tuple[int | None, bool]:
+    """The bound on each answer's tokens that the provider will be told: the route's, the request's own, or the route's default; and
+    whether it is said in more ways than one, so that a provider may take another one for it."""
+    if target.output_override is not None:
+        return target.output_override, False
+    envelope = exchange.envelope
+    if envelope is None:
+        return None, False
+    if exchange.dialect is _GEMINI:
+        found = [(config, name) for config in gemini_configs(envelope) for name in _GEMINI_BOUNDS if config.has(name)]
+    else:
+        if not envelope.has_any(_BOUNDS):
+            return target.output_default, False
+        names = envelope.given(OUTPUT_FIELDS)
+        if len(names) == 1 and _is_sole(envelope, names[0]):
+            return _whole(envelope, names[0]) or None, False
+        found = [(envelope, name) for name in names]
+    if not found:
+        return target.output_default, False
+    caps = [cap for of, name in found if (cap := _whole(of, name))]
+    return max(caps, default=None), len(found) > 1 or not all(_is_sole(of, name) for of, name in found)
+
+
+def _is_sole(envelope: Envelope, name: str) -> bool:
+    return envelope.occurs_once(name) or len(envelope.locate(name)) < 2
+
+
+GEMINI_CONFIGS: Final = ("generationConfig", "generation_config")
+"""Google's JSON takes both spellings of every name (https://protobuf.dev/programming-guides/json)."""
+_GEMINI_BOUNDS: Final = ("maxOutputTokens", "max_output_tokens")
+
+
+def gemini_configs(envelope: Envelope) -> list[Envelope]:
+    """The objects in which a Gemini request has its parameters."""
+    raws = [(name, raw) for name in GEMINI_CONFIGS if (raw := envelope.raw(name)) is not None]
+    nested = [envelope.nested(name) for name, raw in raws if bytes(raw)[:1] == b"{"]
+    return [each for each in nested if each is not None]
+
+
+def _whole(envelope: Envelope, name: str) -> int | None:
+    text = bytes(envelope.raw(name) or b"")
+    return int(text) if text.isdigit() and len(text) < 10 else None

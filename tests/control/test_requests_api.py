@@ -1,0 +1,92 @@
+"""Single requests: pages that neither repeat nor hide any, filters, and everything of one."""
+
+from __future__ import annotations
+
+import pytest
+from tests.storage.test_ledger_store import attempt, settled, started
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.terms import NO_USAGE
+
+
+@pytest.fixture
+def listed(store, clock):
+    """Thirty requests, each a second older than the one after it."""
+    items = [
+        settled(
+            number,
+            attempt(number * 10),
+            start_wall_ns=clock.wall_ns() - (40 - number) * NS_PER_S,
+            status=200 if number % 3 else 429,
+            error=None if number % 3 else "rate_limit_exceeded",
+            is_stream=number % 2 == 0,
+            end_user="eve" if number < 5 else "",
+            tags=("beta",) if number == 7 else (),
+        )
+        for number in range(30)
+    ]
+    store.ledger.move("j_1", 0, 100, items)
+
+
+async def ids(admin, **params):
+    return [each["id"] for each in (await admin.get("/requests", params=params)).json()["data"]]
+
+
+async def test_pages_follow_each_other_newest_first(admin, listed):
+    seen, cursor = [], None
+    while True:
+        page = (await admin.get("/requests", params={"limit": 7} | ({"cursor": cursor} if cursor else {}))).json()
+        seen += [each["id"] for each in page["data"]]
+        cursor = page["next_cursor"]
+        assert page["has_more"] == (cursor is not None)
+        if cursor is None:
+            break
+    assert seen == [f"req_{number}" for number in range(29, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("params", "numbers"),
+    [
+        ({"status": 429}, range(27, -1, -3)),
+        ({"error": "rate_limit_exceeded"}, range(27, -1, -3)),
+        ({"is_stream": "true", "end_user": "eve"}, [4, 2, 0]),
+        ({"min_cost_nanousd": 280}, [29, 28]),
+        ({"tag": "beta"}, [7]),
+        ({"request_id": "req_3"}, [3]),
+        ({"team": "nobody"}, []),
+    ],
+)
+async def test_filters(admin, listed, params, numbers):
+    assert await ids(admin, **params) == [f"req_{number}" for number in numbers]
+
+
+async def test_one_request_tells_everything(admin, store, clock):
+    lost = attempt(None, usage=NO_USAGE, reserved_nanousd=700)
+    item = settled(1, lost, attempt(250), start_wall_ns=clock.wall_ns(), edits=("model", "capped:max_tokens=9"), tags=("a", "b"))
+    store.ledger.move("j_1", 0, 100, [started(1), item])
+    told = (await admin.get("/requests/req_1")).json()
+    assert (told["status"], told["team"], told["tags"], told["edits"]) == (
+        200,
+        "search",
+        ["a", "b"],
+        ["model", "capped:max_tokens=9"],
+    )
+    first, second = told["attempts"]
+    assert (first["cost_nanousd"], first["reserved_nanousd"], first["price_state"]) == (None, 700, "unknown")
+    assert (second["cost_nanousd"], second["usage"]["cache_read"], second["usage"]["provenance"]) == (250, 5, "reported")
+    assert [(entry["kind"], entry["amount_nanousd"]) for entry in told["entries"]] == [
+        ("unresolved_cost", 700),
+        ("cost", 250),
+        ("charge", 250),
+    ]
+    assert told["entries"][1]["credit"] == "provider_payable:openai"
+
+
+async def test_a_request_that_is_not_there_is_told_so(admin):
+    reply = await admin.get("/requests/req_0")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "request_not_found")
+
+
+@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"status": "ok"}, {"colour": 1}])
+async def test_a_question_that_means_nothing_is_refused(admin, params):
+    assert (await admin.get("/requests", params=params)).status_code == 400

@@ -1,0 +1,178 @@
+"""Usage as operators ask for it: whatever it is grouped by, the sums are those of the requests."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import pytest
+from tests.storage.test_ledger_store import attempt, settled
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.rates import PriceState
+from weighbridge.core.terms import NO_USAGE, Dialect, Provenance, Usage
+
+HOUR_NS = 3_600 * NS_PER_S
+
+
+@pytest.fixture
+def traffic(store, clock):
+    """Two days of requests, in the store; the Records."""
+    generator = random.Random(3)
+    items = []
+    for number in range(300):
+        cost = generator.choice([None, 0, 1_000, 123_457])
+        usage = Usage(input=generator.randrange(500), cache_read=generator.randrange(99), output=generator.randrange(300))
+        one = attempt(cost, usage=NO_USAGE if cost is None else usage, reserved_nanousd=5)
+        if generator.random() < 0.1 and cost is not None:
+            guess = Usage(input=1, output=2, provenance=Provenance.ESTIMATED)
+            one = attempt(cost, usage=guess)
+        failed = generator.random() < 0.2
+        items.append(
+            settled(
+                number,
+                *([one] if not failed else [attempt(0, usage=NO_USAGE), one]),
+                start_wall_ns=clock.wall_ns() - generator.randrange(48 * HOUR_NS),
+                key_id=generator.choice(["key_1", "key_2"]),
+                team=generator.choice(["search", "", "ops"]),
+                user=generator.choice(["ada", "bob"]),
+                provider=generator.choice(["openai", "anthropic"]),
+                model=generator.choice(["m/1", "m2"]),
+                end_user=generator.choice(["", "eve", "mallory"]),
+                tags=generator.choice([(), ("beta",), ("beta", "checkout")]),
+                session=generator.choice(["", "run-1"]),
+                error="provider_timeout" if generator.random() < 0.1 else None,
+                dialect=generator.choice([Dialect.OPENAI, Dialect.ANTHROPIC]),
+                price_state=PriceState.UNKNOWN if cost is None else PriceState.KNOWN,
+            )
+        )
+    store.ledger.move("j_1", 0, 100, items)
+    return [item.record for item in items]
+
+
+def value_of(record, dimension):
+    match dimension:
+        case "key":
+            return [record.key_id]
+        case "model":
+            return [f"{record.provider}/{record.model}"]
+        case "tag":
+            return list(record.tags) or [""]
+        case "error":
+            return [record.error or ""]
+        case "dialect":
+            return [record.dialect.value]
+        case "route":
+            return [record.route]
+    return [getattr(record, dimension)]
+
+
+def known_cost(record):
+    return sum(each.cost_nanousd or 0 for each in record.attempts)
+
+
+DIMENSIONS = ("key", "team", "user", "route", "provider", "model", "end_user", "tag", "session", "error", "dialect")
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+async def test_every_dimension_adds_up_to_the_requests(admin, traffic, dimension):
+    answer = (await admin.get("/usage", params={"from": "-3d", "group_by": dimension})).json()
+    expected = {}
+    for record in traffic:
+        for value in value_of(record, dimension):
+            sums = expected.setdefault(value, [0, 0, 0])
+            sums[0] += 1
+            sums[1] += known_cost(record)
+            sums[2] += sum(each.usage.total_output for each in record.attempts)
+    found = {row["group"][dimension]: [row["requests"], row["cost_nanousd"], row["output_tokens"]] for row in answer["data"]}
+    assert found == expected
+
+
+@pytest.mark.parametrize(("interval", "length_ns"), [("minute", HOUR_NS // 60), ("hour", HOUR_NS), ("day", 24 * HOUR_NS)])
+async def test_a_series_has_a_row_for_each_interval_with_requests(admin, traffic, interval, length_ns):
+    answer = (await admin.get("/usage", params={"from": "-3d", "interval": interval})).json()
+    expected = {record.start_wall_ns // length_ns for record in traffic}
+    assert len(answer["data"]) == len(expected)
+    assert sum(row["requests"] for row in answer["data"]) == len(traffic)
+    assert [row["start"] for row in answer["data"]] == sorted(row["start"] for row in answer["data"])
+
+
+@pytest.mark.parametrize("pair", list(product(("team", "model"), ("user", "tag", "provider"))))
+async def test_two_dimensions_at_once(admin, traffic, pair):
+    answer = (await admin.get("/usage", params={"from": "-3d", "group_by": list(pair)})).json()
+    expected = {(one, other) for record in traffic for one in value_of(record, pair[0]) for other in value_of(record, pair[1])}
+    assert {tuple(row["group"].values()) for row in answer["data"]} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("team", ["search", "ops"]),
+        ("model", ["openai/m/1"]),
+        ("tag", ["checkout"]),
+        ("end_user", ["eve"]),
+        ("error", ["provider_timeout"]),
+        ("error", [""]),
+        ("key", ["key_2"]),
+        ("team", ["nobody-ever"]),
+    ],
+)
+async def test_filters_count_what_has_any_of_their_values(admin, traffic, name, values):
+    answer = (await admin.get("/usage", params={"from": "-3d", name: values})).json()
+    expected = [record for record in traffic if set(value_of(record, name)) & set(values)]
+    assert sum(row["requests"] for row in answer["data"]) == len(expected)
+    assert sum(row["cost_nanousd"] for row in answer["data"]) == sum(map(known_cost, expected))
+
+
+async def test_any_time_is_cut_exactly_at_minutes(admin, traffic, clock):
+    for hours in (1, 5, 26, 47):
+        start = (clock.wall_ns() - hours * HOUR_NS) // NS_PER_S // 60 * 60
+        moment = f"{start}"
+        answer = (await admin.get("/usage", params={"from": f"-{hours}h"})).json()
+        expected = [record for record in traffic if record.start_wall_ns // NS_PER_S >= start]
+        assert sum(row["requests"] for row in answer["data"]) == len(expected), moment
+
+
+async def test_latencies_are_told_within_a_tenth(admin, traffic):
+    (row,) = (await admin.get("/usage", params={"from": "-3d"})).json()["data"]
+    assert 2_000 <= row["duration_ms"]["p50"] <= 2_200
+    assert 1_000 <= row["first_byte_ms"]["p99"] <= 1_100
+    assert 0.1 <= row["overhead_ms"]["p95"] <= 0.11
+
+
+async def test_estimated_and_unknown_costs_are_told_apart(admin, traffic):
+    (row,) = (await admin.get("/usage", params={"from": "-3d"})).json()["data"]
+    attempts = [each for record in traffic for each in record.attempts]
+    assert row["unknown_costs"] == sum(each.cost_nanousd is None for each in attempts)
+    assert row["fallbacks"] == sum(len(record.attempts) > 1 for record in traffic)
+
+
+async def test_the_table_for_a_spreadsheet_has_no_formulas(admin, store, clock):
+    store.ledger.move("j_1", 0, 100, [settled(1, start_wall_ns=clock.wall_ns() - 5, team="=cmd()")])
+    reply = await admin.get("/usage", params={"group_by": "team", "format": "csv"})
+    assert reply.headers["content-type"].startswith("text/csv")
+    header, line = reply.text.splitlines()
+    assert header.startswith("start,team,requests,errors")
+    assert line.split(",")[1] == "'=cmd()"
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"group_by": "colour"}, "group_by"),
+        ({"group_by": ["key", "team", "user"]}, "group_by"),
+        ({"interval": "week"}, "interval"),
+        ({"from": "soon"}, None),
+        ({"from": "now", "to": "-1h"}, "to"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+async def test_a_question_that_means_nothing_is_refused(admin, params, field):
+    reply = await admin.get("/usage", params=params)
+    assert reply.status_code == 400
+    assert field is None or field in str(reply.json()["error"])
+
+
+async def test_nobody_else_may_ask(anyone):
+    for path in ("/usage", "/requests", "/ledger/accounts", "/ledger/verify", "/budgets", "/limits", "/requests/req_1"):
+        assert (await anyone.get(path)).status_code == 401

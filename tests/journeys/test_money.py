@@ -1,0 +1,228 @@
+"""Budgets that hold and books that lose nothing, with everything real: processes, sockets, disk, and `kill -9`.
+
+Each caller names itself in `user`, which both the provider's journal and the ledger keep: so what each request cost is compared one
+by one. `WEIGHBRIDGE_PROOF=full` runs what the project promises (1,000 clients on 4 workers, 200 rounds of kills); else less of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import closing, suppress
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+
+from weighbridge.core.clock import SystemClock
+from weighbridge.core.codec import decode_json
+from weighbridge.storage.engine import sqlite_url
+from weighbridge.storage.ledger_checks import verify
+from weighbridge.storage.store import Store
+from weighbridge.testing import Fault, SimulatedOpenAI, running
+
+FULL = os.environ.get("WEIGHBRIDGE_PROOF") == "full"
+CLIENTS, WORKERS, KILLS = (1_000, 4, 12) if FULL else (60, 3, 3)
+ROUNDS = 200 if FULL else 4
+APP_KEY = "wb-money-app-0123456789"
+USD = 1_000_000_000
+MODEL = "sim/gpt-4o-mini"
+PRICES = [{"match": "sim/*", "input": 1, "cache_read": 0.1, "cache_write": 1.25, "cache_write_1h": 2, "output": 4}]
+"""Dollars a million tokens: what the simulator bills."""
+
+
+@pytest.fixture
+def provider():
+    with running(SimulatedOpenAI()) as simulated:
+        yield simulated
+
+
+def configured(provider, *, workers=WORKERS, **more):
+    return {
+        "server": {"workers": workers, "drain_timeout": "5s"},
+        "providers": {
+            "sim": {
+                "type": "openai",
+                "base_url": provider.base_url,
+                "api_key": provider.keys[0],
+                "timeouts": {"between_bytes": "2s"},
+            }
+        },
+        "prices": PRICES,
+        "keys": [{"name": "app", "key": APP_KEY, "team": "proof"}],
+        **more,
+    }
+
+
+class Caller:
+    """Many clients: some stream, some leave, all remember what they received whole."""
+
+    def __init__(self, gateway, seed):
+        self.gateway = gateway
+        self.random = random.Random(seed)
+        self.whole = []
+        """Request ids of replies that came whole."""
+        self.statuses = Counter()
+        self.is_over = False
+        self._n = 0
+
+    async def run(self, n_clients, until):
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
+            clients = [asyncio.create_task(self._client(session)) for _ in range(n_clients)]
+            await until(self)
+            self.is_over = True
+            await asyncio.gather(*clients)
+
+    async def _client(self, session):
+        while not self.is_over:
+            self._n += 1
+            with suppress(aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError):
+                await self._ask(session, f"caller-{self._n}")
+
+    async def _ask(self, session, name):
+        chance = self.random.random()
+        text = "weigh " * self.random.randrange(1, 120)
+        body = {"model": MODEL, "user": name, "max_tokens": self.random.randrange(50, 400)}
+        body |= {"messages": [{"role": "user", "content": text}], "stream": chance < 0.6}
+        if body["stream"] and chance < 0.3:
+            body["stream_options"] = {"include_usage": True}
+        url, headers = f"{self.gateway.base_url}/v1/chat/completions", {"authorization": f"Bearer {APP_KEY}"}
+        leaves = self.random.random() < 0.15
+        async with session.post(url, json=body, headers=headers) as reply:
+            self.statuses[reply.status] += 1
+            if reply.status != 200:
+                await reply.read()
+                # Refused: another client may get the room, so this one does not ask at once again.
+                await asyncio.sleep(self.random.random() * 0.05)
+                return
+            if leaves:
+                await reply.content.readany()
+                reply.close()
+                return
+            data = await reply.read()
+            if not body["stream"] or b"data: [DONE]" in data:
+                self.whole.append((reply.headers["x-weighbridge-request-id"], name))
+
+
+def bothered(provider, generator):
+    """A provider that fails in one of the ways providers do, now and then."""
+    faults = [
+        Fault.status(500),
+        Fault.status(429),
+        Fault.close_before_head(),
+        Fault.cut_after(chunks=3),
+        Fault.error_event(at=2),
+        Fault.empty_content(),
+    ]
+    provider.faults.add(generator.choice(faults), times=3)
+
+
+async def until_spent(caller, provider, kills, generator):
+    """Kill workers until the budget is used up: no more than refusals for a while."""
+    for _ in range(kills):
+        await asyncio.sleep(0.5)
+        bothered(provider, generator)
+        await asyncio.to_thread(kill_a_worker, caller.gateway, generator)
+    answered = -1
+    while answered != len(caller.whole):  # once nobody is answered any more, all of it is spent or held
+        answered = len(caller.whole)
+        await asyncio.sleep(1)
+
+
+def kill_a_worker(gateway, generator):
+    with suppress(AssertionError, OSError, ProcessLookupError):
+        pids = [worker["pid"] for worker in gateway.admin("/status")["workers"] if worker["pid"]]
+        os.kill(generator.choice(pids), signal.SIGKILL)
+
+
+def books_of(gateway):
+    """What the ledger of a stopped gateway says."""
+    with closing(Store.open(sqlite_url(gateway.data_dir), SystemClock())) as store:
+        findings = verify(store.ledger)
+        spent = sum(store.ledger.counters().values())
+        still_open = store.ledger.open_journals()
+        accounts = {balance.account: balance.debits - balance.credits for balance in store.ledger.balances()}
+    with closing(sqlite3.connect(gateway.data_dir / "weighbridge.db")) as database:
+        rows = database.execute(
+            "SELECT request_id, u.text, cost, price_state, provenance, e.text FROM requests r "
+            "LEFT JOIN labels u ON u.id = r.end_user LEFT JOIN labels e ON e.id = r.error"
+        ).fetchall()
+    return SimpleNamespace(findings=findings, spent=spent, still_open=still_open, accounts=accounts, rows=rows)
+
+
+def invoiced(provider):
+    """What the provider bills each caller, by the name in the request's body."""
+    callers = {received.number: decode_json(received.body).get("user") for received in provider.journal.requests if received.body}
+    amounts = defaultdict(int)
+    for item in provider.invoice().items:
+        amounts[callers[item.request]] += item.amount
+    return amounts
+
+
+def assert_nothing_is_lost(caller, books, provider):
+    assert books.findings.problems == []
+    assert books.still_open == 0
+    times = Counter(row[0] for row in books.rows)
+    assert [name for request_id, name in caller.whole if times[request_id] != 1] == []
+    assert max(times.values()) == 1
+    amounts = invoiced(provider)
+    of_caller = {row[1]: row for row in books.rows}
+    wrong = [(name, of_caller.get(name), amount) for name, amount in amounts.items() if not is_booked(of_caller.get(name), amount)]
+    assert wrong == []
+
+
+def is_booked(row, amount):
+    """A cost that the ledger knows is the invoice's to the nano-dollar; what it says it does not know, it bounds."""
+    if row is None:
+        return False
+    _request_id, _user, cost, price_state, _provenance, error = row
+    if cost is None or price_state or error:
+        return True  # listed apart: an estimate or an unknown outcome, whose bound the total is compared with
+    return cost == amount
+
+
+def test_a_budget_is_never_overspent_whoever_dies(provider, start_gateway):
+    """The provider's invoice stays within the budget, nothing is held in the end, and nearly all of what fits was admitted."""
+    generator = random.Random(7)
+    budget = 1.0 if FULL else 0.05
+    gateway = start_gateway(configured(provider, budgets=[{"scope": "gateway", "amount": f"${budget}", "period": "total"}]))
+    caller = Caller(gateway, 7)
+    asyncio.run(caller.run(CLIENTS, lambda caller: until_spent(caller, provider, KILLS, generator)))
+    gateway.stop()
+    books = books_of(gateway)
+    limit = int(budget * USD)
+    assert provider.invoice().total <= limit
+    assert books.spent <= limit
+    assert provider.invoice().total <= books.spent
+    assert books.spent >= 0.95 * limit, "less than what fits was admitted"
+    assert_nothing_is_lost(caller, books, provider)
+    assert caller.statuses[429] > 0
+
+
+def test_nothing_is_lost_whoever_is_killed(provider, start_gateway):
+    """Every reply that a client has whole is in the ledger once, whatever dies: workers, the control plane, all at once."""
+    generator = random.Random(11)
+    gateway = start_gateway(configured(provider))
+    caller = Caller(gateway, 11)
+    for turn in range(ROUNDS):
+        asyncio.run(caller.run(20, lambda _caller: asyncio.sleep(0.2 + generator.random() * 0.3)))
+        caller.is_over = False
+        victims = ("worker", "control plane", "all")[turn % 3]
+        if victims == "worker":
+            kill_a_worker(gateway, generator)
+        else:
+            pids = [worker["pid"] for worker in gateway.admin("/status")["workers"] if worker["pid"]] if victims == "all" else []
+            for pid in (gateway.pid, *pids):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            gateway.wait()
+            gateway.start()
+            caller.gateway = gateway
+    gateway.stop()
+    assert len(caller.whole) > 10 * ROUNDS
+    assert_nothing_is_lost(caller, books_of(gateway), provider)

@@ -1,0 +1,152 @@
+"""The most that a request may use, whatever dialect it is in and however it hides it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.core.codec import encode_json
+from weighbridge.core.terms import Dialect, Endpoint, Operation
+from weighbridge.pipeline.bounds import ASSUMED_OUTPUT, ASSUMED_WINDOW, choices, extent_of, may_cost, named_cap
+from weighbridge.wire.envelope import Envelope
+
+TEXT = st.text(max_size=300)
+
+
+def exchange(fields, operation=Operation.CHAT, dialect=Dialect.OPENAI, method=b"POST"):
+    body = fields if isinstance(fields, bytes) else encode_json(fields)
+    return SimpleNamespace(
+        body=body,
+        envelope=Envelope.read(body),
+        request_bytes=len(body),
+        endpoint=Endpoint(dialect, operation),
+        dialect=dialect,
+        downstream=SimpleNamespace(method=method),
+    )
+
+
+def target(**facts):
+    given_facts = {
+        "pricer": None,
+        "context_window": None,
+        "max_output_tokens": None,
+        "output_override": None,
+        "output_default": None,
+    }
+    return SimpleNamespace(**{**given_facts, **facts})
+
+
+def extent(fields, cap=100, operation=Operation.CHAT, **facts):
+    return extent_of(exchange(fields, operation), target(**facts), cap)[0]
+
+
+@given(st.lists(TEXT, max_size=5))
+def test_every_byte_of_a_text_may_be_a_token(texts):
+    fields = {"model": "m", "messages": [{"role": "user", "content": text} for text in texts]}
+    assert extent(fields).input_tokens >= sum(len(text.encode()) for text in texts)
+
+
+@given(TEXT, st.integers(1_000, 5_000))
+def test_no_input_is_larger_than_the_models_window(text, window):
+    assert extent({"messages": [text]}, context_window=window).input_tokens <= window
+
+
+@pytest.mark.parametrize("part", [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}, {"type": "image", "source": {}}])
+def test_a_picture_counts_by_what_the_dearest_model_makes_of_it(part):
+    assert extent({"messages": [{"content": [part]}]}).input_tokens > 25_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [{"content": [{"type": "file", "file": {"file_id": "f"}}]}]},
+        {"input": [{"type": "input_file", "file_id": "f"}]},
+        {"input": "go on", "previous_response_id": "resp_1"},
+        {"input": "Hi", "conversation": "conv_1"},
+        {"messages": [], "tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        {"contents": [], "tools": [{"google_search": {}}]},
+        {"contents": [], "cachedContent": "cachedContents/1"},
+        {"messages": [], "web_search_options": {}},
+    ],
+)
+def test_what_only_the_provider_sees_may_fill_the_window(fields):
+    assert extent(fields, operation=Operation.RESPONSES).input_tokens == ASSUMED_WINDOW
+    assert extent(fields, operation=Operation.RESPONSES, context_window=9_000).input_tokens == 9_000
+
+
+def test_tools_that_the_provider_runs_are_counted_and_functions_are_not():
+    assert extent({"messages": [], "tools": [{"type": "web_search"}]}).tool_calls > 0
+    assert extent({"messages": [], "tools": [{"type": "function", "function": {"name": "f"}}]}).tool_calls == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "dialect", "number"),
+    [
+        ({"messages": []}, Dialect.OPENAI, 1),
+        ({"n": 3}, Dialect.OPENAI, 3),
+        ({"n": 2, "best_of": 5}, Dialect.OPENAI, 5),
+        ({"n": 10**9}, Dialect.OPENAI, 128),
+        ({"n": "many"}, Dialect.OPENAI, 128),
+        (b'{"n":1,"n":50}', Dialect.OPENAI, 128),
+        (b'{ "n" : 4 , "messages" : [ ] }', Dialect.OPENAI, 4),
+        ({"generationConfig": {"candidateCount": 4}}, Dialect.GEMINI, 4),
+        ({"generation_config": {"candidate_count": 6}}, Dialect.GEMINI, 6),
+        ({"generationConfig": {}}, Dialect.GEMINI, 1),
+    ],
+)
+def test_each_answer_that_is_asked_for_counts(fields, dialect, number):
+    assert choices(exchange(fields, dialect=dialect)) == number
+
+
+@pytest.mark.parametrize(
+    ("fields", "dialect", "expected"),
+    [
+        ({}, Dialect.OPENAI, (None, False)),
+        ({"max_tokens": 7}, Dialect.OPENAI, (7, False)),
+        ({"max_completion_tokens": 8}, Dialect.OPENAI, (8, False)),
+        ({"max_output_tokens": 9}, Dialect.OPENAI, (9, False)),
+        ({"max_tokens": 7, "max_completion_tokens": 80}, Dialect.OPENAI, (80, True)),
+        (b'{"max_tokens":7,"max_tokens":70}', Dialect.OPENAI, (70, True)),
+        ({"max_tokens": 7.5}, Dialect.OPENAI, (None, False)),
+        ({"max_tokens": None}, Dialect.OPENAI, (None, False)),
+        ({"max_tokens": 0}, Dialect.OPENAI, (None, False)),
+        ({"generationConfig": {"maxOutputTokens": 5}}, Dialect.GEMINI, (5, False)),
+        ({"generation_config": {"max_output_tokens": 5}}, Dialect.GEMINI, (5, False)),
+        ({"generationConfig": {"maxOutputTokens": 5, "max_output_tokens": 9}}, Dialect.GEMINI, (9, True)),
+        ({"generationConfig": 5}, Dialect.GEMINI, (None, False)),
+    ],
+)
+def test_the_bound_is_the_one_that_the_provider_is_told(fields, dialect, expected):
+    assert named_cap(exchange(fields, dialect=dialect), target()) == expected
+
+
+def test_a_route_sets_the_bound_over_the_request_or_in_its_place():
+    asked = exchange({"max_tokens": 7})
+    assert named_cap(asked, target(output_override=3)) == (3, False)
+    assert named_cap(asked, target(output_default=3)) == (7, False)
+    assert named_cap(exchange({}), target(output_default=3)) == (3, False)
+
+
+def test_without_a_bound_the_models_maximum_counts():
+    assert extent({"n": 2}, None, max_output_tokens=500).output_tokens == 1_000
+    assert extent({}, None).output_tokens == ASSUMED_OUTPUT
+    assert extent({"input": "x"}, None, operation=Operation.EMBEDDINGS).output_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "operation", "costs"),
+    [
+        (b"POST", Operation.CHAT, True),
+        (b"POST", Operation.RAW, True),
+        (b"GET", Operation.RAW, False),
+        (b"POST", Operation.FILES, False),
+        (b"POST", Operation.COUNT_TOKENS, False),
+        (b"GET", Operation.REALTIME, True),
+        (b"DELETE", Operation.RESPONSES_STORED, False),
+    ],
+)
+def test_what_providers_bill(method, operation, costs):
+    assert may_cost(exchange({}, operation, method=method)) == costs
