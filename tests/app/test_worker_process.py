@@ -10,6 +10,7 @@ from tests.app.conftest import until
 from tests.app.test_worker import start_of
 
 from weighbridge.app import listeners
+from weighbridge.app.ledger_keeper import LanesTakenError
 from weighbridge.app.worker_process import WorkerProcess
 from weighbridge.control.channel import Ready
 from weighbridge.core.clock import SystemClock, new_id
@@ -64,3 +65,24 @@ async def test_a_slot_that_is_drained_before_it_began_starts_nothing(tmp_path) -
     await worker.keep_running()
     assert heard == []
     assert worker.pid is None
+
+
+async def test_a_worker_starts_as_soon_as_there_is_a_lane_for_it(capsys, tmp_path) -> None:
+    heard: list = []
+    attempts = 0
+
+    def make_start():
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise LanesTakenError
+        return start_of(tmp_path, new_id("j"))
+
+    sockets = listeners.bind("127.0.0.1", 0)
+    worker = WorkerProcess(sockets, make_start, lambda _, message: heard.append(message), heard.append, SystemClock())
+    task = asyncio.create_task(worker.keep_running())
+    await until(lambda: ready(heard) == 1)
+    assert attempts == 3
+    await worker.drain(5)
+    await task
+    assert "before the journals" in capsys.readouterr().err

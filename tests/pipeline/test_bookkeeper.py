@@ -535,3 +535,28 @@ async def test_charges_of_one_counter_are_one(build):
     (charge,) = settled.charges
     assert isinstance(charge, Charge)
     assert parse_counter(charge.counter)[:2] == ("per-key", "key_1")
+
+
+async def test_who_shows_no_key_cannot_fill_the_disk(world):
+    client = await world.ask("POST", "/v1/chat/completions", {"model": "gpt-4o", "messages": []}, auth=False)
+    assert client.status == 401
+    assert world.journal.items == []
+    assert world.record.status == 401  # which the access log has
+
+
+async def test_a_place_is_given_back_even_where_no_record_has_one(build):
+    """The sink fills up while a request is being admitted: its Record finds no place, but its place among the concurrent is
+    free."""
+    world = build(
+        **(of(limits=[limit(Measure.CONCURRENT, 1)]) | {"prices": PriceBook(unknown=UnknownPolicy(UnknownAction.REFUSE))})
+    )
+    admit = world.gateway._books.admit
+
+    def admit_into_a_full_sink(exchange, now_ns):
+        admit(exchange, now_ns)
+        world.sink.is_full = True
+
+    world.gateway._books.admit = admit_into_a_full_sink
+    for _ in range(2):
+        world.sink.is_full = False
+        assert (await world.chat(max_tokens=5)).json["error"]["code"] == "price_unknown"

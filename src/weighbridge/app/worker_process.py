@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from weighbridge.app.ledger_keeper import LanesTakenError
 from weighbridge.app.listeners import close
 from weighbridge.control.channel import Channel, Drain, FromWorker, Start
 from weighbridge.core.clock import NS_PER_S
@@ -19,6 +20,8 @@ from weighbridge.core.ports import Clock
 
 FIRST_DELAY_S: Final = 0.1
 MAX_DELAY_S: Final = 10.0
+NO_LANE: Final = -1000
+"""In place of an exit status: the worker was not started, since every lane of the counters is still somebody's."""
 STEADY_NS: Final = 30 * NS_PER_S
 """A worker that lived this long has not failed at its start: the backoff begins anew."""
 KILL_GRACE_S: Final = 3.0
@@ -78,7 +81,12 @@ class WorkerProcess:
 
     async def _run_once(self) -> int:
         self.state = "starting"
-        start = self._make_start()
+        try:
+            start = self._make_start()
+        except LanesTakenError:
+            # The journals of those before cannot be moved yet (the store is away): wait as after any failed start.
+            sys.stderr.write("No worker can start before the journals of those that have ended are in the store.\n")
+            return NO_LANE
         try:
             return await self._run(start)
         finally:

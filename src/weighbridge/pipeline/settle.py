@@ -25,14 +25,16 @@ def settle(exchange: Exchange, clock: Clock, books: Bookkeeper, sink: Sink) -> S
     if exchange.is_settled:
         return None
     exchange.is_settled = True
-    if not exchange.decided_ns and not exchange.attempts and sink.is_full:
+    account = exchange.account
+    if sink.is_full and not exchange.decided_ns and not exchange.attempts and not account.draws and not account.over:
         # A refusal for want of room costs nothing, and its Record would take the room that is wanting.
         return None
     end_ns = clock.now_ns()
     error = exchange.error or exchange.verdict
     kind = note_attempt(exchange, error.kind.value if error is not None else None, end_ns)
     record = _record(exchange, end_ns, kind)
-    signal = books.settle(exchange, record)
+    # Who shows no key of ours can't fill the disk: such refusals are in the access log only.
+    signal = books.settle(exchange, record) if exchange.key is not None or exchange.attempts else None
     sink.offer(record)
     return signal
 
