@@ -15,6 +15,7 @@ from weighbridge.core.clock import SystemClock
 from weighbridge.limits.counters import counter_name
 from weighbridge.limits.table import Hold, Slot
 from weighbridge.storage.engine import sqlite_url
+from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_journal import FsyncPolicy, JournalFile
 from weighbridge.storage.shared_cells import SharedTable
 from weighbridge.storage.store import Store
@@ -106,3 +107,27 @@ def test_counters_of_periods_that_have_ended_are_left_out(age_days, goes_on):
     assert may_go_on(name, now_ns) == goes_on
     assert may_go_on(COUNTER, now_ns)
     assert may_go_on("of a version to come", now_ns)
+
+
+async def test_tidying_outlives_a_store_that_is_away(keeper, store, monkeypatch, capsys):
+    await keeper.start()
+    monkeypatch.setattr("weighbridge.app.ledger_keeper._SWEEP_S", 0)
+    monkeypatch.setattr("weighbridge.app.ledger_keeper._BETWEEN_BATCHES_S", 0)
+    asked = 0
+
+    def failing(_self):
+        nonlocal asked
+        asked += 1
+        raise StorageError("no database")
+
+    monkeypatch.setattr(type(store.ledger), "expire", failing)
+    running = asyncio.create_task(keeper.run())
+    while asked < 3:
+        await asyncio.sleep(0)
+    monkeypatch.undo()
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert "tried again: no database" in capsys.readouterr().err
+    await keeper.stop()

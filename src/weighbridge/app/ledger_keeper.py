@@ -8,6 +8,7 @@ of the worker that had it has been moved whole and closed.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,12 +19,14 @@ from weighbridge.core.clock import NS_PER_S, new_id
 from weighbridge.core.ports import Clock
 from weighbridge.limits.counters import parse_counter
 from weighbridge.limits.table import Slot
+from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_segments import list_journals
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.shared_cells import SharedTable
 
 _LONGEST_PERIOD_NS: Final = 32 * 86_400 * NS_PER_S
 """A month, and a day for its time zone."""
+_BETWEEN_BATCHES_S: Final = 0.1
 _SWEEP_S: Final = 60.0
 """How often counters that nobody needs any more are given up."""
 
@@ -99,12 +102,27 @@ class LedgerKeeper:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_S)
-            async with self.mover.paused():
-                spent = await asyncio.to_thread(self._store.counters)
-                now_ns = self._clock.wall_ns()
-                keep = frozenset(Slot(name).hash for name in spent if may_go_on(name, now_ns))
-                if self._table is not None:
-                    self._table.sweep(self._clock.now_ns(), keep)
+            try:
+                await self._expire()
+                async with self.mover.paused():
+                    spent = await asyncio.to_thread(self._store.counters)
+                    self._free_counters(spent)
+            except StorageError as error:
+                sys.stderr.write(f"The ledger cannot be tidied now, and will be tried again: {error}\n")
+
+    async def _expire(self) -> None:
+        """Delete what was kept long enough, a batch at a time so that what comes in is moved in between."""
+        has_more = True
+        while has_more:
+            has_more = bool(await asyncio.to_thread(self._store.expire))
+            await asyncio.sleep(_BETWEEN_BATCHES_S)
+
+    def _free_counters(self, spent: Mapping[str, int]) -> None:
+        """Give up the counters of periods that are over. Nothing may be moved meanwhile."""
+        now_ns = self._clock.wall_ns()
+        keep = frozenset(Slot(name).hash for name in spent if may_go_on(name, now_ns))
+        if self._table is not None:
+            self._table.sweep(self._clock.now_ns(), keep)
 
 
 def may_go_on(counter: str, wall_ns: int) -> bool:

@@ -26,6 +26,7 @@ from weighbridge.ledger.terms import Charge, Entry, Settled, Started, Tariff
 from weighbridge.storage.engine import writing
 from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.ledger_labels import Labels, texts_of
+from weighbridge.storage.ledger_retention import delete_expired
 from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
     BatchSums,
@@ -209,6 +210,11 @@ class LedgerStore:
         _insert(connection, charges, rows)
         _add(connection, counters, ("amount",), [(numbers[counter], amount) for counter, amount in charged.items()])
         return charged
+
+    def expire(self) -> int:
+        """Delete a batch of what has been kept long enough (`ledger_retention.py`). How many rows; 0: nothing is left."""
+        with self._writing() as connection:
+            return delete_expired(connection, self._clock.wall_ns())
 
     # --- what is there ------------------------------------------------------------------------------------------
 

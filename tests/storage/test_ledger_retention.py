@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+from tests.storage.test_ledger_store import assert_sound, balance_of, settled
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.storage.ledger_retention import RECORDS_S, REQUESTS_S, SUMS_S
+from weighbridge.storage.ledger_tables import latencies, records, requests, rollups
+
+DAY_NS = 86_400 * NS_PER_S
+
+
+def count(ledger, table, *conditions):
+    with ledger.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
+
+
+@pytest.fixture
+def aged(store, clock):
+    """A request a day, of the last 120 days."""
+    items = [settled(age, start_wall_ns=clock.wall_ns() - age * DAY_NS, charges={"b": 1}) for age in range(120, 0, -1)]
+    store.ledger.move("j_1", 0, 100, items)
+    return store.ledger
+
+
+def test_nothing_is_deleted_before_its_time(store, clock):
+    store.ledger.move("j_1", 0, 100, [settled(1, start_wall_ns=clock.wall_ns())])
+    assert store.ledger.expire() == 0
+
+
+def test_records_requests_and_sums_go_each_at_its_time_and_the_books_stay(aged):
+    while aged.expire():
+        pass
+    assert count(aged, records) == RECORDS_S // 86_400
+    assert count(aged, requests) == REQUESTS_S // 86_400
+    for table in (rollups, latencies):
+        minutes, hours, days = (count(aged, table, table.c.grain == grain) for grain in (0, 1, 2))
+        assert minutes // (days // 120) == SUMS_S[0] // 86_400
+        assert hours == days
+    assert balance_of(aged, "provider_payable:openai") == -120_000
+    assert aged.counters() == {"b": 120}
+    assert_sound(aged)
+
+
+def test_so_much_at_a_time_that_nobody_waits_long(aged, monkeypatch):
+    monkeypatch.setattr("weighbridge.storage.ledger_retention.BATCH", 10)
+    before = count(aged, requests)
+    aged.expire()
+    assert before - count(aged, requests) == 10
