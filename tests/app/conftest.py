@@ -74,7 +74,7 @@ def make_supervisor(store: Store, config_file: Path):
         def load():
             return load_config(config_file, environ={})
 
-        made.append(Supervisor(load(), load, store, on_ready))
+        made.append(Supervisor(load(), load, store, config_file.parent, on_ready))
         return made[-1]
 
     yield make

@@ -108,6 +108,26 @@ async def test_segments_go_when_they_are_moved_whole(journals, store, mover):
     assert list(journals.iterdir()) == []
 
 
+async def test_a_segment_that_was_begun_since_the_directory_was_read_is_not_lost(journals, store, mover, told):
+    """A worker goes on to its next segment and dies while the mover still looks at the list without it."""
+    worker = journal(journals, segment_bytes=4_096)
+    worker.append_settled(settled(0))
+    listed = list_journals(journals)["j_1"]
+    number = 0
+    while len(list_journals(journals)["j_1"]) == len(listed):
+        number += 1
+        worker.append_settled(settled(number))
+    worker.close()
+    read = mover._list
+    mover._list = lambda: {"j_1": listed}  # what it saw; from the next look on it sees all
+    step = mover._step("j_1")
+    mover._list = read
+    assert not step.is_closed
+    await mover.drain()
+    assert n_requests(store) == number + 1
+    assert list(journals.iterdir()) == []
+
+
 async def test_a_torn_tail_is_cut(journals, store, mover, told):
     worker = journal(journals)
     for number in range(3):

@@ -65,6 +65,14 @@ def test_the_first_start_prints_its_keys_once_and_keeps_them_private(start_gatew
     assert chat(second).status == 200
 
 
+def test_everything_is_kept_in_the_data_directory_that_the_command_line_names(start_gateway):
+    gateway = start_gateway(DEMO | {"data_dir": "elsewhere"})
+    assert chat(gateway).status == 200
+    assert (gateway.data_dir / "weighbridge.db").exists()
+    assert list((gateway.data_dir / "journal").glob("*.wbj"))
+    assert not (gateway.config_file.parent / "elsewhere").exists()
+
+
 def test_a_port_in_use_is_told_in_a_sentence_and_exits_with_3(unstarted):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -69,7 +69,12 @@ class Supervisor:
     """One gateway on one host. `load` reads the configuration again; `on_ready` is called with the port once a worker serves."""
 
     def __init__(
-        self, loaded: LoadedConfig, load: Callable[[], LoadedConfig], store: Store, on_ready: Callable[[int], None]
+        self,
+        loaded: LoadedConfig,
+        load: Callable[[], LoadedConfig],
+        store: Store,
+        data_dir: Path,
+        on_ready: Callable[[int], None],
     ) -> None:
         self.loaded = loaded
         self.clock = SystemClock()
@@ -81,6 +86,8 @@ class Supervisor:
         self.workers: list[WorkerProcess] = []
         self.keys = AllKeys(KeyRegistry(store))
         self.store = store
+        self.data_dir = data_dir
+        """Where everything is kept: the command line may name another one than the configuration."""
         self.board = TargetBoard()
         self.records = RecordKeeper(AccessLog(_log_stream(loaded), LogFormat(loaded.config.access_log.format)))
         self._load = load
@@ -124,7 +131,7 @@ class Supervisor:
     def _make_ledger(self, private: Path) -> LedgerKeeper:
         config = self.loaded.config
         return LedgerKeeper(
-            directory=config.data_dir / "journal",
+            directory=self.data_dir / "journal",
             table=private / "counters",
             store=self.store.ledger,
             fsync=config.ledger.fsync,

@@ -38,7 +38,7 @@ def run_gateway(
         first_keys = bootstrap(store, directory)
 
         async def serve() -> None:
-            await Supervisor(loaded, load, store, lambda p: show_welcome(loaded, p, directory, first_keys)).run()
+            await Supervisor(loaded, load, store, directory, lambda p: show_welcome(loaded, p, directory, first_keys)).run()
 
         try:
             uvloop.run(serve())

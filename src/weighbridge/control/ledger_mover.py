@@ -95,10 +95,9 @@ class LedgerMover:
     async def move(self) -> None:
         """Move what there is of each journal, and close those whose workers are gone. Raises `StorageError` or `OSError`."""
         async with self._busy:
-            journals = await asyncio.to_thread(list_journals, self._directory)
-            for journal_id, segments in journals.items():
+            for journal_id in await asyncio.to_thread(self._list):
                 while True:
-                    step = await asyncio.to_thread(self._step, journal_id, segments)
+                    step = await asyncio.to_thread(self._step, journal_id)
                     if step.charges and not step.is_closed:
                         self._on_moved(journal_id, step.charges)
                     if step.is_closed:
@@ -110,10 +109,16 @@ class LedgerMover:
 
     # --- one step, on a thread ------------------------------------------------------------------------------------
 
-    def _step(self, journal_id: str, segments: list[Segment]) -> _Step:
+    def _list(self) -> dict[str, list[Segment]]:
+        return list_journals(self._directory)
+
+    def _step(self, journal_id: str) -> _Step:
         """Move the next batch of a journal, or close it."""
-        # Asked before reading: what is written after this cannot be missed, since somebody is there to write it.
-        is_gone = is_abandoned(list_journals(self._directory).get(journal_id, segments)[-1])
+        # Listed first, then asked whether the last of these will stay the last, then read: nothing can come in between unseen.
+        segments = self._list().get(journal_id)
+        if not segments:
+            return _NOTHING
+        is_gone = is_abandoned(segments[-1])
         place = self._places.get(journal_id)
         if place is None:
             position = self._store.position(journal_id)
@@ -171,7 +176,7 @@ class LedgerMover:
 
     def _delete(self, journal_id: str) -> None:
         """A closed journal's files: what they held is in the store."""
-        for segment in list_journals(self._directory).get(journal_id, ()):
+        for segment in self._list().get(journal_id, ()):
             segment.path.unlink(missing_ok=True)
         self._store.forget(journal_id)
         self._places.pop(journal_id, None)
@@ -179,7 +184,7 @@ class LedgerMover:
     def _look_back(self) -> None:
         remove_unfinished(self._directory)
         self.lag_bytes = 0
-        for journal_id, segments in list_journals(self._directory).items():
+        for journal_id, segments in self._list().items():
             sequence, offset = self._places.get(journal_id, (-1, 0))
             for segment in segments:
                 if segment.sequence >= sequence:
