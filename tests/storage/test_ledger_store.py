@@ -288,3 +288,15 @@ def test_a_lost_exchange_says_what_it_was(ledger):
         row = connection.execute(select(requests.c.error, requests.c.status)).one()
         assert ledger.text_of(connection, [row.error])[row.error] == UNRESOLVED
     assert row.status == 0
+
+
+def test_whatever_callers_write_into_names_stops_no_journal(ledger):
+    """Texts with a NUL, which PostgreSQL has not, longer than an index takes, or beyond every plane."""
+    texts = ["a\0b", "x" * 5_000, "\U0001f9ed" * 700, "'; DROP TABLE requests; --", ""]
+    for number, text in enumerate(texts):
+        item = settled(number, end_user=text, session=text, requested_model=text, finish_reason=text, tags=(text,), error=text)
+        ledger.move("j_1", 0, number + 1, [item, started(90 + number, holds={f"b{text}": 3})])
+    ledger.close("j_1")
+    assert len(facts_of(ledger)) == 2 * len(texts)
+    assert sum(ledger.counters().values()) == 3 * len(texts)
+    assert_sound(ledger)

@@ -226,7 +226,8 @@ def _is_object(envelope: Envelope, name: str) -> bool:
 
 def _string(envelope: Envelope, name: str) -> str:
     try:
-        return envelope.string(name) or ""
+        # A NUL is in no name that a database takes; counters lie under the name that is kept.
+        return (envelope.string(name) or "").replace("\0", "\ufffd")
     except GatewayError:  # not a string: the provider will say so
         return ""
 

@@ -7,14 +7,23 @@ from typing import Final
 
 from sqlalchemy import Connection, func, insert, select
 
-from weighbridge.storage.ledger_sums import SeriesName
+from weighbridge.storage.ledger_sums import SERIES_COLUMNS, SeriesName, storable
 from weighbridge.storage.ledger_tables import labels, series
 
 MAX_KEPT: Final = 200_000
 """Texts and series in memory; then all are forgotten and read anew as they come."""
 _CHUNK: Final = 500
 """Texts asked for in one statement: SQLite takes 32,766 parameters, and plans longer ones no better."""
-_SERIES_COLUMNS: Final = ("key", "team", "owner", "organisation", "route", "provider", "model")
+
+
+class Numbers(dict[str, int]):
+    """Numbers by texts as they are stored; a text that is stored otherwise is found too."""
+
+    def __missing__(self, text: str) -> int:
+        kept = storable(text)
+        if kept == text:
+            raise KeyError(text)
+        return self[kept]
 
 
 class Labels:
@@ -26,19 +35,19 @@ class Labels:
     __slots__ = ("_numbers", "_series")
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {"": 0}
+        self._numbers = Numbers({"": 0})
         self._series: dict[SeriesName, int] = {}
 
     def forget(self) -> None:
         """Read all of them anew."""
-        self._numbers = {"": 0}
+        self._numbers = Numbers({"": 0})
         self._series = {}
 
-    def of(self, connection: Connection, texts: Iterable[str]) -> dict[str, int]:
+    def of(self, connection: Connection, texts: Iterable[str]) -> Numbers:
         """The numbers of these texts, made where there are none; the whole memory, so that it costs no copy."""
         if len(self._numbers) > MAX_KEPT:
             self.forget()
-        missing = [text for text in dict.fromkeys(texts) if text not in self._numbers]
+        missing = [text for text in dict.fromkeys(map(storable, texts)) if text not in self._numbers]
         if missing:
             self._numbers.update(known_labels(connection, missing))
             new = [text for text in missing if text not in self._numbers]
@@ -58,7 +67,7 @@ class Labels:
             numbers = self._numbers
             first: int | None = None
             for name in missing:
-                row = dict(zip(_SERIES_COLUMNS, (numbers[text] for text in name), strict=True))
+                row = dict(zip(SERIES_COLUMNS, (numbers[text] for text in name), strict=True))
                 query = select(series.c.id).where(*(series.c[column] == value for column, value in row.items()))
                 found = connection.execute(query).scalar_one_or_none()
                 if found is None:
@@ -74,8 +83,9 @@ class Labels:
 def known_labels(connection: Connection, texts: Sequence[str]) -> dict[str, int]:
     """The numbers of those of these texts that have one."""
     found: dict[str, int] = {"": 0} if "" in texts else {}
-    for at in range(0, len(texts), _CHUNK):
-        query = select(labels.c.text, labels.c.id).where(labels.c.text.in_(texts[at : at + _CHUNK]))
+    stored = [storable(text) for text in texts]
+    for at in range(0, len(stored), _CHUNK):
+        query = select(labels.c.text, labels.c.id).where(labels.c.text.in_(stored[at : at + _CHUNK]))
         found.update((text, number) for text, number in connection.execute(query))
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from weighbridge.core.clock import NS_PER_S, NS_PER_US
@@ -23,25 +25,42 @@ _GROWTH: Final = log(1.1)
 """A bucket ends a tenth above where it begins, so that no percentile is off by more than that."""
 
 SeriesName = tuple[str, str, str, str, str, str, str]
-"""Key, team, owner, organisation, route, provider, model."""
+"""Texts in the order of `SERIES_COLUMNS`."""
+
+
+SERIES_COLUMNS: Final = ("key", "team", "owner", "organisation", "route", "provider", "model")
+"""What makes a series, in this order. `owner` is the key's user, a reserved word in PostgreSQL."""
+SUM_COLUMNS: Final = (
+    "requests",
+    "errors",
+    "input",
+    "cache_read",
+    "cache_write",
+    "output",
+    "reasoning",
+    "cost",
+    "estimated",
+    "unknown_costs",
+    "fallbacks",
+)
+"""What is summed up, in this order."""
+_sums_of: Final[Callable[[RollupSums], tuple[int, ...]]] = attrgetter(*SUM_COLUMNS)
+
+_MAX_TEXT: Final = 600
+"""Characters of a name that are kept: PostgreSQL's indexes take 2,704 bytes, and a character has up to four."""
+
+
+def storable(text: str) -> str:
+    """A name as every database takes it: bounded, and without NUL, which PostgreSQL has not. Callers choose some of these."""
+    if len(text) <= _MAX_TEXT and "\0" not in text:
+        return text
+    return text[:_MAX_TEXT].replace("\0", "\ufffd")
 
 
 class RollupSums:
     """Sums of one series in one span of time."""
 
-    __slots__ = (
-        "cache_read",
-        "cache_write",
-        "cost",
-        "errors",
-        "estimated",
-        "fallbacks",
-        "input",
-        "output",
-        "reasoning",
-        "requests",
-        "unknown_costs",
-    )
+    __slots__ = SUM_COLUMNS
 
     def __init__(self) -> None:
         self.requests = self.errors = self.input = self.cache_read = self.cache_write = self.output = self.reasoning = 0
@@ -68,34 +87,7 @@ class RollupSums:
 
     def values(self) -> tuple[int, ...]:
         """In the order of the table's columns."""
-        return (
-            self.requests,
-            self.errors,
-            self.input,
-            self.cache_read,
-            self.cache_write,
-            self.output,
-            self.reasoning,
-            self.cost,
-            self.estimated,
-            self.unknown_costs,
-            self.fallbacks,
-        )
-
-
-SUM_COLUMNS: Final = (
-    "requests",
-    "errors",
-    "input",
-    "cache_read",
-    "cache_write",
-    "output",
-    "reasoning",
-    "cost",
-    "estimated",
-    "unknown_costs",
-    "fallbacks",
-)
+        return _sums_of(self)
 
 
 class Tokens(NamedTuple):
@@ -127,9 +119,9 @@ def series_of(record: Record) -> SeriesName:
         record.team,
         record.user,
         record.organisation,
-        record.route or record.requested_model,
+        storable(record.route or record.requested_model),
         record.provider,
-        record.model,
+        storable(record.model),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text
 
+from weighbridge.storage.ledger_sums import SERIES_COLUMNS, SUM_COLUMNS
 from weighbridge.storage.tables import metadata
 
 _Id: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number, and so no second index
@@ -26,18 +27,12 @@ series: Final = Table(
     "series",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
-    Column("key", Integer, nullable=False),
-    Column("team", Integer, nullable=False),
-    Column("owner", Integer, nullable=False),
-    Column("organisation", Integer, nullable=False),
-    Column("route", Integer, nullable=False),
-    Column("provider", Integer, nullable=False),
-    Column("model", Integer, nullable=False),
+    *(Column(name, Integer, nullable=False) for name in SERIES_COLUMNS),
 )
-"""Each combination of who asked and who answered that there was. `owner` is the key's user, a reserved word in PostgreSQL."""
+"""Each combination of who asked and who answered that there was."""
 Index(
     "series_all",
-    *(series.c[name] for name in ("key", "team", "owner", "organisation", "route", "provider", "model")),
+    *(series.c[name] for name in SERIES_COLUMNS),
     unique=True,
 )
 
@@ -158,22 +153,7 @@ rollups: Final = Table(
     Column("grain", SmallInteger, primary_key=True, autoincrement=False),
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("series", Integer, primary_key=True, autoincrement=False),
-    *(
-        Column(name, BigInteger, nullable=False)
-        for name in (
-            "requests",
-            "errors",
-            "input",
-            "cache_read",
-            "cache_write",
-            "output",
-            "reasoning",
-            "cost",
-            "estimated",
-            "unknown_costs",
-            "fallbacks",
-        )
-    ),
+    *(Column(name, BigInteger, nullable=False) for name in SUM_COLUMNS),
     sqlite_with_rowid=False,
 )
 """Sums of each minute, hour and day (`grain` 0, 1, 2) of each series."""

@@ -14,19 +14,13 @@ from weighbridge.core.terms import Provenance, Record
 from weighbridge.ledger.terms import EntryKind
 from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
-from weighbridge.storage.ledger_sums import PRICE_STATES, PROVENANCES
+from weighbridge.storage.ledger_sums import PRICE_STATES, PROVENANCES, SERIES_COLUMNS, storable
 from weighbridge.storage.ledger_tables import entries, records, requests, series
 from weighbridge.storage.usage_queries import conditions_of
 
 _decode: Final = msgspec.msgpack.Decoder(Record).decode
 _LABELLED: Final = (
-    "key",
-    "team",
-    "owner",
-    "organisation",
-    "route",
-    "provider",
-    "model",
+    *SERIES_COLUMNS,
     "end_user",
     "session",
     "tags",
@@ -109,7 +103,7 @@ def requests_page(store: LedgerStore, query: RequestsQuery) -> list[RequestRow]:
 def request_detail(store: LedgerStore, request_id: str) -> RequestDetail | None:
     """One request, or None. Raises `StorageError`."""
     with store.reading() as connection:
-        rows = _rows(connection, _ROWS.where(requests.c.request_id == request_id).limit(1))
+        rows = _rows(connection, _ROWS.where(requests.c.request_id == storable(request_id)).limit(1))
         if not rows:
             return None
         row = rows[0]
@@ -129,13 +123,11 @@ def _own_conditions(query: RequestsQuery) -> list[ColumnElement[bool]]:
     if query.is_stream is not None:
         conditions.append(requests.c.is_stream == query.is_stream)
     if query.request_id is not None:
-        conditions.append(requests.c.request_id == query.request_id)
+        conditions.append(requests.c.request_id == storable(query.request_id))
     return conditions
 
 
-_ROWS: Final = select(
-    requests, *(series.c[name] for name in ("key", "team", "owner", "organisation", "route", "provider", "model"))
-).join(series, series.c.id == requests.c.series)
+_ROWS: Final = select(requests, *(series.c[name] for name in SERIES_COLUMNS)).join(series, series.c.id == requests.c.series)
 
 
 def _rows(connection: Connection, statement: Any) -> list[RequestRow]:

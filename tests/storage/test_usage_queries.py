@@ -1,0 +1,94 @@
+"""Usage on both databases: every interval, every dimension and every filter means the same on each (the API's tests say what)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.storage.test_ledger_store import WALL_NS, attempt, settled
+
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
+from weighbridge.storage.usage_queries import DIMENSIONS, INTERVALS, UsageQuery, usage
+
+NOW_S = WALL_NS // NS_PER_S
+HOUR_NS = 3_600 * NS_PER_S
+
+
+@pytest.fixture
+def ledger(store):
+    items = [
+        settled(
+            number,
+            attempt(number),
+            start_wall_ns=WALL_NS - number * HOUR_NS,
+            team=f"t{number % 3}",
+            end_user="eve" if number % 2 else "",
+            tags=("beta", "checkout") if number % 4 == 0 else (),
+        )
+        for number in range(60)
+    ]
+    store.ledger.move("j_1", 0, 100, items)
+    return store.ledger
+
+
+def requests_in(answer):
+    return sum(row.sums[0] for row in answer.rows)
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_every_interval_has_every_request(ledger, interval):
+    answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, interval))
+    assert requests_in(answer) == 60
+    assert answer.is_complete
+    if interval in ("minute", "hour"):
+        assert len(answer.rows) == 60
+
+
+@pytest.mark.parametrize("interval", ["none", "hour", "month"])
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_every_dimension_by_every_interval(ledger, dimension, interval):
+    answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, interval, (dimension, "team")))
+    assert requests_in(answer) == 60 + (15 if dimension == "tag" else 0)  # two tags count for both
+    assert {row.group[1] for row in answer.rows} == {"t0", "t1", "t2"}
+
+
+@pytest.mark.parametrize(("hours", "n"), [(1, 2), (5, 6), (26, 27), (59, 60)])
+def test_time_is_put_together_from_days_hours_and_minutes(ledger, hours, n):
+    assert requests_in(usage(ledger, UsageQuery(NOW_S - hours * 3_600, NOW_S + 60))) == n
+
+
+@pytest.mark.parametrize(
+    ("filters", "n"),
+    [
+        ({"team": ("t0", "t1")}, 40),
+        ({"model": ("openai/gpt-5",)}, 60),
+        ({"model": ("openai/other",)}, 0),
+        ({"end_user": ("eve",), "team": ("t0",)}, 10),
+        ({"tag": ("beta",)}, 15),
+        ({"end_user": ("",)}, 30),
+    ],
+)
+def test_filters(ledger, filters, n):
+    span = (NOW_S - 100 * 3_600, NOW_S + 60)
+    assert requests_in(usage(ledger, UsageQuery(*span, filters=filters))) == n
+    assert len(requests_page(ledger, RequestsQuery(*span, filters, limit=100))) == n
+
+
+def test_percentiles_of_everything(ledger):
+    (row,) = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60)).rows
+    assert all(1.0 <= quantiles.p99 / quantiles.p50 <= 1.1 for quantiles in row.quantiles.values())
+    assert len(row.quantiles) == 3
+
+
+def test_a_page_and_one_request_of_it(ledger):
+    page = requests_page(ledger, RequestsQuery(NOW_S - 100 * 3_600, NOW_S + 60, limit=2, is_stream=False, status=200))
+    assert [row.request_id for row in page] == ["req_59", "req_58"]
+    found = request_detail(ledger, "req_58")
+    assert found.record.request_id == "req_58"
+    assert [entry.amount for entry in found.entries] == [58, 58]
+    assert request_detail(ledger, "nobody") is None
+
+
+def test_a_time_without_requests_has_no_rows(ledger):
+    assert usage(ledger, UsageQuery(10, 20)).rows == []
+    assert usage(ledger, UsageQuery(NOW_S, NOW_S)).rows == []
+    assert usage(ledger, UsageQuery(10, 20, group_by=("end_user",))).rows == []
