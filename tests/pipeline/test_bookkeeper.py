@@ -382,6 +382,7 @@ async def test_a_race_holds_and_charges_both_attempts(build):
     numbers = [item.attempt for item in world.journal.items if isinstance(item, Started)]
     assert numbers == [0, 1]
     lost = next(attempt for attempt in world.record.attempts if attempt.error)
+    assert [item.provider for item in world.journal.items if isinstance(item, Started)] == ["openai", "groq"]
     assert spent(world) == (lost.reserved_nanousd + COST, 0)
 
 

@@ -305,6 +305,7 @@ def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
         "server.workers": before.server.workers != after.server.workers,
         "server.tls": before.server.tls != after.server.tls,
         "data_dir": before.data_dir != after.data_dir,
+        "database": before.database != after.database,
         "access_log": before.access_log != after.access_log,
     }
     changed = [name for name, has_changed in settings.items() if has_changed]

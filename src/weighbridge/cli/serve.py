@@ -10,11 +10,11 @@ from weighbridge.app.listeners import ListenError
 from weighbridge.app.supervisor import Supervisor
 from weighbridge.cli.config_file import load_or_explain
 from weighbridge.cli.console import EXIT_ENVIRONMENT, CliError, note
+from weighbridge.cli.data_store import database_url
 from weighbridge.cli.welcome import show_welcome
 from weighbridge.config.load import LoadedConfig, ServerOverrides, load_config
 from weighbridge.control.bootstrap import bootstrap
 from weighbridge.core.clock import SystemClock
-from weighbridge.storage.engine import DATABASE_FILE
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.private_files import make_private_directory
 from weighbridge.storage.store import Store
@@ -33,7 +33,7 @@ def run_gateway(
     directory = data_dir or loaded.config.data_dir
     try:
         make_private_directory(directory)
-        store = Store.open(f"sqlite:///{directory / DATABASE_FILE}", SystemClock())
+        store = Store.open(database_url(loaded.config, directory), SystemClock())
         store.migrate()
         first_keys = bootstrap(store, directory)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from weighbridge.core.allowances import Measure
-from weighbridge.core.terms import Usage
+from weighbridge.core.terms import Deployment, Usage
 from weighbridge.ledger.terms import Charge
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
 from weighbridge.limits.table import Draw, Hold
@@ -50,6 +50,7 @@ class Holding:
     __slots__ = (
         "budgets",
         "counts",
+        "deployment",
         "draws",
         "holds",
         "input_tokens",
@@ -62,8 +63,10 @@ class Holding:
         "spent_output",
     )
 
-    def __init__(self, number: int, input_tokens: int, output_tokens: int, nanousd: int) -> None:
+    def __init__(self, number: int, deployment: Deployment, input_tokens: int, output_tokens: int, nanousd: int) -> None:
         self.number = number
+        self.deployment = deployment
+        """Who is asked."""
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
         self.nanousd = nanousd

@@ -186,7 +186,7 @@ class Attempts:
         except GatewayError as unfit:
             books.void(exchange)
             return unfit
-        if (written := books.announce(exchange, target)) is not None:
+        if (written := books.announce(exchange)) is not None:
             await written
         exchange.decided_ns = self._clock.now_ns()
         error: GatewayError | None = None

@@ -153,13 +153,13 @@ class Bookkeeper:
         account.n_started += 1
         exchange.holding = holding
 
-    def announce(self, exchange: Exchange, target: Target) -> Signal | None:
+    def announce(self, exchange: Exchange) -> Signal | None:
         """Write that an attempt is about to be sent. A signal: wait for it before its first byte goes."""
         holding = exchange.holding
         if holding is None:
             return None
         held = holding.held() if holding.holds else ()
-        return self._journal.append_started(_started(exchange, target, holding, holding.nanousd, held))
+        return self._journal.append_started(_started(exchange, holding, holding.nanousd, held))
 
     def void(self, exchange: Exchange) -> None:
         """An attempt that was not announced is not made after all."""
@@ -171,11 +171,10 @@ class Bookkeeper:
     def concede(self, exchange: Exchange) -> None:
         """Attempts that are over will be followed by another: exchange what they held for what they came to, so that it may have
         the room. The journal is told first, as if they had begun with no more."""
-        account, target = exchange.account, exchange.target
+        account = exchange.account
         for holding in account.over:
             charges = _charges(holding)
-            if target is not None:
-                self._journal.append_started(_started(exchange, target, holding, holding.spent_nanousd, tuple(charges)))
+            self._journal.append_started(_started(exchange, holding, holding.spent_nanousd, tuple(charges)))
             self._table.settle(holding.holds, holding.spent(), holding.draws, holding.used())
             account.charges += charges
         account.over = []
@@ -204,7 +203,7 @@ class Bookkeeper:
             may_lower = lacking.budget.on_shortage is Shortage.LOWER and tries < _MAX_TRIES
             if not may_lower or not self._is_lowered(exchange, wanted, budgets):
                 raise budget_exceeded(lacking, short.amount, self._table, wall_ns)
-        holding = Holding(exchange.account.n_started, wanted.extent[0], wanted.extent[1], wanted.nanousd)
+        holding = Holding(exchange.account.n_started, target.deployment, wanted.extent[0], wanted.extent[1], wanted.nanousd)
         holding.budgets, holding.holds, holding.counts = budgets, holds, True
         return holding
 
@@ -311,10 +310,10 @@ def _bounded(exchange: Exchange, target: Target, cap: int | None, n_said: int) -
         into = window
     out = most_output(exchange, target, cap, size)
     pico = into * rates[0] + out * rates[1] + rates[2]
-    return Holding(exchange.account.n_started, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
+    return Holding(exchange.account.n_started, target.deployment, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
 
 
-def _started(exchange: Exchange, target: Target, holding: Holding, nanousd: int, charges: tuple[Charge, ...]) -> Started:
+def _started(exchange: Exchange, holding: Holding, nanousd: int, charges: tuple[Charge, ...]) -> Started:
     key = exchange.key
     assert key is not None
     return Started(  # by position: see settle.py
@@ -322,8 +321,8 @@ def _started(exchange: Exchange, target: Target, holding: Holding, nanousd: int,
         holding.number,
         exchange.start_wall_ns,
         key.id,
-        target.deployment.provider,
-        target.deployment.model,
+        holding.deployment.provider,
+        holding.deployment.model,
         nanousd,
         charges,
         exchange.route_name,
