@@ -127,10 +127,9 @@ async def test_filters_count_what_has_any_of_their_values(admin, traffic, name, 
 async def test_any_time_is_cut_exactly_at_minutes(admin, traffic, clock):
     for hours in (1, 5, 26, 47):
         start = (clock.wall_ns() - hours * HOUR_NS) // NS_PER_S // 60 * 60
-        moment = f"{start}"
         answer = (await admin.get("/usage", params={"from": f"-{hours}h"})).json()
         expected = [record for record in traffic if record.start_wall_ns // NS_PER_S >= start]
-        assert sum(row["requests"] for row in answer["data"]) == len(expected), moment
+        assert sum(row["requests"] for row in answer["data"]) == len(expected)
 
 
 async def test_latencies_are_told_within_a_tenth(admin, traffic):
