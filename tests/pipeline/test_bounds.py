@@ -16,7 +16,7 @@ from weighbridge.wire.envelope import Envelope
 TEXT = st.text(max_size=300)
 
 
-def exchange(fields, operation=Operation.CHAT, dialect=Dialect.OPENAI, method=b"POST"):
+def exchange(fields, operation=Operation.CHAT, dialect=Dialect.OPENAI, method=b"POST", headers=None):
     body = fields if isinstance(fields, bytes) else encode_json(fields)
     return SimpleNamespace(
         body=body,
@@ -25,6 +25,7 @@ def exchange(fields, operation=Operation.CHAT, dialect=Dialect.OPENAI, method=b"
         endpoint=Endpoint(dialect, operation),
         dialect=dialect,
         downstream=SimpleNamespace(method=method),
+        fields={} if headers is None else headers,
     )
 
 
@@ -95,6 +96,7 @@ def test_tools_that_the_provider_runs_are_counted_and_functions_are_not():
         ({"generationConfig": {"candidateCount": 4}}, Dialect.GEMINI, 4),
         ({"generation_config": {"candidate_count": 6}}, Dialect.GEMINI, 6),
         ({"generationConfig": {}}, Dialect.GEMINI, 1),
+        (b'{"generationConfig":{"candidateCount":8},"generationConfig":{}}', Dialect.GEMINI, 128),
     ],
 )
 def test_each_answer_that_is_asked_for_counts(fields, dialect, number):
@@ -117,6 +119,8 @@ def test_each_answer_that_is_asked_for_counts(fields, dialect, number):
         ({"generation_config": {"max_output_tokens": 5}}, Dialect.GEMINI, (5, False)),
         ({"generationConfig": {"maxOutputTokens": 5, "max_output_tokens": 9}}, Dialect.GEMINI, (9, True)),
         ({"generationConfig": 5}, Dialect.GEMINI, (None, False)),
+        (b'{"generationConfig":{"maxOutputTokens":9000},"generationConfig":{"maxOutputTokens":5}}', Dialect.GEMINI, (5, True)),
+        ({"generationConfig": {"maxOutputTokens": 5}, "generation_config": {}}, Dialect.GEMINI, (5, True)),
     ],
 )
 def test_the_bound_is_the_one_that_the_provider_is_told(fields, dialect, expected):
@@ -150,3 +154,32 @@ def test_without_a_bound_the_models_maximum_counts():
 )
 def test_what_providers_bill(method, operation, costs):
     assert may_cost(exchange({}, operation, method=method)) == costs
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"messages":[{"content":[{"type":"\u0066ile","\u0066ile":{"file_id":"f"}}]}]}',
+        rb'{"messages":[],"tools":[{"type":"\u0077eb_search"}]}',
+    ],
+)
+def test_what_is_written_with_escapes_hides_nothing(body):
+    assert extent(body).input_tokens == ASSUMED_WINDOW
+
+
+def test_letters_that_encoders_do_escape_are_letters():
+    assert extent(rb'{"messages":[{"content":"caf\u00e9 \u4e2d"}]}').input_tokens < 2_000
+
+
+def test_a_compressed_request_counts_by_what_is_in_it():
+    packed = exchange({"messages": [{"content": "x" * 50_000}]})
+    packed.request_bytes = 90
+    assert extent_of(packed, target(), 1)[0].input_tokens > 50_000
+
+
+def test_a_window_that_a_beta_widens_bounds_nothing():
+    body = {"messages": [{"content": "x" * 50_000}]}
+    narrow = target(context_window=9_000)
+    assert extent_of(exchange(body), narrow, 1)[0].input_tokens == 9_000
+    widened = exchange(body, headers={b"anthropic-beta": b"context-1m-2025-08-07"})
+    assert extent_of(widened, narrow, 1)[0].input_tokens > 50_000

@@ -31,6 +31,8 @@ from weighbridge.pipeline.bounds import (
     may_cost,
     most_output,
     named_cap,
+    size_of,
+    window_of,
 )
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.output_cap import thinking_budget
@@ -304,8 +306,8 @@ def _bounded(exchange: Exchange, target: Target, cap: int | None, n_said: int) -
     rates = target.dearest
     if rates is None:
         raise price_unknown(target.name)
-    size = exchange.request_bytes + n_said
-    into, window = size + HIDDEN_TOKENS, target.context_window
+    size = size_of(exchange) + n_said
+    into, window = size + HIDDEN_TOKENS, window_of(exchange, target)
     if window is not None and into > window:
         into = window
     out = most_output(exchange, target, cap, size)
@@ -358,7 +360,7 @@ def _expected(exchange: Exchange, measure: Measure) -> int:
     """How much a request is likely to use, at least one."""
     into = out = 0
     if measure is not _OUTPUT:
-        into = exchange.request_bytes // BYTES_A_TOKEN
+        into = size_of(exchange) // BYTES_A_TOKEN
     if measure is not _INPUT and exchange.endpoint.operation in WRITES_TEXT:
         out = output_bound(exchange) or _USUAL_OUTPUT_TOKENS
     return max(1, into + out)

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from weighbridge.core.terms import Dialect, Operation
-from weighbridge.ledger.pricing import Extent, Kinds
+from weighbridge.ledger.pricing import ALL_KINDS, Extent, Kinds
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.target import OUTPUT_FIELDS, Target
 from weighbridge.wire.envelope import Envelope
@@ -32,10 +32,12 @@ _MAX_TOOL_CALLS: Final = 16
 _MAX_CHOICES: Final = 128
 """OpenAI's bound on `n`; a larger one is refused by the provider."""
 
-_MENTIONS: Final = re.compile(rb'"(image|input_image|input_audio|inline_?[dD]ata|input_file|file|document|video)')
+_ESCAPED: Final = b""
+"""In place of a word: a letter that is written as `\\u0069`, which no encoder does, so that any word may stand there."""
+_MENTIONS: Final = re.compile(rb'"(image|input_image|input_audio|inline_?[dD]ata|input_file|file|document|video)|\\u00[4-7]')
 _PICTURES: Final = frozenset((b"image", b"input_image", b"inlineData", b"inline_data", b"inlinedata"))
 _RUNS_TOOLS: Final = re.compile(
-    rb'"(?:web_search|file_search|code_interpreter|computer|code_execution|web_fetch|mcp|tool_search|google_?[sS]earch|url_?[cC]ontext|'
+    rb'\\u00[4-7]|"(?:web_search|file_search|code_interpreter|computer|code_execution|web_fetch|mcp|tool_search|google_?[sS]earch|url_?[cC]ontext|'
     rb"code_?[eE]xecution|image_generation)"
 )
 _CACHE_MARK: Final = b'"cache_control"'
@@ -68,8 +70,8 @@ def may_cost(exchange: Exchange) -> bool:
 def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Extent, Kinds]:
     """The most that this request may use at a target, if each of its choices may have `cap` tokens (None: what the model may
     write), and which kinds of input it has."""
-    size = exchange.request_bytes or len(exchange.body or b"")
-    window = target.context_window
+    size = size_of(exchange)
+    window = window_of(exchange, target)
     envelope, body = exchange.envelope, exchange.body
     tokens, calls, kinds = size + HIDDEN_TOKENS, 0, _PLAIN
     if envelope is not None and body is not None:
@@ -78,7 +80,7 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
         if size >= (window or ASSUMED_WINDOW):
             kinds = Kinds(has_media=True, writes_cache=writes)
         elif mentioned := _MENTIONS.findall(body):
-            kinds = Kinds(has_media=True, writes_cache=writes)
+            kinds = ALL_KINDS if _ESCAPED in mentioned else Kinds(has_media=True, writes_cache=writes)
             tokens = _with_media(tokens, mentioned, window)
         elif writes:
             kinds = _WRITES
@@ -89,6 +91,20 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
     if window is not None and tokens > window:
         tokens = window
     return Extent(tokens, most_output(exchange, target, cap, size), calls), kinds
+
+
+def size_of(exchange: Exchange) -> int:
+    """Bytes of the request's text, unpacked if it came compressed."""
+    body = exchange.body
+    return exchange.request_bytes if body is None else max(exchange.request_bytes, len(body))
+
+
+def window_of(exchange: Exchange, target: Target) -> int | None:
+    """The most that the model reads, as far as that is known: not where the request asks for a larger window than the usual."""
+    window = target.context_window
+    if window is not None and b"context-" in exchange.fields.get(b"anthropic-beta", b""):
+        return None
+    return window
 
 
 _PLAIN: Final = Kinds(has_media=False, writes_cache=False)
@@ -136,6 +152,8 @@ def choices(exchange: Exchange) -> int:
         if not envelope.has_any(_CHOICES):
             return 1
         return max([_number(envelope, name) for name in _CHOICES])
+    if _is_twofold(envelope):
+        return _MAX_CHOICES
     configs = gemini_configs(envelope)
     return max((_number(config, name) for config in configs for name in ("candidateCount", "candidate_count")), default=1)
 
@@ -167,7 +185,14 @@ def named_cap(exchange: Exchange, target: Target) -> tuple[int | None, bool]:
     if not found:
         return target.output_default, False
     caps = [cap for of, name in found if (cap := _whole(of, name))]
-    return max(caps, default=None), len(found) > 1 or not all(_is_sole(of, name) for of, name in found)
+    is_doubtful = len(found) > 1 or not all(_is_sole(of, name) for of, name in found)
+    return max(caps, default=None), is_doubtful or (exchange.dialect is _GEMINI and _is_twofold(envelope))
+
+
+def _is_twofold(envelope: Envelope) -> bool:
+    """Whether a Gemini request has its parameters in two places, of which providers may read either."""
+    given = envelope.given(GEMINI_CONFIGS)
+    return len(given) > 1 or not all(_is_sole(envelope, name) for name in given)
 
 
 def _is_sole(envelope: Envelope, name: str) -> bool:
