@@ -314,10 +314,10 @@ async def test_a_slow_taker_pauses_the_client_and_waiting_is_not_the_clients_fau
         exchange.start(200, b"", 0)
         exchange.end()
 
-    engine = await serve(handler, body_idle_timeout_ns=50 * MS)
+    engine = await serve(handler, body_idle_timeout_ns=500 * MS)
     peer = await engine.connect()
     sending = asyncio.ensure_future(peer.send(post(b"u" * 20_000_000)))
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.8)  # longer than the timeout, which is longer than a busy machine stalls
     assert len(sink.data) <= 2**19
     assert not sending.done()
     sources[0].resume()
