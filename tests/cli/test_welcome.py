@@ -56,3 +56,8 @@ def test_commands_are_not_wrapped(capsys, monkeypatch) -> None:
 def test_an_open_gateway_is_called_open(tmp_path: Path, capsys) -> None:
     show_welcome(load(tmp_path, "server: {auth: none}\nproviders: {demo: {}}\n"), 8080, DATA, None)
     assert "everybody on this machine is served" in capsys.readouterr().err
+
+
+def test_it_says_where_the_dashboard_is(tmp_path, capsys):
+    show_welcome(load(tmp_path, "providers: {demo: {}}\n"), 8080, DATA, None)
+    assert "http://127.0.0.1:8080/ (sign in with the admin key)" in capsys.readouterr().err

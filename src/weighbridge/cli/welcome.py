@@ -26,6 +26,7 @@ def show_welcome(loaded: LoadedConfig, port: int, data_dir: Path, first_keys: Fi
     console.print(Text.assemble(("Weighbridge ", "bold"), f"{__version__} serves on ", (base_url, "bold cyan")))
     console.print(Text.assemble("  providers  ", (providers, "green")))
     console.print(f"  source     {loaded.source or 'no configuration file (weighbridge init writes one)'}", soft_wrap=True)
+    console.print(f"  dashboard  {base_url}/ (sign in with the admin key)", soft_wrap=True)
     if first_keys is not None:
         _show_keys(console, first_keys, data_dir)
     else:
