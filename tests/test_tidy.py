@@ -35,6 +35,10 @@ MAX_TEST_LINES = 800
 # Source files without a test file of their own, each with its reason. Keep it short.
 UNPAIRED_SOURCE = {
     "cli/data_store.py": "one context manager: tested with each command that opens the store",
+    "control/acting.py": "what every resource of the admin API shares: tested with users, teams and keys",
+    "control/allowance_scopes.py": "tested with budgets and limits, as actors of every place",
+    "control/key_views.py": "fields: tested in control/test_keys_api.py",
+    "control/paging.py": "fields of a query: tested with every list",
     "config/allowance_fields.py": "fields of the configuration: tested in config/test_allowances.py, good and bad",
     "pipeline/account.py": "what bookkeeper.py counts with: tested there",
     "pipeline/output_cap.py": "what bookkeeper.py decides, on the wire: tested there in every dialect",
@@ -60,6 +64,7 @@ UNPAIRED_SOURCE_FOLDERS = {
 CROSS_CUTTING_TESTS = {"browser", "conformance", "golden", "journeys", "simulation"}
 # Test files that look at several source files at once, each with its reason.
 UNPAIRED_TESTS = {
+    "control/test_schemathesis.py": "asks the whole admin API",
     "test_generated.py": "compares documents with the code",
     "routing/strategies/test_all_strategies.py": "what every strategy promises",
     "test_tidy.py": "looks at the repository",

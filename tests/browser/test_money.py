@@ -148,7 +148,7 @@ def test_the_ledger_is_shown_searched_and_verified(show, api, page):
     page.fill("#account-prefix", "provider:")
     page.keyboard.press("Enter")
     page.wait_for_url("**prefix=provider*")
-    page.wait_for_selector("#accounts tbody th:text-is('provider:openai')")
+    page.locator("#accounts tbody th", has_not_text="provider:").first.wait_for(state="detached")
     assert all(name.startswith("provider:") for name in page.locator("#accounts tbody th").all_inner_texts())
     page.click("#verify")
     page.wait_for_selector("#verdict >> text=all of them add up")

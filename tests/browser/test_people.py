@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.browser.conftest import span_of
 
+from weighbridge.auth.people import EVERYWHERE, Place, Role
+from weighbridge.auth.permissions import Actor, Permission
+
 
 def test_teams_stand_with_what_they_spent(show, api, world):
     span = span_of(world)
@@ -18,20 +21,21 @@ def test_teams_stand_with_what_they_spent(show, api, world):
     assert dict(shown) == {team["name"]: spent.get(team["name"], 0) for team in world.teams}
 
 
-def test_a_team_is_made_renamed_and_deleted(show, page, world):
+def test_a_team_is_made_blocked_and_deleted(show, page, world):
     show("teams")
     page.click("#new-team")
     page.get_by_label("Name", exact=True).fill("legal")
     page.get_by_label("Organisation", exact=True).select_option("umbra")
     page.click("dialog .button.primary")
-    page.get_by_role("button", name="Rename legal").click()
+    page.get_by_role("button", name="Block legal").click()
     assert world.teams[-1]["organisation"] == "umbra"
-    page.get_by_label("Name", exact=True).fill("law")
-    page.click("dialog .button.primary")
-    page.get_by_role("button", name="Delete law").click()
     page.click("dialog .button.danger")
-    page.get_by_role("button", name="Delete law").wait_for(state="detached")
-    assert "law" not in [team["name"] for team in world.teams]
+    page.get_by_role("button", name="Unblock legal").wait_for()
+    assert world.teams[-1]["is_blocked"]
+    page.get_by_role("button", name="Delete legal").click()
+    page.click("dialog .button.danger")
+    page.get_by_role("button", name="Delete legal").wait_for(state="detached")
+    assert "legal" not in [team["name"] for team in world.teams]
 
 
 def test_an_organisation_is_made(show, page, world):
@@ -47,11 +51,16 @@ def test_a_user_is_made_with_a_role_and_a_password_that_is_shown_nowhere(show, p
     page.click("#new-user")
     page.get_by_label("Name", exact=True).fill("Noor")
     page.get_by_label("E-mail").fill("noor@example.com")
-    page.get_by_label("Role").select_option("billing")
+    page.get_by_label("Role", exact=True).select_option("billing")
+    page.get_by_label("Where the role counts").select_option("team:payments")
     page.get_by_label("Password").fill("a long enough password")
     page.click("dialog .button.primary")
     page.get_by_role("button", name="Change Noor").wait_for()
-    assert world.users[-1]["role"] == "billing"
+    assert (world.users[-1]["role"], world.users[-1]["team"], world.users[-1]["email"]) == (
+        "billing",
+        "payments",
+        "noor@example.com",
+    )
     assert page.locator("text=a long enough password").count() == 0
 
 
@@ -81,15 +90,40 @@ def test_budgets_of_teams_are_bars(show):
     assert page.get_by_role("img", name="Team research: 95.2% used").count() == 1
 
 
+def signed_in(page, role, place=EVERYWHERE):
+    """Whoever looks has this role from now on."""
+    actor = Actor("user:vi", Role(role), place)
+    may = [permission.name.lower() for permission in Permission if actor.may(permission)]
+    user = {"name": "Vi", "role": role, "email": "vi@example.com", "organisation": "", "team": place.team, "may": may}
+    page.route("**/admin/v1/session", lambda route: route.fulfill(json={"csrf_token": "x", "user": user}))
+
+
 @pytest.mark.parametrize(
-    ("path", "control"), [("keys", "#new-key"), ("teams", "#new-team"), ("users", "text=Block"), ("settings", "#reload")]
+    ("path", "control", "by"),
+    [
+        ("keys", "#new-key", {"admin", "member"}),
+        ("teams", "#new-team", {"admin"}),
+        ("users", "text=Block", {"admin"}),
+        ("budgets", "#new-budget", {"admin", "billing"}),
+        ("settings", "#reload", {"admin"}),
+    ],
 )
-@pytest.mark.parametrize(("role", "is_offered"), [("admin", True), ("viewer", False), ("billing", False)])
-def test_who_may_only_look_is_offered_nothing_that_changes(show, page, path, control, role, is_offered):
-    answer = {"csrf_token": "x", "user": {"name": "Vi", "role": role}}
-    page.route("**/admin/v1/session", lambda route: route.fulfill(json=answer))
+@pytest.mark.parametrize("role", ["admin", "member", "viewer", "billing"])
+def test_who_may_only_look_is_offered_nothing_that_changes(show, page, path, control, by, role):
+    signed_in(page, role)
     show(path)
-    assert page.locator(control).first.is_visible() is is_offered
+    assert page.locator(control).first.is_visible() is (role in by)
+
+
+def test_a_teams_own_people_see_the_pages_that_they_may_see(show, page):
+    signed_in(page, "member", Place("acme", "payments"))
+    show("keys")
+    shown = page.locator("#nav a").evaluate_all(
+        "links => links.filter((link) => link.checkVisibility()).map((link) => link.dataset.page)"
+    )
+    assert shown == ["overview", "requests", "sessions", "playground", "costs", "budgets", "keys", "teams", "users"]
+    assert page.locator(".nav-title:visible").all_inner_texts()[-1].lower() == "access"
+    assert "payments" in page.inner_text("#who")
 
 
 def test_a_budget_leads_to_the_requests_of_its_period(show):

@@ -113,3 +113,31 @@ def test_every_page_of_keys_is_listed(run, gateway, monkeypatch):
     for number in range(5):
         run("keys", "create", "--name", f"k{number}")
     assert [key["name"] for key in json.loads(run("keys", "list", "--json").out)] == ["k4", "k3", "k2", "k1", "k0"]
+
+
+def test_a_key_is_changed_and_what_is_not_told_stays(run, gateway):
+    secret = run("keys", "create", "--name", "ci", "--models", "a", "--tags", "x, y", "--addresses", "10.0.0.0/8").out.strip()
+    run("keys", "edit", "ci", "--models", "", "--expires", "2100-01-01", "--max-output-tokens", "5")
+    key = gateway.find_key(digest_of(secret.encode()))
+    assert (key.models, key.tags, key.addresses, key.max_output_tokens) == ((), ("x", "y"), ("10.0.0.0/8",), 5)
+    assert key.expires_wall_ns is not None
+    run("keys", "edit", "ci", "--expires", "", "--max-output-tokens", "0", "--name", "cd")
+    key = gateway.find_key(digest_of(secret.encode()))
+    assert (key.name, key.expires_wall_ns, key.max_output_tokens) == ("cd", None, None)
+
+
+def test_a_rotation_prints_the_new_secret_and_both_work(run, gateway):
+    old = run("keys", "create", "--name", "ci").out.strip()
+    outcome = run("keys", "rotate", "ci", "--overlap", "30m")
+    new = outcome.out.strip()
+    assert new != old
+    assert {key.digest for key in gateway.live_keys()} == {digest_of(old.encode()), digest_of(new.encode())}
+    assert "not a duration" in run("keys", "rotate", "ci", "--overlap", "soon").err
+
+
+def test_a_blocked_key_is_blocked_until_it_is_not(run, gateway):
+    run("keys", "create", "--name", "ci")
+    assert run("keys", "block", "ci").code == 0
+    assert [key.is_blocked for key in gateway.live_keys()] == [True]
+    assert run("keys", "unblock", "ci").code == 0
+    assert [key.is_blocked for key in gateway.live_keys()] == [False]

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
+from weighbridge.auth.passwords import hash_password
+from weighbridge.auth.people import Place, Role
 from weighbridge.auth.virtual_keys import mint_key
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
@@ -20,8 +22,12 @@ from weighbridge.core.secret import Secret
 from weighbridge.core.terms import NO_USAGE, Record
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.engine import sqlite_url
+from weighbridge.storage.people_store import NewUser
 from weighbridge.storage.store import Store
 from weighbridge.storage.stored_keys import NewKey
+from weighbridge.storage.transactions import Act
+
+PASSWORD = "correct horse battery"
 
 
 class SetClock:
@@ -159,3 +165,33 @@ async def admin(anyone: httpx.AsyncClient, make_key) -> httpx.AsyncClient:
     """The same client with an admin key."""
     anyone.headers["authorization"] = f"Bearer {make_key('root', is_admin=True)}"
     return anyone
+
+
+@pytest.fixture
+def people(store: Store) -> Store:
+    """Two organisations with teams, and a lone team: `acme` (search, ads), `other` (labs), lone."""
+    act = Act("test")
+    for name in ("acme", "other"):
+        store.people.create_organisation(name, act)
+    for team, organisation in (("search", "acme"), ("ads", "acme"), ("labs", "other"), ("lone", "")):
+        store.people.create_team(team, organisation, act)
+    return store
+
+
+@pytest.fixture
+def as_user(anyone: httpx.AsyncClient, people: Store):
+    """The client as a user of a role and place: `as_user("admin", team="search")`; the login is the role's and place's name."""
+
+    def become(role: str, *, team: str = "", organisation: str = "") -> httpx.AsyncClient:
+        email = f"{role}@{team or organisation or 'everywhere'}"
+        if people.people.user_of(email) is None:
+            new = NewUser(role, Role(role), email, Place(organisation, team), hash_password(PASSWORD))
+            people.people.create_user(new, Act("test"))
+        minted = mint_key()
+        key = NewKey(name=f"of-{minted.hint}{role}", digest=minted.digest, hint=minted.hint, is_admin=True, user=email)
+        people.create_key(key)
+        client = httpx.AsyncClient(transport=anyone._transport, base_url=anyone.base_url)
+        client.headers["authorization"] = f"Bearer {minted.secret.reveal()}"
+        return client
+
+    return become

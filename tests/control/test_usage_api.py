@@ -175,3 +175,51 @@ async def test_a_question_that_means_nothing_is_refused(admin, params, field):
 async def test_nobody_else_may_ask(anyone):
     for path in ("/usage", "/requests", "/ledger/accounts", "/ledger/verify", "/budgets", "/limits", "/requests/req_1"):
         assert (await anyone.get(path)).status_code == 401
+
+
+@pytest.fixture
+def shared_ledger(people, clock):
+    """Three requests: of `search` and `ads` in `acme`, and of `labs` in `other`."""
+    places = [("acme", "search"), ("acme", "ads"), ("other", "labs")]
+    items = [
+        settled(number, attempt(10**number), start_wall_ns=clock.wall_ns() - HOUR_NS, team=team, organisation=organisation)
+        for number, (organisation, team) in enumerate(places)
+    ]
+    people.ledger.move("j_1", 0, 100, items)
+
+
+async def cost(client, **params):
+    reply = await client.get("/usage", params=params)
+    return sum(row["cost_nanousd"] for row in reply.json()["data"]) if reply.status_code == 200 else reply.status_code
+
+
+async def test_a_place_sees_its_own_spend_and_no_others(as_user, shared_ledger):
+    boss, team = as_user("billing", organisation="acme"), as_user("viewer", team="search")
+    assert (await cost(as_user("viewer")), await cost(boss), await cost(team)) == (111, 11, 1)
+    assert (await cost(boss, team="ads"), await cost(team, team="search")) == (10, 1)
+    assert (await cost(boss, organisation="other"), await cost(team, team="ads")) == (403, 403)
+    assert await cost(team, team=["search", "ads"]) == 403
+    assert await cost(boss, team="labs") == 0
+    grouped = (await team.get("/usage", params={"group_by": "team"})).json()["data"]
+    assert [row["group"] for row in grouped] == [{"team": "search"}]
+
+
+async def test_a_place_sees_its_own_requests_and_no_others(as_user, shared_ledger):
+    team = as_user("viewer", team="search")
+    assert [each["id"] for each in (await team.get("/requests")).json()["data"]] == ["req_0"]
+    assert (await team.get("/requests/req_0")).status_code == 200
+    assert (await team.get("/requests/req_1")).status_code == 404
+    assert (await team.get("/requests", params={"team": "ads"})).status_code == 403
+    assert (await as_user("billing", team="search").get("/requests")).status_code == 403
+    assert len((await as_user("member", organisation="acme").get("/requests")).json()["data"]) == 2
+
+
+@pytest.mark.parametrize("path", ["/status", "/config", "/records", "/targets", "/ledger/accounts", "/ledger/verify", "/audit"])
+async def test_what_concerns_the_whole_gateway_is_not_a_places_to_see(as_user, path):
+    assert (await as_user("owner").get(path)).status_code == 200
+    assert (await as_user("owner", organisation="acme").get(path)).status_code == 403
+
+
+@pytest.mark.parametrize(("path", "body"), [("/config/reload", None), ("/targets/clear", {"name": "x"})])
+async def test_who_only_looks_on_does_not_act(as_user, path, body):
+    assert (await as_user("viewer").post(path, json=body)).status_code == 403

@@ -98,6 +98,15 @@ async def test_key_that_comes_by_a_delta_works_and_a_revoked_one_stops(world):
     assert (await world.chat()).status == 401
 
 
+async def test_a_blocked_key_is_told_so_and_works_again_with_the_next_delta(world, build):
+    blocked = build.virtual_key(is_blocked=True)
+    world.gateway.swap_keys(KeysDelta(1, (blocked,), ()))
+    client = await world.chat()
+    assert (client.status, code_of(client)) == (403, "blocked_api_key")
+    world.gateway.swap_keys(KeysDelta(2, (build.virtual_key(),), ()))
+    assert (await world.chat()).status == 200
+
+
 @pytest.mark.parametrize("from_store", [False, True])
 async def test_expired_key_is_refused(build, from_store):
     expired = build.virtual_key(expires_wall_ns=1_800_000_000_000_000_000)

@@ -6,7 +6,8 @@ import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
-from weighbridge.storage.engine import writing
+from weighbridge.core.terms import VirtualKey
+from weighbridge.storage.engine import open_engine, writing
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.migrate import alembic_config
 from weighbridge.storage.store import Store
@@ -23,6 +24,21 @@ def test_migrating_says_nothing_on_the_screen(store_url, clock, capfd):
     with closing(Store.open(store_url, clock)) as store:
         store.migrate()
     assert capfd.readouterr() == ("", "")
+
+
+def test_keys_of_the_version_before_work_on_and_belong_to_nobody(store_url, clock):
+    engine = open_engine(store_url)
+    columns = "id, name, digest, hint, models, created_at, expires_at, revoked_at, is_admin"
+    false = "0" if engine.dialect.name == "sqlite" else "false"
+    digest = "x'aa'" if engine.dialect.name == "sqlite" else "'\\xaa'::bytea"
+    with writing(engine).begin() as connection:
+        command.upgrade(alembic_config(connection), "0003")
+        row = f"'key_1', 'old', {digest}, 'hint', '[\"a\"]', 7, NULL, NULL, {false}"
+        connection.execute(text(f"INSERT INTO virtual_keys ({columns}) VALUES ({row})"))
+    engine.dispose()
+    with closing(Store.open(store_url, clock)) as store:
+        store.migrate()
+        assert store.live_keys() == [VirtualKey("key_1", "old", b"\xaa", "hint", ("a",))]
 
 
 def test_the_way_back_leaves_nothing_and_the_way_up_works_again(migrated, store_url, clock):

@@ -42,7 +42,7 @@ def test_after_thirty_days_a_response_is_not_found_and_its_row_goes_with_the_nex
     clock.wall += KEPT_NS
     assert responses.find("key_1", "resp_1") is None
     responses.keep("key_1", "resp_2", b"new")
-    with closing(Store.open(store_url, clock)) as other, other._reader.begin() as connection:
+    with closing(Store.open(store_url, clock)) as other, other.transactions.reading() as connection:
         assert connection.execute(select(func.count()).select_from(stored_responses)).scalar_one() == 1
 
 

@@ -5,19 +5,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from weighbridge.auth.people import Place, Role
 from weighbridge.auth.virtual_keys import digest_of, mint_key
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.terms import DataDemand
 from weighbridge.storage import engine
 from weighbridge.storage.engine import DATABASE_FILE, sqlite_url
-from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError, StorageError, StoreBusyError
+from weighbridge.storage.errors import ChangedMeanwhileError, KeyNameTakenError, KeyNotFoundError, StorageError, StoreBusyError
+from weighbridge.storage.people_store import NewUser
 from weighbridge.storage.store import MAX_PAGE, Store
-from weighbridge.storage.stored_keys import NewKey
+from weighbridge.storage.stored_keys import KeyChange, KeyState, NewKey, StoredKey
+from weighbridge.storage.transactions import Act
+
+ACT = Act("key:root")
 
 
 def new_key(name: str, **facts) -> NewKey:
     minted = mint_key()
     return NewKey(name=name, digest=minted.digest, hint=minted.hint, **facts)
+
+
+def stored_key(store: Store, name: str, **facts) -> StoredKey:
+    return store.create_key(new_key(name, **facts), ACT)
 
 
 def test_a_stored_key_comes_back_as_it_was(store, clock):
@@ -206,3 +218,113 @@ def test_a_url_of_something_else_is_refused_without_repeating_it(url, clock):
     with pytest.raises(StorageError) as caught:
         Store.open(url, clock)
     assert "hunter2" not in str(caught.value)
+
+
+# --- changing keys
+
+
+def test_a_change_leaves_what_it_does_not_tell(store):
+    key = stored_key(store, "ci", models=("a",), tags=("x",), addresses=("10.0.0.0/8",), max_output_tokens=5, priority=3)
+    changed = store.change_key(key.key.id, KeyChange(name="cd", max_output_tokens=None), ACT, key.version)
+    assert changed.key == msgspec.structs.replace(key.key, name="cd", max_output_tokens=None)
+    assert (store.find_key(key.key.digest), changed.version) == (changed.key, 2)
+    with pytest.raises(ChangedMeanwhileError):
+        store.change_key(key.key.id, KeyChange(name="ce"), ACT, key.version)
+
+
+def test_a_key_can_be_blocked_and_work_again(store, clock):
+    key = stored_key(store, "ci").key
+    blocked = store.change_key(key.id, KeyChange(is_blocked=True), ACT)
+    assert (blocked.is_blocked, blocked.state_at(clock.wall)) == (True, KeyState.BLOCKED)
+    assert store.find_key(key.digest).is_blocked
+    assert store.change_key(key.id, KeyChange(is_blocked=False), ACT).key == key
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        KeyChange(name=" x"),
+        KeyChange(models=("two words",)),
+        KeyChange(tags=("a,b",)),
+        KeyChange(tags=tuple(map(str, range(17)))),
+        KeyChange(addresses=("10.0.0.1/8",)),
+        KeyChange(max_output_tokens=0),
+        KeyChange(priority=101),
+        KeyChange(team="nowhere"),
+    ],
+)
+def test_what_no_key_may_have_is_refused(store, wrong):
+    key = stored_key(store, "ci")
+    with pytest.raises(ValueError, match=r"\w"):
+        store.change_key(key.key.id, wrong, ACT)
+    assert store.key(key.key.id) == key
+
+
+def test_a_name_that_another_live_key_has_is_refused(store):
+    stored_key(store, "ci")
+    other = stored_key(store, "cd")
+    with pytest.raises(KeyNameTakenError):
+        store.change_key(other.key.id, KeyChange(name="ci"), ACT)
+
+
+def test_a_demand_and_the_owners_survive_the_store(store):
+    store.people.create_organisation("acme", ACT)
+    store.people.create_team("search", "acme", ACT)
+    demand = DataDemand(("eu",), zdr=True, max_retention_days=3, no_training=True)
+    key = stored_key(store, "ci", demand=demand, team="search").key
+    assert store.find_key(key.digest).demand == demand
+    assert (key.team, key.organisation) == ("search", "acme")
+    moved = store.change_key(key.id, KeyChange(team=""), ACT).key
+    assert (moved.team, moved.organisation) == ("", "")
+
+
+def test_after_a_rotation_both_secrets_open_the_same_key_until_the_old_one_ends(store, clock):
+    old = stored_key(store, "ci").key
+    minted = mint_key()
+    store.rotate_key(old.id, minted, 3_600 * NS_PER_S, ACT)
+    new, retiring = store.find_key(minted.digest), store.find_key(old.digest)
+    assert (new.id, new.name, new.expires_wall_ns) == (old.id, "ci", None)
+    assert (retiring.id, retiring.hint, retiring.expires_wall_ns) == (old.id, old.hint, clock.wall + 3_600 * NS_PER_S)
+    assert {each.digest for each in store.live_keys()} == {minted.digest, old.digest}
+
+
+def test_a_rotation_without_overlap_ends_the_old_secret_at_once(store):
+    old = stored_key(store, "ci").key
+    store.rotate_key(old.id, mint_key(), 0, ACT)
+    assert store.find_key(old.digest) is None
+
+
+def test_a_retiring_secret_does_not_outlive_its_key(store, clock):
+    old = stored_key(store, "ci", expires_wall_ns=clock.wall + 10).key
+    store.rotate_key(old.id, mint_key(), 3_600 * NS_PER_S, ACT)
+    assert store.find_key(old.digest).expires_wall_ns == clock.wall + 10
+    store.revoke_key("ci", ACT)
+    assert store.live_keys() == []
+
+
+def test_a_revoked_key_neither_changes_nor_rotates(store):
+    key = stored_key(store, "ci").key
+    store.revoke_key("ci", ACT)
+    for refused in (
+        lambda: store.change_key(key.id, KeyChange(name="x"), ACT),
+        lambda: store.rotate_key(key.id, mint_key(), 0, ACT),
+    ):
+        with pytest.raises(ValueError, match="revoked"):
+            refused()
+
+
+def test_a_list_shows_the_keys_of_a_place_and_a_user(store):
+    store.people.create_organisation("acme", ACT)
+    store.people.create_team("search", "acme", ACT)
+    store.people.create_user(NewUser("bot", Role.MEMBER), ACT)
+    stored_key(store, "a", team="search")
+    stored_key(store, "b", organisation="acme", user="bot")
+    stored_key(store, "c")
+
+    def names(**wanted):
+        return {stored.key.name for stored in store.list_keys(**wanted).keys}
+
+    assert names(place=Place("acme")) == {"a", "b"}
+    assert names(place=Place("acme", "search")) == {"a"}
+    assert names(user="bot") == {"b"}
+    assert names() == {"a", "b", "c"}

@@ -25,7 +25,8 @@ def test_the_comparison_would_see_a_missing_column(migrated):
 
 
 def test_live_names_are_unique_in_the_database_itself(migrated):
-    row = "INSERT INTO virtual_keys VALUES ('{}', 'same', '{}', '', '[]', 0, NULL, {}, {})"
+    columns = "id, name, digest, hint, models, created_at, expires_at, revoked_at, is_admin"
+    row = f"INSERT INTO virtual_keys ({columns}) VALUES " + "('{}', 'same', '{}', '', '[]', 0, NULL, {}, {})"
     false = "0" if migrated.dialect.name == "sqlite" else "false"
     with writing(migrated).begin() as connection:
         connection.execute(text(row.format("a", "1", "5", false)))

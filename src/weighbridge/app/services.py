@@ -38,7 +38,7 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         reload=reload,
         targets=supervisor.board.statuses,
         clear_target=supervisor.clear_target,
-        allowances=lambda: supervisor.allowances,
+        allowances=lambda: supervisor.written_allowances,
         level=supervisor.level,
         key_names=supervisor.keys.names,
     )

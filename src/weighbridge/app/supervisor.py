@@ -27,6 +27,7 @@ from weighbridge.config.problems import ConfigError
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.all_keys import AllKeys
+from weighbridge.control.allowance_registry import AllowanceRegistry
 from weighbridge.control.channel import (
     Applied,
     Bug,
@@ -60,8 +61,8 @@ from weighbridge.storage.errors import StorageError
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
 
-KEY_POLL_S: Final = 0.25
-"""How often the store is asked for changed keys: a revoked key is refused well within a second."""
+STORE_POLL_S: Final = 0.25
+"""How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
 RETRY_LOG_S: Final = 1.0
 
 
@@ -85,6 +86,7 @@ class Supervisor:
         self.last_failure: tuple[int, ConfigError] | None = None
         self.workers: list[WorkerProcess] = []
         self.keys = AllKeys(KeyRegistry(store))
+        self.stored_allowances = AllowanceRegistry(store)
         self.store = store
         self.data_dir = data_dir
         """Where everything is kept: the command line may name another one than the configuration."""
@@ -93,6 +95,7 @@ class Supervisor:
         self._load = load
         self._on_ready = on_ready
         self._plan = Plan(version=0, providers=())
+        self._written_allowances = Allowances()
         self._tasks = TaskSet(_report)
         self._responses_lock = asyncio.Lock()
         self._reloading = asyncio.Lock()
@@ -106,6 +109,7 @@ class Supervisor:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises `ListenError` or `StorageError` if the gateway cannot start."""
         await self.keys.poll()
+        await self.stored_allowances.poll()
         self._compile()
         with tempfile.TemporaryDirectory(prefix="weighbridge-") as private:
             # Not in the data directory: a Unix socket's path has at most 107 bytes.
@@ -116,7 +120,7 @@ class Supervisor:
             moving = self._tasks.spawn(ledger.run())
             self._handle_signals()
             control = self._start_control()
-            self._tasks.spawn(self._watch_keys())
+            self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
@@ -198,9 +202,9 @@ class Supervisor:
             sys.stderr.write(f"A bug in a worker, please report it:\n{message.trace}")
 
     @property
-    def allowances(self) -> Allowances:
-        """Budgets and limits as they count now."""
-        return self._plan.allowances
+    def written_allowances(self) -> Allowances:
+        """Budgets and limits of the configuration."""
+        return self._written_allowances
 
     def level(self, counter: str) -> tuple[int, int]:
         """What was spent and is held under a budget's counter, on this host."""
@@ -239,17 +243,21 @@ class Supervisor:
         if isinstance(message, FindResponse):
             worker.send(FoundResponse(message.question, found))
 
-    async def _watch_keys(self) -> None:
+    async def _watch_store(self) -> None:
         while True:
-            await asyncio.sleep(KEY_POLL_S)
+            await asyncio.sleep(STORE_POLL_S)
             try:
                 delta = await self.keys.poll()
+                has_other_allowances = await self.stored_allowances.poll()
             except StorageError as error:
-                sys.stderr.write(f"The store cannot be read, keys stay as they are: {error}\n")
+                sys.stderr.write(f"The store cannot be read, keys and budgets stay as they are: {error}\n")
                 continue
-            if delta is not None:
+            if delta is not None or has_other_allowances:
                 self._compile()
-                for worker in self.workers:
+            for worker in self.workers:
+                if has_other_allowances:
+                    worker.send(SetPlan(self._plan))
+                elif delta is not None:
                     worker.send(SetKeys(delta))
 
     async def _retry_log(self) -> None:
@@ -264,7 +272,10 @@ class Supervisor:
         self.keys.set_file_keys(plan.keys)
         of_file = {key.digest for key in plan.keys}
         stored = tuple(key for key in self.keys.stored if key.digest not in of_file)
-        self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored)
+        written, made = plan.allowances, self.stored_allowances.allowances
+        self._written_allowances = written
+        allowances = Allowances(written.budgets + made.budgets, written.limits + made.limits)
+        self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored, allowances=allowances)
 
     async def reload(self) -> ConfigError | None:
         """Load the configuration again and hand it to the workers. What is wrong with it, if anything: then the old one stays."""

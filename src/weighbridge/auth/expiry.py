@@ -26,6 +26,14 @@ def expiry_wall_ns(text: str, now_wall_ns: int) -> int:
     return moment
 
 
+def duration_ns(text: str) -> int:
+    """`0s`, `30m`, `24h`, `7d` as nanoseconds. Raises `ValueError` with a sentence for the operator."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a duration: write 30m, 24h or 7d")
+    return int(found[1]) * _SECONDS[found[2]] * NS_PER_S
+
+
 def _moment_wall_ns(text: str, now_wall_ns: int) -> int:
     if duration := _DURATION.fullmatch(text):
         return now_wall_ns + int(duration[1]) * _SECONDS[duration[2]] * NS_PER_S

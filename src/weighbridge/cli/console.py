@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -17,6 +17,9 @@ EXIT_ENVIRONMENT: Final = 3
 
 _PIPE_WIDTH: Final = 200
 """Columns of a table that goes to a file or another program, where 80 would cut ids in two."""
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class CliError(Exception):

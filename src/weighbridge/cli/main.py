@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
+from weighbridge.cli.audit import audit
+from weighbridge.cli.budgets import budgets_app
 from weighbridge.cli.check_config import check_config
 from weighbridge.cli.config_file import ConfigOption, DataDirOption, chosen_config
 from weighbridge.cli.console import CliError, report
@@ -16,8 +18,12 @@ from weighbridge.cli.explain import explain
 from weighbridge.cli.init import init
 from weighbridge.cli.keys import keys_app
 from weighbridge.cli.ledger import ledger_app
+from weighbridge.cli.limits import limits_app
 from weighbridge.cli.models import models
+from weighbridge.cli.orgs import orgs_app
 from weighbridge.cli.prices import prices_app
+from weighbridge.cli.teams import teams_app
+from weighbridge.cli.users import users_app
 from weighbridge.cli.version import version
 
 app: Final = typer.Typer(
@@ -55,6 +61,12 @@ def serve(
 app.command()(init)
 app.command("check-config")(check_config)
 app.add_typer(keys_app, name="keys")
+app.add_typer(orgs_app, name="orgs")
+app.add_typer(teams_app, name="teams")
+app.add_typer(users_app, name="users")
+app.add_typer(budgets_app, name="budgets")
+app.add_typer(limits_app, name="limits")
+app.command()(audit)
 app.add_typer(ledger_app, name="ledger")
 app.command()(models)
 app.add_typer(prices_app, name="prices")

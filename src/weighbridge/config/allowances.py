@@ -11,10 +11,11 @@ from weighbridge.core.money import from_usd
 
 def compile_allowances(config: schema.Config) -> Allowances:
     """All of them, each under an id of its own."""
-    return Allowances(tuple(map(_budget, config.budgets)), tuple(map(_limit, config.limits)))
+    return Allowances(tuple(map(compile_budget, config.budgets)), tuple(map(compile_limit, config.limits)))
 
 
-def _budget(written: WrittenBudget) -> Budget:
+def compile_budget(written: WrittenBudget) -> Budget:
+    """A budget as it counts."""
     dollars, tokens = written.amount
     return Budget(
         written.lasting_id(),
@@ -29,7 +30,8 @@ def _budget(written: WrittenBudget) -> Budget:
     )
 
 
-def _limit(written: WrittenLimit) -> RateLimit:
+def compile_limit(written: WrittenLimit) -> RateLimit:
+    """A limit as it counts."""
     (name,) = written.measures()
     measure = Measure.USD if name == "dollars" else Measure(name)
     amount = from_usd(written.dollars) if written.dollars is not None else int(getattr(written, name))

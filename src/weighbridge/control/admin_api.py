@@ -5,22 +5,30 @@ Its description is at `/admin/v1/openapi.json`. FastAPI's documentation pages ar
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from weighbridge.control.admin_errors import install_error_handlers
+from weighbridge.control.actors import Actors
+from weighbridge.control.admin_errors import STATUSES, install_error_handlers
 from weighbridge.control.admin_gate import AdminGate
 from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.audit_api import audit_router
+from weighbridge.control.budgets_api import budgets_router
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
+from weighbridge.control.limits_api import limits_router
+from weighbridge.control.organisations_api import organisations_router
 from weighbridge.control.requests_api import requests_router
 from weighbridge.control.session_api import session_router
 from weighbridge.control.sessions import Sessions
 from weighbridge.control.status_api import status_router
 from weighbridge.control.targets_api import targets_router
+from weighbridge.control.teams_api import teams_router
 from weighbridge.control.usage_api import usage_router
+from weighbridge.control.users_api import users_router
 
 PREFIX: Final = "/admin/v1"
 OPENAPI_PATH: Final = f"{PREFIX}/openapi.json"
@@ -37,12 +45,29 @@ def _described(_credentials: Annotated[HTTPAuthorizationCredentials | None, Depe
 def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
     return (
         keys_router(services),
+        organisations_router(services),
+        teams_router(services),
+        users_router(services),
+        budgets_router(services),
+        limits_router(services),
+        audit_router(services),
         status_router(services),
         targets_router(services),
         usage_router(services),
         requests_router(services),
         ledger_router(services),
     )
+
+
+def _description(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for operations in app.openapi_schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)  # FastAPI's own for what is wrong, where ours is 400
+        for unused in ("HTTPValidationError", "ValidationError"):
+            app.openapi_schema["components"]["schemas"].pop(unused, None)
+    return app.openapi_schema
 
 
 def admin_app(services: AdminServices) -> FastAPI:
@@ -55,17 +80,19 @@ def admin_app(services: AdminServices) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses=STATUSES,
     )
+    app.openapi = lambda: _description(app)  # type: ignore[method-assign]  # as FastAPI's manual says to extend it
     sessions = Sessions(services.clock)
-    for router in (*_routers(services), session_router(services, sessions)):
+    actors = Actors(services.keys, services.store.people, services.clock)
+    for router in (*_routers(services), session_router(services, sessions, actors)):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
     install_error_handlers(app)
     app.add_middleware(
         AdminGate,
-        keys=services.keys,
-        clock=services.clock,
-        # The description says nothing that the source does not; tools want to read it without a key.
+        actors=actors,
         sessions=sessions,
+        # The description says nothing that the source does not; tools want to read it without a key.
         open_paths=frozenset((("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH))),
     )
     return app

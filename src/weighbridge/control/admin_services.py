@@ -99,7 +99,7 @@ class AdminServices:
     clear_target: Callable[[str], bool]
     """Tell all workers that a target or provider key is well. False: it is not known."""
     allowances: Callable[[], Allowances]
-    """Budgets and limits as they count now."""
+    """Budgets and limits of the configuration; the others are in the store."""
     level: Callable[[str], tuple[int, int]]
     """What was spent and is held under a budget's counter, on this host."""
     key_names: Callable[[], Mapping[str, str]]

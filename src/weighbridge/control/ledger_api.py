@@ -1,17 +1,16 @@
-"""`/admin/v1/ledger` and `/admin/v1/budgets`: accounts, the proof that they add up, and what budgets have left."""
+"""`/admin/v1/ledger`: accounts, and the proof that they add up."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from weighbridge.auth.permissions import Permission
+from weighbridge.control.acting import needs
 from weighbridge.control.admin_services import AdminServices, Reported
-from weighbridge.control.budget_board import budgets_now
-from weighbridge.core.codec import encode_json
 from weighbridge.storage.ledger_checks import verify
 
 
@@ -51,17 +50,17 @@ class Proof(Reported):
 
 def ledger_router(services: AdminServices) -> APIRouter:
     """The routes, closed over the services."""
-    router = APIRouter(tags=["ledger"])
+    router = APIRouter(prefix="/ledger", tags=["ledger"], dependencies=[needs(Permission.READ_LEDGER)])
     ledger = services.store.ledger
 
-    @router.get("/ledger/accounts", summary="Accounts and their balances")
+    @router.get("/accounts", summary="Accounts and their balances")
     async def accounts(query: Annotated[AccountsQuery, Query()]) -> AccountList:
         found = await asyncio.to_thread(ledger.balances, query.prefix)
         views = [AccountView(account=b.account, debits_nanousd=b.debits, credits_nanousd=b.credits,
                              balance_nanousd=b.debits - b.credits, entries=b.entries) for b in found]  # fmt: skip
         return AccountList(data=tuple(views))
 
-    @router.get("/ledger/verify", summary="Compute balances, counters and sums anew, and name every difference")
+    @router.get("/verify", summary="Compute balances, counters and sums anew, and name every difference")
     async def prove() -> Proof:
         findings = await asyncio.to_thread(verify, ledger)
         return Proof(
@@ -71,17 +70,5 @@ def ledger_router(services: AdminServices) -> APIRouter:
             n_accounts=findings.n_accounts,
             n_counters=findings.n_counters,
         )
-
-    @router.get("/budgets", summary="Budgets, and what each of their accounts has spent, held and left", response_class=Response)
-    async def budgets() -> Response:
-        spent = await asyncio.to_thread(ledger.counters)
-        data = budgets_now(services.allowances(), spent, services.level, services.clock.wall_ns())
-        return Response(encode_json({"data": data, "has_more": False, "next_cursor": None}), media_type="application/json")
-
-    @router.get("/limits", summary="Rate limits", response_class=Response)
-    async def limits() -> Response:
-        source: Literal["config"] = "config"
-        data = [{**msgspec.structs.asdict(limit), "source": source} for limit in services.allowances().limits]
-        return Response(encode_json({"data": data, "has_more": False, "next_cursor": None}), media_type="application/json")
 
     return router

@@ -10,6 +10,9 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
+from weighbridge.auth.people import Place
+from weighbridge.auth.permissions import Permission
+from weighbridge.control.acting import Acting
 from weighbridge.control.admin_errors import gateway_error_response
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.instants import rfc3339_ns
@@ -42,12 +45,13 @@ def requests_router(services: AdminServices) -> APIRouter:
     ledger = services.store.ledger
 
     @router.get("", summary="List requests, newest first", response_class=Response)
-    async def page(asked: Annotated[RequestsParameters, Query()]) -> Response:
+    async def page(asked: Annotated[RequestsParameters, Query()], actor: Acting) -> Response:
+        actor.require(Permission.READ_REQUESTS)
         begin, end = asked.span(services.clock.wall_ns())
         query = RequestsQuery(
             begin,
             end,
-            asked.values(),
+            asked.values_for(actor),
             asked.limit + 1,
             int(asked.cursor) if asked.cursor is not None else None,
             asked.status,
@@ -67,9 +71,10 @@ def requests_router(services: AdminServices) -> APIRouter:
         return Response(encode_json(answer), media_type="application/json")
 
     @router.get("/{request_id}", summary="One request: usage, attempts, prices and entries", response_class=Response)
-    async def one(request_id: Annotated[str, Path(max_length=100)]) -> Response:
+    async def one(request_id: Annotated[str, Path(max_length=100)], actor: Acting) -> Response:
+        actor.require(Permission.READ_REQUESTS)
         found = await asyncio.to_thread(request_detail, ledger, request_id)
-        if found is None:
+        if found is None or not actor.place.has(Place(found.row.texts["organisation"], found.row.texts["team"])):
             missing = f"There is no request '{request_id}', or not yet: the ledger is some tenths of a second behind."
             return gateway_error_response(GatewayError(ErrorKind.NOT_FOUND, missing, code="request_not_found"))
         return Response(encode_json(_detail(found, services.key_names())), media_type="application/json")

@@ -1,32 +1,62 @@
-"""`/admin/v1/session`: signing in with an admin key, who is signed in, and signing out."""
+"""`/admin/v1/session`: signing in by an admin key or a password, who is signed in, and signing out."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from weighbridge.auth.virtual_keys import digest_of
+from weighbridge.auth.passwords import hash_password, is_password
+from weighbridge.auth.people import MAX_EMAIL_CHARACTERS, MAX_PASSWORD_CHARACTERS, check_password
+from weighbridge.auth.permissions import Actor, Permission
+from weighbridge.control.acting import act_of, refuse
+from weighbridge.control.actors import Actors
 from weighbridge.control.admin_services import AdminServices, Reported
 from weighbridge.control.sessions import COOKIE, LIFETIME_NS, Session, Sessions
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.storage.people_store import UserChange
+from weighbridge.storage.transactions import Act, Change
 
 
 class SignIn(BaseModel):
-    """What opens a session."""
+    """What opens a session: an admin key, or an e-mail address and a password."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    admin_key: Annotated[str, Field(min_length=1, max_length=256)]
+    admin_key: Annotated[str | None, Field(min_length=1, max_length=256)] = None
+    email: Annotated[str | None, Field(min_length=1, max_length=MAX_EMAIL_CHARACTERS)] = None
+    password: Annotated[str | None, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)] = None
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        told = (self.admin_key is not None, self.email is not None, self.password is not None)
+        if told not in ((True, False, False), (False, True, True)):
+            raise ValueError("give either `admin_key`, or `email` and `password`")
+        return self
+
+
+class NewPassword(BaseModel):
+    """One's own password, changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    old_password: Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
+    new_password: Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS)]
 
 
 class SignedInUser(Reported):
-    """Who is signed in."""
+    """Who is signed in, and where the role counts (both empty: everywhere)."""
 
     name: str
     role: str
+    email: str | None
+    organisation: str
+    team: str
+    may: tuple[str, ...]
+    """What the role allows there, by the names of `Permission` in lower case: pages show nothing that would be refused."""
 
 
 class SessionView(Reported):
@@ -36,38 +66,68 @@ class SessionView(Reported):
     user: SignedInUser
 
 
-def session_router(services: AdminServices, sessions: Sessions) -> APIRouter:
+class _Doors:
+    """The two ways in."""
+
+    def __init__(self, services: AdminServices, sessions: Sessions, actors: Actors) -> None:
+        self._people = services.store.people
+        self._sessions = sessions
+        self._actors = actors
+
+    async def by_key(self, admin_key: str, address: str) -> tuple[str, Session]:
+        self._sessions.check(address)
+        try:
+            key = await self._actors.key_of(admin_key)
+        except GatewayError:
+            self._sessions.failed(address)
+            # Which of the ways in which a key can be wrong is nothing to tell a stranger.
+            raise GatewayError(ErrorKind.AUTHENTICATION, "this is no admin key, or it is revoked", code="invalid_api_key") from None
+        self._sessions.succeeded(address)
+        return self._sessions.open(key)
+
+    async def by_password(self, email: str, password: str, address: str) -> tuple[str, Session]:
+        # By account as well: many addresses that guess at one password wait as well as one that guesses at many.
+        account = f"account:{email.lower()}"
+        for guesser in (address, account):
+            self._sessions.check(guesser)
+        found = await asyncio.to_thread(self._people.credentials_of, email)
+        stored_hash = found[1] if found is not None else None
+        is_right = await asyncio.to_thread(is_password, password, stored_hash)
+        if not is_right or found is None or stored_hash is None or found[0].is_blocked or found[0].email is None:
+            for guesser in (address, account):
+                self._sessions.failed(guesser)
+            raise GatewayError(ErrorKind.AUTHENTICATION, "no user has this e-mail address and password", code="invalid_password")
+        for guesser in (address, account):
+            self._sessions.succeeded(guesser)
+        return self._sessions.open_for(found[0].name, found[0].login, stored_hash)
+
+
+def session_router(services: AdminServices, sessions: Sessions, actors: Actors) -> APIRouter:
     """The routes, closed over the services."""
     router = APIRouter(prefix="/session", tags=["session"])
-    keys, clock = services.keys, services.clock
+    transactions = services.store.transactions
+    doors = _Doors(services, sessions, actors)
 
-    @router.post("", summary="Sign in with an admin key; answers with a cookie", responses={429: {"description": "Wait a little."}})
+    @router.post("", summary="Sign in with an admin key, or e-mail and password; answers with a cookie")
     async def sign_in(asked: SignIn, request: Request, response: Response) -> SessionView:
         address = request.client.host if request.client is not None else ""
-        sessions.check_address(address)
-        key = await keys.find(digest_of(asked.admin_key.encode()))
-        is_over = key is not None and key.expires_wall_ns is not None and key.expires_wall_ns <= clock.wall_ns()
-        if key is None or is_over or not key.is_admin:
-            sessions.failed(address)
-            raise GatewayError(ErrorKind.AUTHENTICATION, "this is no admin key, or it is revoked", code="invalid_api_key")
-        sessions.succeeded(address)
+        if asked.admin_key is not None:
+            token, session = await doors.by_key(asked.admin_key, address)
+        else:
+            token, session = await doors.by_password(asked.email or "", asked.password or "", address)
         if (old := request.cookies.get(COOKIE)) is not None:
             sessions.close(old)
-        token, session = sessions.open(key)
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=LIFETIME_NS // NS_PER_S,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-            path="/",
-        )
-        return _view(session)
+        actor = await actors.of_session(session)
+        await asyncio.to_thread(transactions.note, Act(actor.name, address), Change("sign_in", "session", "", actor.name))
+        _give(response, request, token)
+        return _view(session, actor)
 
     @router.get("", summary="Who is signed in")
     async def who(request: Request) -> SessionView:
-        return _view(_present(request, sessions))
+        session = sessions.find(request.cookies.get(COOKIE, ""))
+        if session is None:
+            raise GatewayError(ErrorKind.AUTHENTICATION, "nobody is signed in", code="missing_session")
+        return _view(session, await actors.of_session(session))
 
     @router.delete("", status_code=204, summary="Sign out")
     async def sign_out(request: Request) -> Response:
@@ -76,15 +136,55 @@ def session_router(services: AdminServices, sessions: Sessions) -> APIRouter:
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https")
         return answer
 
+    @router.post("/password", status_code=204, summary="Change one's own password; other sessions of the user end")
+    async def change_password(asked: NewPassword, request: Request) -> Response:
+        session = sessions.find(request.cookies.get(COOKIE, ""))
+        actor = await actors.of_session(session)
+        found = await asyncio.to_thread(services.store.people.credentials_of, actor.login) if actor.login else None
+        if session is None or not session.login or found is None:
+            raise GatewayError(ErrorKind.PERMISSION_DENIED, "who came with an admin key has no password", code="no_password")
+        sessions.check(f"account:{actor.login}")
+        if not await asyncio.to_thread(is_password, asked.old_password, found[1]):
+            sessions.failed(f"account:{actor.login}")
+            raise GatewayError(ErrorKind.PERMISSION_DENIED, "the old password is another one", code="invalid_password")
+        new_hash = await hashed(asked.new_password, "new_password")
+        change = UserChange(password_hash=new_hash)
+        await asyncio.to_thread(services.store.people.change_user, found[0].id, change, act_of(request, actor), None)
+        session.password_hash = new_hash
+        return Response(status_code=204)
+
     return router
 
 
-def _present(request: Request, sessions: Sessions) -> Session:
-    session = sessions.find(request.cookies.get(COOKIE, ""))
-    if session is None:
-        raise GatewayError(ErrorKind.AUTHENTICATION, "nobody is signed in", code="missing_session")
-    return session
+async def hashed(password: str, param: str) -> str:
+    """What is stored of a password. Raises `GatewayError` INVALID_REQUEST for one that is none."""
+    try:
+        return await asyncio.to_thread(hash_password, check_password(password))
+    except ValueError as error:
+        refuse(str(error), param)
 
 
-def _view(session: Session) -> SessionView:
-    return SessionView(csrf_token=session.csrf_token, user=SignedInUser(name=session.name, role="admin"))
+def _give(response: Response, request: Request, token: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=LIFETIME_NS // NS_PER_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+
+
+def _view(session: Session, actor: Actor) -> SessionView:
+    email = actor.login if "@" in actor.login else None
+    place = actor.place
+    user = SignedInUser(
+        name=session.name,
+        role=actor.role.value,
+        email=email,
+        organisation=place.organisation,
+        team=place.team,
+        may=tuple(permission.name.lower() for permission in Permission if actor.may(permission)),
+    )
+    return SessionView(csrf_token=session.csrf_token, user=user)

@@ -1,7 +1,7 @@
 """Signed-in browsers: who they are, for how long, and what keeps others from guessing or forging it.
 
 Sessions live in the memory of the control plane: after a restart everybody signs in again. A cookie holds 256 random bits, of which
-only the hash is kept. Each session is bound to the admin key that opened it, and ends with it.
+only the hash is kept. Each session is bound to the admin key or the password that opened it, and ends with it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,22 @@ LIFETIME_NS: Final = 7 * 86_400 * NS_PER_S
 _MAX_SESSIONS: Final = 1_000
 """Then the one that was idle longest ends."""
 _FREE_FAILURES: Final = 5
-"""So many wrong keys from one address may follow each other at once; each further one doubles the wait."""
+"""So many wrong keys or passwords may follow each other at once; each further one doubles the wait."""
 _MAX_WAIT_NS: Final = 900 * NS_PER_S
-_MAX_ADDRESSES: Final = 10_000
+_MAX_GUESSERS: Final = 10_000
 
 
 class Session:
-    """One signed-in browser."""
+    """One signed-in browser: of an admin key (`key_digest`), or of a user who came with a password (`login`, `password_hash`)."""
 
-    __slots__ = ("csrf_token", "key_digest", "name", "seen_ns", "started_ns")
+    __slots__ = ("csrf_token", "key_digest", "login", "name", "password_hash", "seen_ns", "started_ns")
 
-    def __init__(self, key: VirtualKey, now_ns: int) -> None:
-        self.key_digest = key.digest
-        self.name = key.name
+    def __init__(self, name: str, now_ns: int, *, key_digest: bytes = b"", login: str = "", password_hash: str = "") -> None:
+        self.name = name
+        self.key_digest = key_digest
+        self.login = login
+        self.password_hash = password_hash
+        """As it was at signing in: a session ends when the password is changed."""
         self.csrf_token = new_token()
         self.started_ns = self.seen_ns = now_ns
 
@@ -57,13 +60,19 @@ class Sessions:
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
         """By the hash of the cookie, those that were idle longest first."""
         self._failures: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        """By address: wrong keys in a row, and when the last one came."""
+        """By address or account: failures in a row, and when the last one came."""
 
     def open(self, key: VirtualKey) -> tuple[str, Session]:
         """A new session for whoever showed this key, and the cookie's value. Always a new one: a cookie that somebody else has
         planted is never taken over."""
+        return self._opened(Session(key.name, self._clock.now_ns(), key_digest=key.digest))
+
+    def open_for(self, name: str, login: str, password_hash: str) -> tuple[str, Session]:
+        """The same for whoever knew a user's password."""
+        return self._opened(Session(name, self._clock.now_ns(), login=login, password_hash=password_hash))
+
+    def _opened(self, session: Session) -> tuple[str, Session]:
         token = new_token()
-        session = Session(key, self._clock.now_ns())
         self._sessions[digest_of(token.encode())] = session
         while len(self._sessions) > _MAX_SESSIONS:
             self._sessions.popitem(last=False)
@@ -89,27 +98,27 @@ class Sessions:
 
     # --- guessing -----------------------------------------------------------------------------------------------
 
-    def check_address(self, address: str) -> None:
-        """Raises `GatewayError` LIMIT_EXCEEDED where an address has to wait after wrong keys."""
-        count, last_ns = self._failures.get(address, (0, 0))
+    def check(self, guesser: str) -> None:
+        """Raises `GatewayError` LIMIT_EXCEEDED where an address, or whoever tries at an account, has to wait after failures."""
+        count, last_ns = self._failures.get(guesser, (0, 0))
         if count < _FREE_FAILURES:
             return
         wait_ns = min(NS_PER_S << (count - _FREE_FAILURES), _MAX_WAIT_NS) - (self._clock.now_ns() - last_ns)
         if wait_ns > 0:
             raise GatewayError(
                 ErrorKind.LIMIT_EXCEEDED,
-                "too many wrong keys came from your address: wait a little",
+                "signing in has failed too often from your address, or for this account: wait a little",
                 code="locked_out",
                 retry_after_ns=wait_ns,
             )
 
-    def failed(self, address: str) -> None:
-        """A wrong key came from an address."""
-        count = min(self._failures.pop(address, (0, 0))[0] + 1, 64)
-        self._failures[address] = (count, self._clock.now_ns())
-        while len(self._failures) > _MAX_ADDRESSES:
+    def failed(self, guesser: str) -> None:
+        """A wrong key or password came."""
+        count = min(self._failures.pop(guesser, (0, 0))[0] + 1, 64)
+        self._failures[guesser] = (count, self._clock.now_ns())
+        while len(self._failures) > _MAX_GUESSERS:
             self._failures.popitem(last=False)
 
-    def succeeded(self, address: str) -> None:
-        """A right key came from it."""
-        self._failures.pop(address, None)
+    def succeeded(self, guesser: str) -> None:
+        """A right one came."""
+        self._failures.pop(guesser, None)

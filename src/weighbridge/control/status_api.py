@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from weighbridge.auth.permissions import Permission
+from weighbridge.control.acting import Acting, act_of, needs
 from weighbridge.control.admin_errors import config_invalid_response
 from weighbridge.control.admin_services import AdminServices, GatewayStatus, ReloadOutcome
 from weighbridge.core.codec import encode_json
 from weighbridge.core.secret import MASK, Secret
+from weighbridge.storage.transactions import Change
 
 MAX_RECORDS: Final = 1_000
 """About a megabyte of JSON: a look at the present. History is for a sink."""
@@ -28,7 +32,7 @@ class RecordsQuery(BaseModel):
 
 def status_router(services: AdminServices) -> APIRouter:
     """The routes, closed over the services."""
-    router = APIRouter(tags=["gateway"])
+    router = APIRouter(tags=["gateway"], dependencies=[needs(Permission.READ_GATEWAY)])
 
     @router.get("/status", summary="Version, uptime, configuration and workers")
     async def status() -> GatewayStatus:
@@ -43,8 +47,13 @@ def status_router(services: AdminServices) -> APIRouter:
         response_model=ReloadOutcome,
         summary="Load the configuration again; on errors the old one goes on serving",
     )
-    async def reload() -> ReloadOutcome | Response:
+    async def reload(actor: Acting, request: Request) -> ReloadOutcome | Response:
+        actor.require(Permission.MANAGE_GATEWAY)
         outcome = await services.reload()
+        done = Change(
+            "reload", "configuration", "", f"version {outcome.config_version}", after={"n_problems": len(outcome.problems)}
+        )
+        await asyncio.to_thread(services.store.transactions.note, act_of(request, actor), done)
         return config_invalid_response(outcome.problems) if outcome.problems else outcome
 
     @router.get("/records", summary="The last Records, newest first")

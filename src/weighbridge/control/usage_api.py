@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from weighbridge.auth.permissions import Actor, Permission
+from weighbridge.control.acting import Acting
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.instants import InstantText, instant_s, rfc3339
 from weighbridge.core.codec import encode_json
@@ -61,9 +63,19 @@ class Filters(BaseModel):
     error: Values = Field([], description="Kinds of errors; empty text for none.")
     dialect: Values = []
 
-    def values(self) -> dict[str, tuple[str, ...]]:
-        """By dimension, of those that are given."""
-        return {name: tuple(getattr(self, name)) for name in DIMENSIONS if getattr(self, name)}
+    def values_for(self, actor: Actor) -> dict[str, tuple[str, ...]]:
+        """By dimension, of those that are given; and whatever is asked, only of the actor's place.
+
+        Raises `GatewayError` PERMISSION_DENIED where another place is asked for.
+        """
+        told = {name: tuple(getattr(self, name)) for name in DIMENSIONS if getattr(self, name)}
+        for name, own in (("team", actor.place.team), ("organisation", actor.place.organisation)):
+            if own and set(told.get(name, (own,))) != {own}:
+                message = f"You see the {name} '{own}' only."
+                raise GatewayError(ErrorKind.PERMISSION_DENIED, message, param=name, code="outside_your_place")
+            if own:
+                told[name] = (own,)
+        return told
 
     def span(self, now_wall_ns: int) -> tuple[int, int]:
         """From and to as Unix seconds. Raises `GatewayError` INVALID_REQUEST where the end is before the beginning."""
@@ -86,9 +98,10 @@ def usage_router(services: AdminServices) -> APIRouter:
     router = APIRouter(tags=["usage"])
 
     @router.get("/usage", summary="Requests, tokens, cost and latency, by any dimension and time", response_class=Response)
-    async def get(asked: Annotated[UsageParameters, Query()]) -> Response:
+    async def get(asked: Annotated[UsageParameters, Query()], actor: Acting) -> Response:
+        actor.require(Permission.READ_SPEND)
         begin, end = asked.span(services.clock.wall_ns())
-        query = UsageQuery(begin, end, asked.interval, tuple(dict.fromkeys(asked.group_by)), asked.values())
+        query = UsageQuery(begin, end, asked.interval, tuple(dict.fromkeys(asked.group_by)), asked.values_for(actor))
         answer = await asyncio.to_thread(usage, services.store.ledger, query)
         if asked.format == "csv":
             return Response(as_csv(query, answer), media_type="text/csv; charset=utf-8")

@@ -63,6 +63,11 @@ def new_token(n_bytes: int = 32) -> str:
     return secrets.token_urlsafe(n_bytes)
 
 
+def random_bytes(n_bytes: int) -> bytes:
+    """The same, raw."""
+    return secrets.token_bytes(n_bytes)
+
+
 def new_id(prefix: str) -> str:
     """A short random identifier for a stored thing: `key_3f9a…` (96 bits, so no collision is to be expected)."""
     return f"{prefix}_{secrets.token_hex(12)}"

@@ -231,6 +231,8 @@ class VirtualKey(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     expires_wall_ns: int | None = None
     is_admin: bool = False
+    is_blocked: bool = False
+    """It, or whom it belongs to, may not be used for the time being."""
     demand: DataDemand = NO_DEMAND
     """Where its requests' data may go."""
     priority: int = 0

@@ -428,5 +428,9 @@ def check_key(exchange: Exchange) -> None:
         raise GatewayError(
             ErrorKind.PERMISSION_DENIED, "This key may not be used from the address you come from.", code="address_not_allowed"
         )
+    if key.is_blocked:
+        raise GatewayError(
+            ErrorKind.PERMISSION_DENIED, "The API key, or whoever it belongs to, is blocked.", code="blocked_api_key"
+        )
     if key.expires_wall_ns is not None and exchange.start_wall_ns >= key.expires_wall_ns:
         raise GatewayError(ErrorKind.AUTHENTICATION, "The API key has expired.", code="expired_api_key")

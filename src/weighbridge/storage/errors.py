@@ -28,6 +28,39 @@ class KeyNameTakenError(StorageError):
     """A key that is not revoked has this name already."""
 
 
+class NotFoundError(StorageError):
+    """Nothing has this id or name. `kind` says what was looked for."""
+
+    def __init__(self, kind: str, wanted: str) -> None:
+        super().__init__(f"there is no {kind} '{wanted}'")
+        self.kind = kind
+
+
+class NameTakenError(StorageError):
+    """Something of the same kind is called so already."""
+
+
+class InUseError(StorageError):
+    """It cannot be deleted while something belongs to it."""
+
+
+class ChangedMeanwhileError(StorageError):
+    """The version that was to be changed is not the one that is there."""
+
+
+class OtherCreateError(StorageError):
+    """An `Idempotency-Key` has come again with another request."""
+
+
+class CreatedBeforeError(StorageError):
+    """An `Idempotency-Key` has come again: what it made has this id. `sealed` is what only its sender can open."""
+
+    def __init__(self, subject_id: str, sealed: bytes | None) -> None:
+        super().__init__("this was created before")
+        self.subject_id = subject_id
+        self.sealed = sealed
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn the driver's exceptions into ours: theirs name hosts, files and statements."""

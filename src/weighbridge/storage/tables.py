@@ -5,9 +5,9 @@ Times are Unix nanoseconds. Text that is compared byte for byte (ids, names) has
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 metadata: Final = MetaData()
 
@@ -23,7 +23,18 @@ virtual_keys: Final = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("is_admin", Boolean, nullable=False),
+    Column("team", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("organisation", Text, nullable=False, server_default=""),
+    Column("addresses", JSON, nullable=False, server_default="[]"),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Column("demand", JSON, nullable=False, server_default="{}"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("is_blocked", Boolean, nullable=False, server_default=false()),
+    Column("max_output_tokens", BigInteger),
 )
+"""`owner` is the user's login (`user` is a word of SQL). `version` counts the changes of a row, here and below."""
 Index("virtual_keys_digest", virtual_keys.c.digest, unique=True)
 Index("virtual_keys_newest", virtual_keys.c.created_at, virtual_keys.c.id)
 # Only among keys that are not revoked: so `keys revoke NAME` is unambiguous, and a rotated key keeps its name.
@@ -34,6 +45,99 @@ Index(
     sqlite_where=virtual_keys.c.revoked_at.is_(None),
     postgresql_where=virtual_keys.c.revoked_at.is_(None),
 )
+
+Index("virtual_keys_team", virtual_keys.c.team)
+Index("virtual_keys_owner", virtual_keys.c.owner)
+Index("virtual_keys_organisation", virtual_keys.c.organisation)
+
+retiring_secrets: Final = Table(
+    "retiring_secrets",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Secrets that a rotation has replaced, and until when they still open their key."""
+Index("retiring_secrets_key", retiring_secrets.c.key_id)
+
+
+def _common() -> tuple[Column[Any], ...]:
+    return (
+        Column("id", Text, primary_key=True),
+        Column("created_at", BigInteger, nullable=False),
+        Column("version", Integer, nullable=False),
+    )
+
+
+organisations: Final = Table(
+    "organisations",
+    metadata,
+    *_common(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("is_blocked", Boolean, nullable=False),
+)
+
+teams: Final = Table(
+    "teams",
+    metadata,
+    *_common(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("organisation", Text, nullable=False),
+    Column("is_blocked", Boolean, nullable=False),
+)
+Index("teams_organisation", teams.c.organisation)
+
+users: Final = Table(
+    "users",
+    metadata,
+    *_common(),
+    Column("login", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("role", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("is_blocked", Boolean, nullable=False),
+    Column("password_hash", Text),
+)
+
+allowances: Final = Table(
+    "allowances",
+    metadata,
+    *_common(),
+    Column("kind", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+"""Budgets and limits (`kind`), as `core.allowances` has them."""
+
+audit_log: Final = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+)
+"""Every administrative act, in the transaction of the change itself. Triggers refuse to change or delete a row."""
+
+idempotent_creates: Final = Table(
+    "idempotent_creates",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("request", LargeBinary(32), nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""What an `Idempotency-Key` has made. `sealed` is a new key's secret, encrypted under the header, of which only a hash is here."""
+Index("idempotent_creates_expiry", idempotent_creates.c.expires_at)
 
 stored_responses: Final = Table(
     "stored_responses",

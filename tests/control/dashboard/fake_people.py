@@ -45,7 +45,10 @@ def people_router(world) -> APIRouter:
             "name": name,
             "email": f"{name.lower()}@example.com",
             "role": role,
-            "teams": [team],
+            "organisation": "acme",
+            "team": team,
+            "is_service_account": False,
+            "has_password": True,
             "created_at": made,
             "is_blocked": False,
         }
@@ -59,7 +62,18 @@ def people_router(world) -> APIRouter:
         )
     ]
     world.audit = [
-        {"id": f"aud_{n}", "at": made, "actor": "Ada Lovelace", "action": "key.create", "subject": KEYS[n % 5][1], "detail": ""}
+        {
+            "id": str(n),
+            "at": made,
+            "actor": "user:ada@example.com",
+            "address": "192.0.2.1",
+            "action": "change",
+            "kind": "key",
+            "subject_id": KEYS[n % 5][0],
+            "subject": KEYS[n % 5][1],
+            "before": {"models": []},
+            "after": {"models": ["openai/*"]},
+        }
         for n in range(12)
     ]
     world.versions = {}

@@ -3,6 +3,7 @@
 import { session, signOut } from "./core/api.js";
 import { fill, h } from "./core/dom.js";
 import { learnOffers, offers } from "./core/offers.js";
+import { learnRights, may } from "./core/rights.js";
 import { Router } from "./core/view.js";
 import { failure } from "./parts/states.js";
 
@@ -25,13 +26,27 @@ const PAGES = {
 /** Pages of which the API may have nothing. */
 const OFFERED = { teams: "/teams", users: "/users" };
 
+/** Pages that not every role may see. */
+const NEEDED = {
+  requests: "read_requests",
+  sessions: "read_requests",
+  models: "read_gateway",
+  routes: "read_gateway",
+  ledger: "read_ledger",
+  settings: "read_gateway",
+};
+
 const main = document.getElementById("main");
 
 function hideWhatIsNotOffered() {
-  for (const [page, path] of Object.entries(OFFERED)) {
-    if (offers("GET", path)) continue;
+  const hidden = [
+    ...Object.keys(OFFERED).filter((page) => !offers("GET", OFFERED[page])),
+    ...Object.keys(NEEDED).filter((page) => !may(NEEDED[page])),
+  ];
+  for (const page of hidden) {
     for (const link of document.querySelectorAll(`[data-page="${page}"]`)) link.closest("li").hidden = true;
   }
+  for (const group of document.querySelectorAll(".nav-group")) group.hidden = group.querySelector("li:not([hidden])") === null;
 }
 
 async function load(name) {
@@ -105,9 +120,10 @@ async function start() {
     location.replace(`/dashboard/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
     return;
   }
-  document.body.dataset.role = here.user.role;
+  learnRights(here.user);
+  const place = here.user.team || here.user.organisation;
   const who = document.getElementById("who");
-  fill(who, here.user.name, h("span", { class: "faint" }, ` · ${here.user.role}`));
+  fill(who, here.user.name, h("span", { class: "faint" }, ` · ${here.user.role}${place ? ` of ${place}` : ""}`));
   who.title = here.user.name;
   who.hidden = false;
   await learnOffers();

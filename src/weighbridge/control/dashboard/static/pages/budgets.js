@@ -37,8 +37,8 @@ export async function show(view) {
     pageHead(
       "Budgets and limits",
       short > 0 ? `${plural(short, "account has", "accounts have")} used 80% or more` : "No account has used 80%",
-      offers("POST", "/limits") && button("New limit", () => editLimit(view, null), { id: "new-limit", changes: true }),
-      offers("POST", "/budgets") && button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget", changes: true }),
+      offers("POST", "/limits") && button("New limit", () => editLimit(view, null), { id: "new-limit", changes: "manage_allowances" }),
+      offers("POST", "/budgets") && button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget", changes: "manage_allowances" }),
     ),
     h(
       "div",
@@ -62,10 +62,10 @@ function changers(view, each, edit, path, name) {
   return h(
     "span",
     { class: "row tight" },
-    button("Change", () => edit(view, each), { kind: "small", changes: true, label: `Change ${name}` }),
+    button("Change", () => edit(view, each), { kind: "small", changes: "manage_allowances", label: `Change ${name}` }),
     button("Delete", async () => (await gone()) && view.refresh(), {
       kind: "small danger",
-      changes: true,
+      changes: "manage_allowances",
       label: `Delete ${name}`,
     }),
   );

@@ -4,6 +4,7 @@ import { change, drop, idempotencyKey, list, post } from "../core/api.js";
 import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { offers, takes } from "../core/offers.js";
+import { may, me } from "../core/rights.js";
 import { date, dateTime, percent, plural, ratio } from "../core/format.js";
 import { rangeName, rangeOf } from "../core/range.js";
 import { tokensOf, usage } from "../core/usage.js";
@@ -45,11 +46,14 @@ export async function show(view) {
           kind: "ghost",
           id: "show-revoked",
         }),
-      button("New key", () => create(view, owners), { kind: "primary", id: "new-key", changes: true }),
+      may("manage_keys", "manage_own_keys") && button("New key", () => create(view, owners), { kind: "primary", id: "new-key" }),
     ),
     card("Virtual keys", keysTable(view, rows, owners), { flush: true }),
   );
 }
+
+/** Whether who is signed in may change it, as far as a page can tell. */
+const isMine = (key) => may("manage_keys") || (may("manage_own_keys") && key.user === me().email);
 
 const stateOf = (key) => (key.is_blocked ? "blocked" : key.state);
 
@@ -99,7 +103,7 @@ function keysTable(view, rows, owners) {
       cell: (key) => moneyOf(key.used?.cost_nanousd ?? 0n),
       sort: (key) => key.used?.cost_nanousd ?? 0n,
     },
-    { title: "", cell: (key) => key.state !== "revoked" && actions(view, key, owners) },
+    { title: "", cell: (key) => key.state !== "revoked" && isMine(key) && actions(view, key, owners) },
   ];
   return table({
     label: "Virtual keys",
@@ -124,7 +128,7 @@ function actions(view, key, owners) {
       offers("PATCH", "/keys/{key_id}") && act(key.is_blocked ? "Unblock" : "Block", () => block(view, key)),
       act("Revoke for good", () => revoke(view, key), "danger"),
     ),
-    { kind: "ghost small changes", label: `Actions for key ${key.name}` },
+    { kind: "ghost small", label: `Actions for key ${key.name}` },
   );
 }
 
@@ -164,6 +168,20 @@ function fieldsOf(key, { teams, users }) {
       value: (key?.tags ?? []).join(", "),
       hint: "What its requests are booked under besides, parted by commas.",
     },
+    takes("CreateKey", "max_output_tokens") && {
+      name: "max_output_tokens",
+      label: "Most output tokens of a request",
+      value: key?.max_output_tokens ? String(key.max_output_tokens) : "",
+      inputmode: "numeric",
+      pattern: "[0-9]*",
+      hint: "Empty: as many as are asked for.",
+    },
+    takes("CreateKey", "addresses") && {
+      name: "addresses",
+      label: "Networks",
+      value: (key?.addresses ?? []).join(", "),
+      hint: "From where it may be used (10.0.0.0/8), parted by commas. Empty: from anywhere.",
+    },
   ].filter(Boolean);
 }
 
@@ -184,6 +202,9 @@ function bodyOf(values, before = null) {
   for (const name of ["team", "user"])
     if (values[name] !== undefined && (values[name] || before?.[name])) body[name] = values[name];
   if (values.tags || before?.tags?.length) body.tags = lines(values.tags, ",");
+  if (values.addresses || before?.addresses?.length) body.addresses = lines(values.addresses, ",");
+  if (values.max_output_tokens) body.max_output_tokens = Number(values.max_output_tokens);
+  else if (before?.max_output_tokens) body.max_output_tokens = null;
   return body;
 }
 

@@ -90,7 +90,7 @@ function clearButton(view, name) {
   const clear = async () => {
     if (await attempt(() => post("/targets/clear", { name }), `${name} is taken as well again.`)) view.refresh();
   };
-  return button("Take as well", clear, { kind: "small", changes: true, label: `Take ${name} as well` });
+  return button("Take as well", clear, { kind: "small", changes: "manage_gateway", label: `Take ${name} as well` });
 }
 
 /** Nano-dollars for a thousand tokens, in and out together; null where nothing is known. */

@@ -30,7 +30,7 @@ export async function show(view) {
       button("Load the configuration again", (event) => reload(view, outcome, event.currentTarget), {
         kind: "primary",
         id: "reload",
-        changes: true,
+        changes: "manage_gateway",
       }),
     ),
     outcome,
@@ -122,12 +122,17 @@ function configCard(config) {
 }
 
 function auditCard(audit) {
-  const text = (value) => (value === null || value === undefined ? "" : typeof value === "string" ? value : writeJson(value));
+  const text = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : writeJson(value));
+  const changes = ({ before, after }) =>
+    Object.entries(after)
+      .map(([name, value]) => `${name}: ${text(before[name])} → ${text(value)}`)
+      .join("; ");
   const columns = [
     { title: "When", head: true, cell: (each) => timeOf(each.at), sort: (each) => each.at },
-    { title: "Who", cut: 26, cell: (each) => text(each.actor), sort: (each) => text(each.actor) },
-    { title: "Did", cell: (each) => badge(text(each.action)), sort: (each) => text(each.action) },
-    { title: "To", cut: 40, cell: (each) => text(each.subject ?? each.target), sort: (each) => text(each.subject ?? each.target) },
+    { title: "Who", cut: 26, cell: (each) => each.actor, sort: (each) => each.actor },
+    { title: "Did", cell: (each) => badge(each.action.replaceAll("_", " ")), sort: (each) => each.action },
+    { title: "To", cut: 40, cell: (each) => `${each.kind} ${each.subject}`.trim(), sort: (each) => `${each.kind} ${each.subject}` },
+    { title: "What changed", cut: 60, cell: (each) => (each.action === "create" ? "" : changes(each)) },
   ];
   return card(
     "Audit log",

@@ -32,20 +32,20 @@ export async function show(view) {
       "Teams",
       `${plural(teams.length, "team")} in ${plural(organisations.length, "organisation")}; spend of the ${rangeName(range).toLowerCase()}`,
       rangePicker(view),
-      button("New organisation", () => edit(view, "organisation", null, []), { id: "new-organisation", changes: true }),
-      button("New team", () => edit(view, "team", null, organisations), { kind: "primary", id: "new-team", changes: true }),
+      button("New organisation", () => create(view, "organisation", []), { id: "new-organisation", changes: "manage_people" }),
+      button("New team", () => create(view, "team", organisations), { kind: "primary", id: "new-team", changes: "manage_people" }),
     ),
     h(
       "div",
       { class: "grid" },
-      card("Teams", things(view, "team", teams, byTeam.data, organisations), { flush: true }),
-      card("Organisations", things(view, "organisation", organisations, byOrganisation.data, []), { span: 7, flush: true }),
+      card("Teams", things(view, "team", teams, byTeam.data), { flush: true }),
+      card("Organisations", things(view, "organisation", organisations, byOrganisation.data), { span: 7, flush: true }),
       card("Their budgets", budgetBars(bounded), { span: 5, tools: [h("a", { href: "/dashboard/budgets" }, "All")] }),
     ),
   );
 }
 
-function things(view, kind, items, used, organisations) {
+function things(view, kind, items, used) {
   const byName = new Map(used.map((row) => [row.group[kind], row]));
   const rows = items.map((each) => ({ ...each, used: byName.get(each.name) ?? null }));
   const columns = [
@@ -91,12 +91,12 @@ function things(view, kind, items, used, organisations) {
         h(
           "span",
           { class: "row tight" },
-          button("Rename", () => edit(view, kind, each, organisations), {
+          button(each.is_blocked ? "Unblock" : "Block", () => block(view, kind, each), {
             kind: "small",
-            changes: true,
-            label: `Rename ${each.name}`,
+            changes: "manage_people",
+            label: `${each.is_blocked ? "Unblock" : "Block"} ${each.name}`,
           }),
-          button("Delete", () => gone(view, kind, each), { kind: "small danger", changes: true, label: `Delete ${each.name}` }),
+          button("Delete", () => gone(view, kind, each), { kind: "small danger", changes: "manage_people", label: `Delete ${each.name}` }),
         ),
     },
   ].filter(Boolean);
@@ -104,24 +104,34 @@ function things(view, kind, items, used, organisations) {
   return table({ label: `${kind}s`, id: `${kind}s`, columns, rows, sorted: [spend, "descending"], none: `No ${kind} yet` });
 }
 
-async function edit(view, kind, each, organisations) {
+async function create(view, kind, organisations) {
   const fields = [
-    { name: "name", label: "Name", required: true, maxlength: 64, value: each?.name ?? "" },
-    ...(kind === "team" && !each
+    { name: "name", label: "Name", required: true, maxlength: 64, hint: "For good: the ledger books under it." },
+    ...(kind === "team" && organisations.length > 0
       ? [
           {
             name: "organisation",
             label: "Organisation",
             type: "select",
-            options: organisations.map((one) => [one.name, one.name]),
-            value: organisations[0]?.name,
+            options: [["", "none"], ...organisations.map((one) => [one.name, one.name])],
+            value: organisations[0].name,
           },
         ]
       : []),
   ];
-  const submit = (values) =>
-    each ? change(`/${kind}s/${each.id}`, { name: values.name }) : post(`/${kind}s`, values, idempotencyKey());
-  const done = await formDialog(each ? `Rename ${each.name}` : `New ${kind}`, { fields, submit });
+  const submit = (values) => post(`/${kind}s`, values, idempotencyKey());
+  const done = await formDialog(`New ${kind}`, { fields, submit });
+  if (done) view.refresh();
+}
+
+async function block(view, kind, each) {
+  const word = each.is_blocked ? "Unblock" : "Block";
+  const text = each.is_blocked ? "Its keys work again." : "All its keys are refused from now on, until it is unblocked.";
+  const done = await confirmDialog(`${word} the ${kind} ${each.name}?`, text, {
+    action: word,
+    kind: each.is_blocked ? "primary" : "danger",
+    act: () => change(`/${kind}s/${each.id}`, { is_blocked: !each.is_blocked }),
+  });
   if (done) view.refresh();
 }
 

@@ -19,11 +19,18 @@ const ROLES = ["owner", "admin", "member", "viewer", "billing"];
 export async function show(view) {
   const range = rangeOf(view.query);
   const options = { signal: view.signal };
-  const [users, budgets, used] = await Promise.all([
+  const [users, teams, organisations, budgets, used] = await Promise.all([
     list("/users", {}, options),
+    optional(list("/teams", {}, options), []),
+    optional(list("/organisations", {}, options), []),
     optional(get("/budgets", {}, options), { data: [] }),
     usage(range, {}, { group_by: "user" }, options),
   ]);
+  const places = [
+    ["", "everywhere"],
+    ...organisations.map((each) => [`organisation:${each.name}`, `organisation ${each.name}`]),
+    ...teams.map((each) => [`team:${each.name}`, `team ${each.name}`]),
+  ];
   const bounded = budgets.data.filter((each) => each.scope.kind === "user");
   return h(
     "div",
@@ -32,18 +39,18 @@ export async function show(view) {
       "Users",
       `${plural(users.length, "user")}; spend of the ${rangeName(range).toLowerCase()}`,
       rangePicker(view),
-      button("New user", () => edit(view, null), { kind: "primary", id: "new-user", changes: true }),
+      button("New user", () => edit(view, null, places), { kind: "primary", id: "new-user", changes: "manage_people" }),
     ),
     h(
       "div",
       { class: "stack" },
-      card("Users", usersTable(view, users, used.data), { flush: true }),
+      card("Users", usersTable(view, users, used.data, places), { flush: true }),
       bounded.length > 0 && card("Their budgets", h("div", { class: "in-columns" }, budgetBars(bounded))),
     ),
   );
 }
 
-function usersTable(view, users, used) {
+function usersTable(view, users, used, places) {
   const byName = new Map(used.map((row) => [row.group.user, row]));
   // Keys name their user as operators wrote it: by e-mail, name or id.
   const rows = users.map((each) => ({
@@ -65,6 +72,7 @@ function usersTable(view, users, used) {
       cell: (each) => badge(each.role ?? "–", each.role === "admin" || each.role === "owner" ? "info" : ""),
       sort: (each) => ROLES.indexOf(each.role),
     },
+    { title: "Where", cut: 20, cell: (each) => each.team || each.organisation || "everywhere", sort: (each) => each.team ?? "" },
     {
       title: "State",
       cell: (each) => badge(each.is_blocked ? "blocked" : "active", each.is_blocked ? "warn" : "good", { dot: true }),
@@ -89,13 +97,13 @@ function usersTable(view, users, used) {
         h(
           "span",
           { class: "row tight" },
-          button("Change", () => edit(view, each), { kind: "small", changes: true, label: `Change ${each.name}` }),
+          button("Change", () => edit(view, each, places), { kind: "small", changes: "manage_people", label: `Change ${each.name}` }),
           button(each.is_blocked ? "Unblock" : "Block", () => block(view, each), {
             kind: "small",
-            changes: true,
+            changes: "manage_people",
             label: `${each.is_blocked ? "Unblock" : "Block"} ${each.name}`,
           }),
-          button("Delete", () => gone(view, each), { kind: "small danger", changes: true, label: `Delete ${each.name}` }),
+          button("Delete", () => gone(view, each), { kind: "small danger", changes: "manage_people", label: `Delete ${each.name}` }),
         ),
     },
   ];
@@ -104,17 +112,18 @@ function usersTable(view, users, used) {
     id: "users",
     columns,
     rows,
-    sorted: [7, "descending"],
+    sorted: [8, "descending"],
     none: "No user yet",
     noneText: "Users sign in here, or hold keys.",
   });
 }
 
-async function edit(view, user) {
+async function edit(view, user, places) {
   const fields = [
     { name: "name", label: "Name", required: true, maxlength: 100, value: user?.name ?? "" },
-    ...(user ? [] : [{ name: "email", label: "E-mail", type: "email", required: true }]),
+    ...(user ? [] : [{ name: "email", label: "E-mail", type: "email", hint: "Empty: a service account, which holds keys." }]),
     { name: "role", label: "Role", type: "select", options: ROLES.map((role) => [role, role]), value: user?.role ?? "member" },
+    { name: "place", label: "Where the role counts", type: "select", options: places, value: placeOf(user) },
     {
       name: "password",
       label: user ? "New password" : "Password",
@@ -123,8 +132,14 @@ async function edit(view, user) {
       hint: user ? "Empty: as it is." : "Empty: this user holds keys and does not sign in.",
     },
   ];
-  const submit = ({ password, ...told }) => {
-    const body = password ? { ...told, password } : told;
+  const submit = ({ password, email, place, ...told }) => {
+    const [kind, name] = place.split(/:(.*)/s);
+    const body = {
+      ...told,
+      ...(email ? { email } : {}),
+      ...(password ? { password } : {}),
+      ...(place === placeOf(user) ? {} : { organisation: "", team: "", ...(kind ? { [kind]: name } : {}) }),
+    };
     return user ? change(`/users/${user.id}`, body) : post("/users", body, idempotencyKey());
   };
   const done = await formDialog(user ? `Change ${user.name}` : "New user", { fields, submit });
@@ -134,9 +149,11 @@ async function edit(view, user) {
   }
 }
 
+const placeOf = (user) => (user?.team ? `team:${user.team}` : user?.organisation ? `organisation:${user.organisation}` : "");
+
 async function block(view, user) {
   const word = user.is_blocked ? "Unblock" : "Block";
-  const text = user.is_blocked ? "Signing in works again." : "Signing in is refused, and open sessions end.";
+  const text = user.is_blocked ? "Signing in and keys work again." : "Signing in and keys are refused, and open sessions end.";
   const done = await confirmDialog(`${word} ${user.name}?`, text, {
     action: word,
     kind: user.is_blocked ? "primary" : "danger",

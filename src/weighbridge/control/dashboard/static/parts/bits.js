@@ -1,6 +1,7 @@
 // Small parts: headings, cards, tiles, badges, figures with their exact values, bars.
 
 import { h, s } from "../core/dom.js";
+import { may } from "../core/rights.js";
 import { count, duration, exactCount, exactMoment, exactMoney, moment, money, percent, ratio } from "../core/format.js";
 
 export function pageHead(title, lead, ...tools) {
@@ -105,17 +106,18 @@ export function facts(pairs) {
 /** `p95` of a figure of the API, or a dash. */
 export const quantile = (found, which) => duration(found ? found[which] : null);
 
-/** A button; `changes` says that it changes something, which those who may only look are not offered. */
+/** A button; `changes` is the permission that its act takes: who lacks it is not offered it. */
 export function button(
   text,
   click,
-  { kind = "", id = null, pressed = null, label = null, disabled = false, changes = false } = {},
+  { kind = "", id = null, pressed = null, label = null, disabled = false, changes = null } = {},
 ) {
+  if (changes !== null && !may(changes)) return null;
   return h(
     "button",
     {
       type: "button",
-      class: `button ${kind}${changes ? " changes" : ""}`,
+      class: `button ${kind}`,
       id,
       "aria-pressed": pressed === null ? null : String(pressed),
       "aria-label": label,
