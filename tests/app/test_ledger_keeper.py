@@ -131,3 +131,29 @@ async def test_tidying_outlives_a_store_that_is_away(keeper, store, monkeypatch,
         await running
     assert "tried again: no database" in capsys.readouterr().err
     await keeper.stop()
+
+
+async def test_a_second_gateway_on_the_same_journals_does_not_start(keeper, tmp_path, store, monkeypatch):
+    """Its budgets would not see what the first one spends."""
+    monkeypatch.setattr("weighbridge.app.ledger_keeper._FORMER_LIVES_NS", 0)
+    await keeper.start()
+    worker = Worker(keeper.place())
+    second = LedgerKeeper(tmp_path / "journal", tmp_path / "others", store.ledger, "never", 1, SystemClock())
+    with pytest.raises(StorageError, match="another gateway"):
+        await second.start()
+    worker.journal.close()
+    await second.start()
+    await second.stop()
+    await keeper.stop()
+
+
+async def test_a_worker_of_a_former_life_is_waited_for(keeper, tmp_path):
+    """A control plane was killed and started again while one of its workers still writes: what that spends counts."""
+    (tmp_path / "journal").mkdir()
+    loop = asyncio.get_running_loop()
+    orphan = JournalFile(tmp_path / "journal", SystemClock(), loop, FsyncPolicy.NEVER, pytest.fail, journal_id="j_orphan")
+    orphan.append_started(started(1, holds={COUNTER: 40}))
+    loop.call_later(0.1, orphan.close)
+    await keeper.start()
+    assert keeper.level(COUNTER) == (40, 0)
+    await keeper.stop()

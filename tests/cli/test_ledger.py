@@ -8,6 +8,7 @@ import pytest
 from tests.storage.test_ledger_store import settled
 
 from weighbridge.core.clock import SystemClock
+from weighbridge.limits.leases import LeaseWant
 from weighbridge.storage.engine import DATABASE_FILE, sqlite_url
 from weighbridge.storage.store import Store
 
@@ -48,3 +49,16 @@ def test_a_directory_without_a_ledger_is_told_so(run):
     outcome = run("ledger", "verify")
     assert outcome.code != 0
     assert "there is no database" in outcome.err
+
+
+def test_a_host_that_is_gone_for_good_gives_back_what_it_had(run, here):
+    run("keys", "create", "--name", "ci")
+    with closing(Store.open(sqlite_url(here / "data"), SystemClock())) as store:
+        store.leases.grant("host_gone", LeaseWant("all\x1f\x1f0", 1_000, 400))
+    assert "host_gone" in run("ledger", "hosts").out
+    assert json.loads(run("ledger", "hosts", "--json").out)[0]["amount"] == 400
+    assert run("ledger", "release-host", "host_gone").code == 0
+    assert json.loads(run("ledger", "hosts", "--json").out) == []
+    again = run("ledger", "release-host", "host_gone")
+    assert (again.code, "ledger hosts" in again.err) == (1, True)
+    assert json.loads(run("audit", "--json").out)[0]["action"] == "release"

@@ -10,13 +10,13 @@ import asyncio
 import os
 import random
 import signal
-import sqlite3
 from collections import Counter, defaultdict
 from contextlib import closing, suppress
 from types import SimpleNamespace
 
 import aiohttp
 import pytest
+from sqlalchemy import text
 
 from weighbridge.core.clock import SystemClock
 from weighbridge.core.codec import decode_json
@@ -61,8 +61,10 @@ def configured(provider, *, workers=WORKERS, **more):
 class Caller:
     """Many clients: some stream, some leave, all remember what they received whole."""
 
-    def __init__(self, gateway, seed):
+    def __init__(self, gateway, seed, *others):
         self.gateway = gateway
+        self.others = others
+        """More gateways that are asked as often."""
         self.random = random.Random(seed)
         self.whole = []
         """Request ids of replies that came whole."""
@@ -86,12 +88,13 @@ class Caller:
 
     async def _ask(self, session, name):
         chance = self.random.random()
-        text = "weigh " * self.random.randrange(1, 120)
+        words = "weigh " * self.random.randrange(1, 120)
         body = {"model": MODEL, "user": name, "max_tokens": self.random.randrange(50, 400)}
-        body |= {"messages": [{"role": "user", "content": text}], "stream": chance < 0.6}
+        body |= {"messages": [{"role": "user", "content": words}], "stream": chance < 0.6}
         if body["stream"] and chance < 0.3:
             body["stream_options"] = {"include_usage": True}
-        url, headers = f"{self.gateway.base_url}/v1/chat/completions", {"authorization": f"Bearer {APP_KEY}"}
+        gateway = self.random.choice((self.gateway, *self.others))
+        url, headers = f"{gateway.base_url}/v1/chat/completions", {"authorization": f"Bearer {APP_KEY}"}
         leaves = self.random.random() < 0.15
         async with session.post(url, json=body, headers=headers) as reply:
             self.statuses[reply.status] += 1
@@ -127,7 +130,7 @@ async def until_spent(caller, provider, kills, generator):
     for _ in range(kills):
         await asyncio.sleep(0.5)
         bothered(provider, generator)
-        await asyncio.to_thread(kill_a_worker, caller.gateway, generator)
+        await asyncio.to_thread(kill_a_worker, generator.choice((caller.gateway, *caller.others)), generator)
     answered = -1
     while answered != len(caller.whole):  # once nobody is answered any more, all of it is spent or held
         answered = len(caller.whole)
@@ -140,19 +143,23 @@ def kill_a_worker(gateway, generator):
         os.kill(generator.choice(pids), signal.SIGKILL)
 
 
-def books_of(gateway):
+def books_of(gateway, url=None):
     """What the ledger of a stopped gateway says."""
-    with closing(Store.open(sqlite_url(gateway.data_dir), SystemClock())) as store:
+    with closing(Store.open(url or sqlite_url(gateway.data_dir), SystemClock())) as store:
         findings = verify(store.ledger)
         spent = sum(store.ledger.counters().values())
         still_open = store.ledger.open_journals()
         accounts = {balance.account: balance.debits - balance.credits for balance in store.ledger.balances()}
-    with closing(sqlite3.connect(gateway.data_dir / "weighbridge.db")) as database:
-        rows = database.execute(
-            "SELECT request_id, u.text, cost, price_state, provenance, e.text FROM requests r "
-            "LEFT JOIN labels u ON u.id = r.end_user LEFT JOIN labels e ON e.id = r.error"
-        ).fetchall()
-    return SimpleNamespace(findings=findings, spent=spent, still_open=still_open, accounts=accounts, rows=rows)
+        leases = store.leases.hosts()
+        with store.ledger.reading() as connection:
+            rows = [tuple(row) for row in connection.execute(text(_ROWS))]
+    return SimpleNamespace(findings=findings, spent=spent, still_open=still_open, accounts=accounts, rows=rows, leases=leases)
+
+
+_ROWS = (
+    "SELECT request_id, u.text, cost, price_state, provenance, e.text FROM requests r "
+    "LEFT JOIN labels u ON u.id = r.end_user LEFT JOIN labels e ON e.id = r.error"
+)
 
 
 def invoiced(provider):
@@ -200,6 +207,29 @@ def test_a_budget_is_never_overspent_whoever_dies(provider, start_gateway):
     assert books.spent <= limit
     assert provider.invoice().total <= books.spent
     assert books.spent >= 0.95 * limit, "less than what fits was admitted"
+    assert_nothing_is_lost(caller, books, provider)
+    assert caller.statuses[429] > 0
+
+
+def test_hosts_that_share_a_database_never_overspend_together(provider, postgresql_database, start_gateway, tmp_path):
+    """Two gateways, each with its workers and its own disk, on one PostgreSQL: the budget is one, whoever dies."""
+    generator = random.Random(13)
+    budget = 1.0 if FULL else 0.05
+    shared = {"database": postgresql_database, "budgets": [{"scope": "gateway", "amount": f"${budget}", "period": "total"}]}
+    config = configured(provider, workers=max(1, WORKERS // 2), **shared)
+    gateways = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        gateways.append(start_gateway(config, directory=tmp_path / name))
+    caller = Caller(gateways[0], 13, gateways[1])
+    asyncio.run(caller.run(CLIENTS, lambda caller: until_spent(caller, provider, KILLS, generator)))
+    for gateway in gateways:
+        gateway.stop()
+    books = books_of(gateways[0], postgresql_database)
+    limit = int(budget * USD)
+    assert provider.invoice().total <= books.spent <= limit
+    assert books.spent >= 0.95 * limit, "less than what fits was admitted"
+    assert books.leases == []
     assert_nothing_is_lost(caller, books, provider)
     assert caller.statuses[429] > 0
 

@@ -316,6 +316,74 @@ def test_the_base_may_be_told_again_and_be_lowered(tables):
         assert table.left(Slot("a"), 100) == 90 - base
 
 
+# --- what a host has on lease -----------------------------------------------------------------------------------
+
+
+def test_nothing_may_be_used_that_was_not_lent(tables):
+    control, table, _ = tables()
+    first = hold("a", 0, 1)
+    assert table.reserve([first]) is first
+    control.lend("a", 100)
+    assert table.left(Slot("a"), 0) == 100
+    assert table.reserve([hold("a", 0, 60), hold("a", 0, 40)]) is None
+    late = hold("a", 0, 1)
+    assert table.reserve([late]) is late
+    assert table.level("a") == (0, 100)
+
+
+def test_only_what_is_unused_can_be_taken_back(tables):
+    control, table, _ = tables()
+    control.lend("a", 100)
+    spent, held = hold("a", 0, 30), hold("a", 0, 20)
+    table.reserve([spent, held])
+    table.post([spent], [10])
+    assert control.take_back("a") == 70
+    assert control.take_back("a") == 0
+    assert table.left(Slot("a"), 0) == 0
+    table.post([held], [0])
+    assert control.take_back("a") == 20
+    assert control.take_back("never lent") == 0
+
+
+def test_what_is_moved_into_the_store_leaves_the_lease_as_it_is(tables):
+    control, table, _ = tables()
+    control.lend("a", 100)
+    held = hold("a", 0, 30)
+    table.reserve([held])
+    table.post([held], [30])
+    control.moved(1, {"a": 30})
+    assert (table.left(Slot("a"), 0), table.level("a")) == (70, (30, 0))
+    table.reserve([hold("a", 0, 50)])
+    control.retire(1, {"a": 50})
+    assert (table.left(Slot("a"), 0), table.level("a")) == (20, (80, 0))
+
+
+def test_a_provider_that_breaks_its_word_overdraws_a_lease_and_not_more_than_once(tables):
+    control, table, _ = tables()
+    control.lend("a", 100)
+    held = hold("a", 0, 100)
+    table.reserve([held])
+    table.post([held], [150])
+    assert table.left(Slot("a"), 0) == -50
+    assert control.take_back("a") == 0
+    control.lend("a", 60)
+    assert table.left(Slot("a"), 0) == 10
+
+
+def test_a_lease_is_not_swept_and_its_slot_is_once_it_is_over(tables):
+    control, table, _ = tables()
+    control.lend("a", 100)
+    held = hold("a", 0, 40)
+    table.reserve([held])
+    table.post([held], [40])
+    control.moved(1, {"a": 40})
+    assert control.sweep(5, frozenset()) == 0
+    assert control.take_back("a") == 60
+    assert control.sweep(5, frozenset()) == 1
+    late = hold("a", 0, 1)
+    assert table.reserve([late]) is late  # a slot that is made anew lends nothing
+
+
 # --- rate limits ------------------------------------------------------------------------------------------------
 
 

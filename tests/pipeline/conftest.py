@@ -14,6 +14,8 @@ from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.routes import RetryPolicy, plain_route
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Deployment, Dialect, Origin, VirtualKey
+from weighbridge.limits.leases import NoLessor
+from weighbridge.limits.table import Table, Unlocked
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.headers import returned_lines
@@ -318,10 +320,24 @@ def _bytes_of(body):
     return collector.body
 
 
+class Lessor:
+    """Asks whatever a test has put in its place."""
+
+    def __init__(self):
+        self.of = NoLessor()
+
+    async def ask(self, wants):
+        return await self.of.ask(wants)
+
+
 class World:
     """A gateway, and everything around it."""
 
     key = KEY
+
+    def lend(self, counter, amount):
+        """As the control plane does it."""
+        Table(self.table._cells, Unlocked(), 0).lend(counter, amount)
 
     def __init__(
         self, *, providers=(OPENAI, ANTHROPIC, GEMINI, GROQ), routes=ROUTES, keys=None, control=CONTROL, version=7, **plan
@@ -334,6 +350,7 @@ class World:
         self.responses = Responses()
         self.journal = MemoryJournal()
         self.table = memory_table()
+        self.lessor = Lessor()
         keys = (virtual_key(),) if keys is None else keys
         plan = {"retry": ONCE, **plan}
         # As the compiler of the configuration does it: a route that says nothing takes the plan's.
@@ -344,7 +361,7 @@ class World:
             upstream=self.upstream,
             key_source=self.key_source,
             responses=self.responses,
-            books=Bookkeeper(self.table, self.journal),
+            books=Bookkeeper(self.table, self.journal, self.lessor),
             sink=self.sink,
             clock=self.clock,
             ids=Ids(),

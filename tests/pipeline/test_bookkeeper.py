@@ -16,6 +16,7 @@ from weighbridge.core.routes import Hedging, RetryPolicy, Route, RouteTarget, pl
 from weighbridge.core.terms import Deployment, Dialect, Provenance, WireFormat
 from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.limits.counters import parse_counter
+from weighbridge.limits.leases import Granted
 from weighbridge.providers.base import AuthStyle, CallPath
 
 USD = 1_000_000_000
@@ -561,3 +562,93 @@ async def test_a_place_is_given_back_even_where_no_record_has_one(build):
     for _ in range(2):
         world.sink.is_full = False
         assert (await world.chat(max_tokens=5)).json["error"]["code"] == "price_unknown"
+
+
+# --- budgets that hosts share -----------------------------------------------------------------------------------
+
+
+class Lends:
+    """A lessor with a sum to lend to this host; None: it cannot be asked."""
+
+    def __init__(self, world, amount):
+        self.world = world
+        self.amount = amount
+        self.wants = []
+
+    async def ask(self, wants):
+        self.wants += wants
+        if self.amount is None:
+            return None
+        granted = []
+        for want in wants:
+            given = min(self.amount, want.amount)
+            self.amount -= given
+            self.world.lend(want.counter, given)
+            granted.append(Granted(want.counter, given, 7 * USD, 3 * USD))
+        return granted
+
+
+def sharing(build, amount, *budgets, **facts):
+    world = build(**of(*(budgets or (KEY_BUDGET,)), has_leases=True, **facts))
+    world.lessor.of = Lends(world, amount)
+    return world
+
+
+async def test_a_host_asks_for_what_it_lacks_once_and_goes_on(build):
+    world = sharing(build, USD)
+    will_answer(world)
+    assert (await world.chat(max_tokens=200)).status == 200
+    (want,) = world.lessor.of.wants
+    (started, _settled) = world.journal.items
+    assert (want.limit, want.amount, want.is_modest) == (USD, started.reserved_nanousd, False)
+    assert spent(world) == (COST, 0)
+
+
+async def test_what_is_on_lease_is_used_before_anybody_is_asked(build):
+    world = sharing(build, 10 * USD)
+    will_answer(world)
+    await world.chat(max_tokens=200)
+    world.lend(world.lessor.of.wants[0].counter, USD)
+    will_answer(world)
+    assert (await world.chat(max_tokens=200)).status == 200
+    assert len(world.lessor.of.wants) == 1
+
+
+async def test_where_hosts_have_nothing_left_together_the_refusal_says_so(build):
+    world = sharing(build, 0, msgspec.structs.replace(KEY_BUDGET, on_shortage=Shortage.REFUSE))
+    client = await world.chat(max_tokens=200)
+    error = decode_json(client.body)["error"]
+    assert (client.status, error["code"]) == (429, "budget_exceeded")
+    assert "$7.00 is spent and $3.00 set aside for the hosts that share it" in error["message"]
+    assert world.upstream.requests == []
+
+
+async def test_a_request_without_a_bound_takes_what_it_gets(build):
+    world = sharing(build, 50_000_000)
+    will_answer(world)
+    client = await world.chat()
+    assert client.status == 200
+    assert world.lessor.of.wants[0].is_modest
+    assert "capped:max_completion_tokens" in client.fields["x-weighbridge-edits"]
+
+
+async def test_a_store_that_is_away_admits_nothing_and_says_to_try_again(build):
+    world = sharing(build, None)
+    client = await world.chat(max_tokens=200)
+    assert (client.status, client.json["error"]["code"]) == (503, "budgets_unavailable")
+    assert "retry-after" in client.fields
+    assert world.upstream.requests == []
+
+
+async def test_a_soft_budget_asks_nobody(build):
+    world = sharing(build, None, msgspec.structs.replace(KEY_BUDGET, is_hard=False))
+    will_answer(world)
+    assert (await world.chat(max_tokens=200)).status == 200
+
+
+async def test_several_budgets_are_asked_for_at_once(build):
+    other = Budget("all", Scope(ScopeKind.GATEWAY), 5 * USD)
+    world = sharing(build, 10 * USD, KEY_BUDGET, other)
+    will_answer(world)
+    assert (await world.chat(max_tokens=200)).status == 200
+    assert {want.limit for want in world.lessor.of.wants} == {USD, 5 * USD}

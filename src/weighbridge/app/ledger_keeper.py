@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from weighbridge.app.lease_keeper import LeaseKeeper
 from weighbridge.control.channel import LedgerPlace
 from weighbridge.control.ledger_mover import LedgerMover
 from weighbridge.core.clock import NS_PER_S, new_id
 from weighbridge.core.ports import Clock
 from weighbridge.limits.counters import parse_counter
+from weighbridge.limits.leases import Granted, LeaseWant
 from weighbridge.limits.table import Slot
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_segments import list_journals
@@ -31,6 +33,10 @@ _SWEEP_S: Final = 60.0
 """How often counters that nobody needs any more are given up."""
 
 
+_FORMER_LIVES_NS: Final = 10 * NS_PER_S
+_BETWEEN_LOOKS_S: Final = 0.05
+
+
 class LanesTakenError(Exception):
     """Every lane still belongs to a worker whose journal is not closed."""
 
@@ -38,10 +44,21 @@ class LanesTakenError(Exception):
 class LedgerKeeper:
     """One for each supervisor. `n_workers` is how many run at a time; each may die while the journal of the one before is moved."""
 
-    def __init__(self, directory: Path, table: Path, store: LedgerStore, fsync: str, n_workers: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        table: Path,
+        store: LedgerStore,
+        fsync: str,
+        n_workers: int,
+        clock: Clock,
+        leases: LeaseKeeper | None = None,
+    ) -> None:
+        """`leases` where other hosts spend from the same budgets."""
         self._directory = directory
         self._table_path = table
         self._store = store
+        self._leases = leases
         self._fsync = fsync
         self._n_lanes = 1 + 4 * n_workers
         self._clock = clock
@@ -54,19 +71,41 @@ class LedgerKeeper:
     async def start(self) -> None:
         """Make the counters from all that was ever spent. Raises `StorageError` or `OSError`."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self.mover.drain()
+        await self._end_former_lives()
         spent = await asyncio.to_thread(self._store.counters)
         self._table = SharedTable.create(self._table_path, self._n_lanes)
         now_ns = self._clock.wall_ns()
-        self._table.set_base({name: amount for name, amount in spent.items() if may_go_on(name, now_ns)})
+        if self._leases is None:
+            self._table.set_base({name: amount for name, amount in spent.items() if may_go_on(name, now_ns)})
+        else:
+            # What was spent before is the store's business: of what is left, this host has what it will have on lease.
+            await self._leases.start(self._table)
+
+    async def _end_former_lives(self) -> None:
+        """Move every journal to its end. A worker that has lost its control plane leaves at once; one that stays is another
+        gateway's, whose spending the counters would not see."""
+        deadline_ns = self._clock.now_ns() + _FORMER_LIVES_NS
+        await self.mover.drain()
+        while list_journals(self._directory):
+            if self._clock.now_ns() > deadline_ns:
+                raise StorageError(f"another gateway serves from the journals in {self._directory}")
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+            await self.mover.drain()
 
     async def run(self) -> None:
         """Move what workers write, for as long as the gateway runs."""
-        await asyncio.gather(self.mover.run(), self._sweep())
+        leases = [self._leases.run()] if self._leases is not None else []
+        await asyncio.gather(self.mover.run(), self._sweep(), *leases)
+
+    async def lease(self, wants: Sequence[LeaseWant]) -> list[Granted] | None:
+        """Ask for what budgets that hosts share lack here. None: nobody can say."""
+        return await self._leases.ask(wants) if self._leases is not None else []
 
     async def stop(self) -> None:
         """Move what the last worker has written. Raises `StorageError`."""
         await self.mover.drain()
+        if self._leases is not None and not list_journals(self._directory):
+            await self._leases.stop()
         if self._table is not None:
             self._table.close()
             self._table = None
@@ -104,6 +143,9 @@ class LedgerKeeper:
             await asyncio.sleep(_SWEEP_S)
             try:
                 await self._expire()
+                if self._leases is not None:
+                    now_ns = self._clock.wall_ns()
+                    await self._leases.end([name for name in self._leases.counters() if not may_go_on(name, now_ns)])
                 async with self.mover.paused():
                     spent = await asyncio.to_thread(self._store.counters)
                     self._free_counters(spent)

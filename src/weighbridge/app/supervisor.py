@@ -18,6 +18,7 @@ import msgspec
 
 from weighbridge.app import listeners
 from weighbridge.app.control_server import ControlServer
+from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
 from weighbridge.app.ledger_keeper import LedgerKeeper
 from weighbridge.app.services import admin_services
 from weighbridge.app.worker_process import WorkerProcess
@@ -30,6 +31,7 @@ from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.allowance_registry import AllowanceRegistry
 from weighbridge.control.channel import (
     Applied,
+    AskLeases,
     Bug,
     ClearHealth,
     FindKey,
@@ -38,6 +40,7 @@ from weighbridge.control.channel import (
     FoundKey,
     FoundResponse,
     FromWorker,
+    GotLeases,
     HealthNews,
     KeepResponse,
     Pulse,
@@ -138,10 +141,17 @@ class Supervisor:
             directory=self.data_dir / "journal",
             table=private / "counters",
             store=self.store.ledger,
+            leases=self._make_leases() if config.database is not None else None,
             fsync=config.ledger.fsync,
             n_workers=config.server.workers,
             clock=self.clock,
         )
+
+    def _make_leases(self) -> LeaseKeeper:
+        """Several hosts may share a server's database, so each has its part of a hard budget on lease."""
+        host = lasting_host_id(self.data_dir)
+        self.store.ledger.host = host
+        return LeaseKeeper(host, self.store.leases, self.clock)
 
     def _start_workers(self, ledger: LedgerKeeper) -> None:
         server = self.loaded.config.server
@@ -190,6 +200,8 @@ class Supervisor:
                     other.send(message)
         elif isinstance(message, FindKey):
             self._tasks.spawn(self._answer_key(worker, message))
+        elif isinstance(message, AskLeases):
+            self._tasks.spawn(self._answer_leases(worker, message))
         elif isinstance(message, FindResponse | KeepResponse | ForgetResponse):
             self._tasks.spawn(self._serve_responses(worker, message))
         elif isinstance(message, Ready | Applied):
@@ -225,6 +237,10 @@ class Supervisor:
         except StorageError:
             key = None
         worker.send(FoundKey(question.question, key))
+
+    async def _answer_leases(self, worker: WorkerProcess, question: AskLeases) -> None:
+        granted = await self.ledger.lease(question.wants) if self.ledger is not None else None
+        worker.send(GotLeases(question.question, None if granted is None else tuple(granted)))
 
     async def _serve_responses(self, worker: WorkerProcess, message: FindResponse | KeepResponse | ForgetResponse) -> None:
         """Kept responses, in the order in which workers ask: what one has kept, the next question finds."""

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from weighbridge.control.channel import FindKey, FindResponse, ForgetResponse, FoundKey, FoundResponse, KeepResponse
+from weighbridge.control.channel import (
+    AskLeases,
+    FindKey,
+    FindResponse,
+    ForgetResponse,
+    FoundKey,
+    FoundResponse,
+    GotLeases,
+    KeepResponse,
+)
 from weighbridge.core.terms import VirtualKey
+from weighbridge.limits.leases import Granted, LeaseWant
 
 _QUESTION_S: Final = 5.0
 """How long a request waits for the store; then what it asked for counts as unknown."""
@@ -61,6 +71,21 @@ class KeyQuestions:
     def answered(self, message: FoundKey) -> None:
         """The answer."""
         self._questions.answered(message.question, message.key)
+
+
+class LeaseQuestions:
+    """`limits.leases.Lessor` by way of the supervisor."""
+
+    def __init__(self, send: Send) -> None:
+        self._questions: _Questions[tuple[Granted, ...]] = _Questions(send)
+
+    async def ask(self, wants: Sequence[LeaseWant]) -> Sequence[Granted] | None:
+        """Ask for what budgets lack here."""
+        return await self._questions.ask(lambda number: AskLeases(number, tuple(wants)))
+
+    def answered(self, message: GotLeases) -> None:
+        """The answer."""
+        self._questions.answered(message.question, message.granted)
 
 
 class ResponseQuestions:

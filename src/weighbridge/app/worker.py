@@ -18,7 +18,7 @@ from typing import Final
 import uvloop
 
 from weighbridge.app.allocator import Allocator
-from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions
+from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, ResponseQuestions
 from weighbridge.control.channel import (
     Applied,
     Bug,
@@ -27,6 +27,7 @@ from weighbridge.control.channel import (
     Drain,
     FoundKey,
     FoundResponse,
+    GotLeases,
     HealthNews,
     LedgerPlace,
     Pulse,
@@ -76,6 +77,7 @@ class Worker:
         self._tasks = TaskSet(self._report_bug)
         self._keys = KeyQuestions(self._channel.send)
         self._responses = ResponseQuestions(self._channel.send)
+        self._leases = LeaseQuestions(self._channel.send)
         self._gateway: Gateway | None = None
         self._server: Server | None = None
         self._client: HttpClient | None = None
@@ -111,6 +113,8 @@ class Worker:
             self._gateway.swap_keys(message.delta)
         elif isinstance(message, FoundKey):
             self._keys.answered(message)
+        elif isinstance(message, GotLeases):
+            self._leases.answered(message)
         elif isinstance(message, FoundResponse):
             self._responses.answered(message)
         elif isinstance(message, HealthNews) and self._gateway is not None:
@@ -135,7 +139,7 @@ class Worker:
             upstream=UpstreamByScheme(client, DemoUpstream(self._clock)),
             key_source=self._keys,
             responses=self._responses,
-            books=Bookkeeper(table, journal),
+            books=Bookkeeper(table, journal, self._leases),
             sink=sink,
             clock=self._clock,
             ids=CountingIds(),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from weighbridge.cli.config_file import ConfigOption, DataDirOption
-from weighbridge.cli.console import note, say, show_table
-from weighbridge.cli.data_store import open_store
+from weighbridge.cli.console import CliError, JsonOption, note, say, show_table
+from weighbridge.cli.data_store import acting, open_store
+from weighbridge.core.clock import utc_from_ns
 from weighbridge.core.codec import pretty_json
 from weighbridge.core.money import Nanousd, format_usd
 
@@ -58,6 +59,36 @@ def accounts(
         return
     rows = [_cells(each) for each in found]
     show_table(("account", "debits", "credits", "balance", "entries"), rows)
+
+
+@ledger_app.command()
+def hosts(*, as_json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """List the hosts that have parts of shared budgets on lease, where several share a PostgreSQL."""
+    with open_store(config, data_dir, make=False) as store:
+        found = store.leases.hosts()
+    if as_json:
+        say(pretty_json([each._asdict() for each in found]))
+        return
+    rows = [(each.host, f"{each.n_counters:,}", f"{utc_from_ns(each.changed_wall_ns):%Y-%m-%d %H:%M:%S}") for each in found]
+    show_table(("host", "counters", "last changed"), rows)
+
+
+@ledger_app.command("release-host")
+def release_host(
+    host: Annotated[str, typer.Argument(help="As `ledger hosts` shows it.")],
+    *,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """End the leases of a host that is gone for good, journals and all. While it runs this would let budgets be overspent."""
+    with open_store(config, data_dir, make=False) as store:
+        n_released = store.leases.release(host)
+        if not n_released:
+            raise CliError(f"no host {host!r} has anything on lease", advice="`weighbridge ledger hosts` shows who has")
+        from weighbridge.storage.transactions import Change
+
+        store.transactions.note(acting(), Change("release", "host", host, host, after={"n_counters": n_released}))
+    note(f"{n_released:,} leases of {host} are free for other hosts")
 
 
 def _cells(balance: Balance) -> tuple[str, ...]:

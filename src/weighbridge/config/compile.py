@@ -44,6 +44,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         retry=retry_policy(config.retry),
         prices=compile_prices(config),
         allowances=compile_allowances(config),
+        has_leases=config.database is not None,
         health=HealthRules(config.health.breakers, config.health.keys),
     )
 

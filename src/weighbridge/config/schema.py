@@ -345,7 +345,7 @@ class Config(Section):
     """Directory for what the gateway keeps: its database and its first keys."""
     database: SecretText | None = None
     """PostgreSQL's URL (`postgresql://user:password@host/name`) in place of SQLite in the data directory, in which journals and
-    first keys stay. Needs the extra `postgresql`."""
+    first keys stay. Several gateways may share one, each with a data directory of its own. Needs the extra `postgresql`."""
     access_log: AccessLog = Field(default_factory=AccessLog)
     """One line for each request."""
     ledger: Ledger = Field(default_factory=Ledger)

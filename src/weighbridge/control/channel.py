@@ -11,6 +11,7 @@ import msgspec
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_private, private_decoder
 from weighbridge.core.terms import VirtualKey
+from weighbridge.limits.leases import Granted, LeaseWant
 from weighbridge.pipeline.plan import Plan
 from weighbridge.routing.health_events import HealthEvent, TargetStatus
 from weighbridge.telemetry.record_lines import RecordLines
@@ -100,6 +101,20 @@ class FindKey(msgspec.Struct, frozen=True, tag="find_key"):
     digest: bytes
 
 
+class AskLeases(msgspec.Struct, frozen=True, tag="ask_leases"):
+    """Budgets that hosts share have too little on lease here."""
+
+    question: int
+    wants: tuple[LeaseWant, ...]
+
+
+class GotLeases(msgspec.Struct, frozen=True, tag="got_leases"):
+    """The answer to `AskLeases`: what came of each; None: nobody can say."""
+
+    question: int
+    granted: tuple[Granted, ...] | None
+
+
 class FindResponse(msgspec.Struct, frozen=True, tag="find_response"):
     """Does the store have this response of this key?"""
 
@@ -161,8 +176,21 @@ class Bug(msgspec.Struct, frozen=True, tag="bug"):
     trace: str
 
 
-ToWorker = Start | SetPlan | SetKeys | FoundKey | FoundResponse | HealthNews | ClearHealth | Taken | Drain
-FromWorker = Ready | Applied | FindKey | FindResponse | KeepResponse | ForgetResponse | Records | HealthNews | Targets | Pulse | Bug
+ToWorker = Start | SetPlan | SetKeys | FoundKey | GotLeases | FoundResponse | HealthNews | ClearHealth | Taken | Drain
+FromWorker = (
+    Ready
+    | Applied
+    | FindKey
+    | AskLeases
+    | FindResponse
+    | KeepResponse
+    | ForgetResponse
+    | Records
+    | HealthNews
+    | Targets
+    | Pulse
+    | Bug
+)
 M = TypeVar("M")
 
 

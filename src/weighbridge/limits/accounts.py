@@ -17,13 +17,17 @@ _MAX_KEPT: Final = 16_384
 class BudgetAccount:
     """A budget as it counts one subject."""
 
-    __slots__ = ("_slot", "_span", "budget", "is_usd", "limit", "subject")
+    __slots__ = ("_slot", "_span", "budget", "elsewhere", "is_leased", "is_usd", "limit", "subject")
 
-    def __init__(self, budget: Budget, subject: str) -> None:
+    def __init__(self, budget: Budget, subject: str, *, is_leased: bool = False) -> None:
         self.budget = budget
         self.subject = subject
         self.is_usd = budget.unit is Unit.USD
-        self.limit = budget.amount if budget.is_hard else UNLIMITED
+        self.is_leased = is_leased and budget.is_hard
+        """Whether hosts share it: then what this one may use is what its table was lent, and its `limit` is 0."""
+        self.limit = (0 if self.is_leased else budget.amount) if budget.is_hard else UNLIMITED
+        self.elsewhere = (0, 0)
+        """Of one that is leased, as of the last time it was asked for: what was spent and leased by all hosts."""
         self._span = Span(0, 0)
         self._slot = Slot("")
 
@@ -86,11 +90,14 @@ class Ledgers:
         "by_request",
         "by_target",
         "counts_end_users",
+        "has_leases",
         "kinds_of_requests",
         "kinds_of_targets",
     )
 
-    def __init__(self, allowances: Allowances) -> None:
+    def __init__(self, allowances: Allowances, *, has_leases: bool = False) -> None:
+        """`has_leases`: other hosts spend from the same budgets."""
+        self.has_leases = has_leases
         self._budgets: dict[tuple[ScopeKind, str], list[Budget]] = {}
         self._limits: dict[tuple[ScopeKind, str], list[RateLimit]] = {}
         for budget in allowances.budgets:
@@ -134,5 +141,7 @@ class Ledgers:
                 if not subject and name == EACH:
                     continue  # nobody is no subject of its own
                 limits += (LimitAccount(limit, subject) for limit in self._limits.get((kind, name), ()))
-                budgets += (BudgetAccount(budget, subject) for budget in self._budgets.get((kind, name), ()))
+                budgets += (
+                    BudgetAccount(budget, subject, is_leased=self.has_leases) for budget in self._budgets.get((kind, name), ())
+                )
         return Accounts(tuple(limits), tuple(budgets)) if limits or budgets else NO_ACCOUNTS

@@ -107,7 +107,8 @@ class Draw:
 
 
 class Table:
-    """One worker's hands on the cells. `lane` is its own; the control plane has lane 0, in which nothing is ever held.
+    """One worker's hands on the cells. `lane` is its own; the control plane has lane 0, in which nothing is ever held (what it
+    lends is there, below zero).
 
     Raises `ValueError` for cells that are no table, or a lane that it has not.
     """
@@ -316,6 +317,35 @@ class Table:
             finally:
                 self._release()
 
+    def lend(self, name: str, amount: int) -> None:
+        """The host may use so much more under a name whose holds have a limit of 0: the total sinks below it.
+
+        Raises `TableFullError`.
+        """
+        cells, own = self._cells, self._spent + 1
+        self._acquire()
+        try:
+            offset = self._offset(Slot(name))
+            cells[offset + own] -= amount
+            cells[offset + _TOTAL] -= amount
+        finally:
+            self._release()
+
+    def take_back(self, name: str) -> int:
+        """What was lent under a name and is neither spent nor held: from now on it may not be used."""
+        cells, own = self._cells, self._spent + 1
+        self._acquire()
+        try:
+            offset = self._find(Slot(name))
+            unused = max(0, -int(cells[offset + _TOTAL])) if offset else 0
+            if unused:
+                # The total first: whoever dies between the two leaves too much used rather than too little.
+                cells[offset + _TOTAL] += unused
+                cells[offset + own] += unused
+            return unused
+        finally:
+            self._release()
+
     def moved(self, lane: int, charges: Mapping[str, int]) -> None:
         """What a lane has spent lies in the store now: it counts as spent before, whatever becomes of the lane.
 
@@ -370,13 +400,14 @@ class Table:
             if not offset:
                 return 0, 0
             lanes = cells[offset + _LANES : offset + stride].tolist()
-            return int(cells[offset + _BASE]) + sum(lanes[::2]), sum(lanes[1::2])
+            # Without lane 0, whose `held` is what was lent, below zero.
+            return int(cells[offset + _BASE]) + sum(lanes[::2]), sum(lanes[3::2])
         finally:
             self._release()
 
     def sweep(self, now_ns: int, keep: frozenset[int]) -> int:
         """Free the slots of rate limits that are unused by now, and of budgets that hold nothing, have nothing that is not in the
-        store yet, and whose hashes are not to be kept (`Slot.hash` of periods that go on). How many.
+        store yet or that is lent, and whose hashes are not to be kept (`Slot.hash` of periods that go on). How many.
 
         Nothing may be `moved` between making `keep` and this.
         """
@@ -386,7 +417,8 @@ class Table:
             self._acquire()
             try:
                 for offset in self._still_there(piece):
-                    if cells[offset] in keep or any(cells[offset + _LANES : offset + stride].tolist()):
+                    own, lent, *others = cells[offset + _LANES : offset + stride].tolist()
+                    if cells[offset] in keep or own or any(others) or (lent and cells[offset + _TOTAL] < 0):
                         continue
                     if cells[offset + _AT] and now_ns - cells[offset + _AT] < _IDLE_NS:
                         continue

@@ -178,7 +178,10 @@ class Attempts:
         exchange.decided_ns = 0
         books = self._books
         try:
-            books.reserve(exchange, target, turn, self._clock.now_ns(), said)
+            lacking = books.reserve(exchange, target, turn, self._clock.now_ns(), said)
+            if lacking is not None:
+                await books.lease(lacking)
+                books.reserve(exchange, target, turn, self._clock.now_ns(), said, has_asked=True)
             if said is None:
                 request = prepare(exchange, target, turn) if target.translated_into is None else prepare_for(exchange, target, turn)
             else:

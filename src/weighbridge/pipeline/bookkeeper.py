@@ -8,17 +8,18 @@ the reply's last byte. So whoever dies anywhere leaves too much held rather than
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from weighbridge.core.allowances import Measure, ScopeKind, Shortage
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import PICO_PER_NANO, Nanousd
-from weighbridge.core.tasks import Signal
+from weighbridge.core.tasks import Signal, on_a_task
 from weighbridge.core.terms import Operation, Record
 from weighbridge.ledger.journal import Journal
 from weighbridge.ledger.pricing import Extent, Kinds, Pricer
 from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, Ledgers, LimitAccount, Subject
+from weighbridge.limits.leases import LeaseWant, Lessor
 from weighbridge.limits.table import Draw, Hold, Table, TableFullError, clamped
 from weighbridge.pipeline.account import Account, Holding, used_of
 from weighbridge.pipeline.attempt import credential_name, region_of
@@ -38,6 +39,7 @@ from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.output_cap import thinking_budget
 from weighbridge.pipeline.refusals import (
     budget_exceeded,
+    budgets_unknown,
     cannot_be_bounded,
     limit_exceeded,
     price_unknown,
@@ -83,12 +85,22 @@ _OF_A_TARGET: Final[dict[ScopeKind, Callable[[Target, int], Subject]]] = {
 }
 
 
-class Bookkeeper:
-    """One for each worker. `table` has what all workers of the host have used, `journal` takes what must outlive this one."""
+class Lacking(NamedTuple):
+    """What a host has too little of on lease."""
 
-    def __init__(self, table: Table, journal: Journal) -> None:
+    accounts: list[BudgetAccount]
+    wants: list[LeaseWant]
+    """Of each account."""
+
+
+class Bookkeeper:
+    """One for each worker. `table` has what all workers of the host have used, `journal` takes what must outlive this one, `lessor`
+    has what this host lacks of budgets that it shares with others."""
+
+    def __init__(self, table: Table, journal: Journal, lessor: Lessor) -> None:
         self._table = table
         self._journal = journal
+        self._lessor = lessor
 
     @property
     def is_full(self) -> bool:
@@ -125,18 +137,29 @@ class Bookkeeper:
 
     # --- one attempt --------------------------------------------------------------------------------------------
 
-    def reserve(self, exchange: Exchange, target: Target, turn: int, now_ns: int, said: Said | None = None) -> None:
+    def reserve(
+        self,
+        exchange: Exchange,
+        target: Target,
+        turn: int,
+        now_ns: int,
+        said: Said | None = None,
+        *,
+        has_asked: bool = False,
+    ) -> Lacking | None:
         """Hold the most that an attempt may cost in every budget that counts it, and take its part of its target's rate limits.
 
         `said` is what the request is sent with besides, so that its stream goes on. Where a budget has less, the output is capped
-        (`exchange.output_cap`) if the budget says so. Raises `GatewayError` BUDGET_EXCEEDED, LIMIT_EXCEEDED, PRICE_UNKNOWN or
-        PERMISSION_DENIED.
+        (`exchange.output_cap`) if the budget says so. What comes back is what this host lacks of budgets that it shares: nothing is
+        held then; `lease` it and try again with `has_asked`.
+
+        Raises `GatewayError` BUDGET_EXCEEDED, LIMIT_EXCEEDED, PRICE_UNKNOWN or PERMISSION_DENIED.
         """
         exchange.holding = None
         if exchange.output_cap:
             exchange.output_cap = 0
         if not may_cost(exchange):
-            return
+            return None
         account = exchange.account
         budgets = account.accounts.budgets
         ledgers = exchange.snapshot.ledgers
@@ -149,11 +172,28 @@ class Bookkeeper:
         if is_doubtful or (key is not None and key.max_output_tokens is not None):
             cap = _capped_by_key(exchange, cap, is_doubtful=is_doubtful)
         n_said = 0 if said is None else _MAX_BYTES_A_CHARACTER * len(said.text)
-        holding = self._held(exchange, target, cap, n_said, budgets) if budgets else _bounded(exchange, target, cap, n_said)
+        if not budgets:
+            holding = _bounded(exchange, target, cap, n_said)
+        else:
+            found = self._held(exchange, target, cap, n_said, budgets, may_ask=not has_asked)
+            if isinstance(found, Lacking):
+                return found
+            holding = found
         if of_target.limits:
             self._draw_for_target(exchange, holding, of_target, now_ns)
         account.n_started += 1
         exchange.holding = holding
+        return None
+
+    async def lease(self, lacking: Lacking) -> None:
+        """Get what is lacking from what all hosts share, as far as it is there. Raises `GatewayError` GATEWAY_OVERLOADED where
+        nobody can say."""
+        await on_a_task()
+        granted = await self._lessor.ask(lacking.wants)
+        if granted is None:
+            raise budgets_unknown()
+        for account, each in zip(lacking.accounts, granted, strict=False):
+            account.elsewhere = (each.spent, each.leased)
 
     def announce(self, exchange: Exchange) -> Signal | None:
         """Write that an attempt is about to be sent. A signal: wait for it before its first byte goes."""
@@ -181,8 +221,17 @@ class Bookkeeper:
             account.charges += charges
         account.over = []
 
-    def _held(self, exchange: Exchange, target: Target, cap: int | None, n_said: int, budgets: Sequence[BudgetAccount]) -> Holding:
-        """Hold what is wanted of every budget, or what fits. Raises `GatewayError`."""
+    def _held(
+        self,
+        exchange: Exchange,
+        target: Target,
+        cap: int | None,
+        n_said: int,
+        budgets: Sequence[BudgetAccount],
+        *,
+        may_ask: bool,
+    ) -> Holding | Lacking:
+        """Hold what is wanted of every budget, or what fits; or say what to ask other hosts for. Raises `GatewayError`."""
         if exchange.endpoint.operation in BOUNDLESS and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
             raise cannot_be_bounded(hard)
         extent, kinds = extent_of(exchange, target, cap)
@@ -200,6 +249,8 @@ class Bookkeeper:
                 raise too_many_names() from None
             if short is None:
                 break
+            if may_ask and budgets[holds.index(short)].is_leased:
+                return self._lacking(budgets, holds, is_modest=cap is None)
             tries += 1
             lacking = budgets[holds.index(short)]
             may_lower = lacking.budget.on_shortage is Shortage.LOWER and tries < _MAX_TRIES
@@ -208,6 +259,21 @@ class Bookkeeper:
         holding = Holding(exchange.account.n_started, target.deployment, wanted.extent[0], wanted.extent[1], wanted.nanousd)
         holding.budgets, holding.holds, holding.counts = budgets, holds, True
         return holding
+
+    def _lacking(self, budgets: Sequence[BudgetAccount], holds: Sequence[Hold], *, is_modest: bool) -> Lacking:
+        """Of which shared budgets this host has less than these holds need."""
+        pairs = [(each, hold) for each, hold in zip(budgets, holds, strict=True) if each.is_leased]
+        short = [(each, hold) for each, hold in pairs if self._table.left(hold.slot, 0) < hold.amount]
+        wants = [
+            LeaseWant(
+                hold.slot.name,
+                each.budget.amount,
+                hold.amount,
+                is_modest=is_modest and each.budget.on_shortage is Shortage.LOWER,
+            )
+            for each, hold in short
+        ]
+        return Lacking([each for each, _hold in short], wants)
 
     def _is_lowered(self, exchange: Exchange, wanted: _Wanted, budgets: Sequence[BudgetAccount]) -> bool:
         """Whether the output could be capped at what every budget has left."""

@@ -59,3 +59,5 @@ class Plan(msgspec.Struct, frozen=True):
     health: HealthRules = HealthRules()
     prices: PriceBook = PriceBook()
     allowances: Allowances = Allowances()
+    has_leases: bool = False
+    """Whether other hosts spend from the same hard budgets, so that each has its part on lease."""

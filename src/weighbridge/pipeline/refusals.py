@@ -46,17 +46,28 @@ _UNITS: Final = {
 
 def budget_exceeded(account: BudgetAccount, wanted: int, table: Table, wall_ns: int) -> GatewayError:
     """A hard budget has less left than the request may cost."""
-    spent, held = table.level(account.slot_at(wall_ns).name)
+    spent, held = account.elsewhere if account.is_leased else table.level(account.slot_at(wall_ns).name)
     budget = account.budget
     resets = account.resets_wall_ns(wall_ns)
     anew = f" It begins anew at {_utc(resets)}." if resets is not None else ""
+    by = "set aside for the hosts that share it" if account.is_leased else "held by requests under way"
     return GatewayError(
         ErrorKind.BUDGET_EXCEEDED,
         f"The budget of {_who(budget.scope, account.subject)} ({amount_of(budget, budget.amount)} {_PERIODS[budget.period]}) does "
         f"not allow this request, which may cost up to {amount_of(budget, wanted)}: {amount_of(budget, spent)} is spent and "
-        f"{amount_of(budget, held)} held by requests under way.{anew}",
+        f"{amount_of(budget, held)} {by}.{anew}",
         detail=f"budget {budget.id}",
         code="budget_exceeded",
+    )
+
+
+def budgets_unknown() -> GatewayError:
+    """Hosts share a budget, and the database that has it cannot be asked."""
+    return GatewayError(
+        ErrorKind.GATEWAY_OVERLOADED,
+        "The gateway's budgets cannot be looked at for the moment.",
+        code="budgets_unavailable",
+        retry_after_ns=NS_PER_S,
     )
 
 

@@ -41,7 +41,7 @@ class Snapshot:
         keys: Mapping[bytes, VirtualKey] | None = None,
     ) -> None:
         self.plan = plan
-        self.ledgers = Ledgers(plan.allowances)
+        self.ledgers = Ledgers(plan.allowances, has_leases=plan.has_leases)
         """Which budgets and limits count whom."""
         self.version = plan.version
         self.limits: Limits = plan.limits

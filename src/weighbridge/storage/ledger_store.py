@@ -25,6 +25,7 @@ from weighbridge.ledger.journal import JournalItem
 from weighbridge.ledger.terms import Charge, Entry, Settled, Started, Tariff
 from weighbridge.storage.engine import writing
 from weighbridge.storage.errors import plain_errors
+from weighbridge.storage.lease_store import spend_leases
 from weighbridge.storage.ledger_labels import Labels, texts_of
 from weighbridge.storage.ledger_retention import delete_expired
 from weighbridge.storage.ledger_sums import (
@@ -88,7 +89,7 @@ class Balance(NamedTuple):
 class LedgerStore:
     """Entries, balances, counters and facts. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "tariff_of")
+    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "host", "tariff_of")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
@@ -97,6 +98,8 @@ class LedgerStore:
         self._labels = Labels()
         self._lock = Lock()
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
+        self.host = ""
+        """Who moves, where hosts have budgets on lease: what is moved leaves the lease. Empty: nobody has."""
 
     # --- moving -------------------------------------------------------------------------------------------------
 
@@ -209,6 +212,9 @@ class LedgerStore:
                 rows.append((seq + len(rows), numbers[charge.counter], number, charge.amount))
         _insert(connection, charges, rows)
         _add(connection, counters, ("amount",), [(numbers[counter], amount) for counter, amount in charged.items()])
+        if self.host:
+            # Last, since grants wait for these rows until the transaction ends.
+            spend_leases(connection, self.host, charged)
         return charged
 
     def expire(self) -> int:

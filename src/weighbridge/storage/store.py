@@ -23,6 +23,7 @@ from weighbridge.storage.allowance_store import AllowanceStore
 from weighbridge.storage.audit_store import AuditStore
 from weighbridge.storage.engine import open_engine
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError
+from weighbridge.storage.lease_store import LeaseStore
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.migrate import upgrade
 from weighbridge.storage.people_store import PeopleStore, after_cursor, place_condition, resolved_place
@@ -49,7 +50,7 @@ MAX_PAGE: Final = 200
 class Store:
     """Virtual keys and the revision counter. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_engine", "allowances", "audit", "ledger", "people", "responses", "transactions")
+    __slots__ = ("_clock", "_engine", "allowances", "audit", "leases", "ledger", "people", "responses", "transactions")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -61,6 +62,8 @@ class Store:
         """Budgets and limits that are made while the gateway runs."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
+        self.leases = LeaseStore(self.transactions)
+        """What each host may use of hard budgets, where several share the database."""
         self.responses = ResponseStore(engine, clock)
         """Responses that are kept for providers without a store."""
         self.ledger = LedgerStore(engine, clock)

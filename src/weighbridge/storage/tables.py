@@ -139,6 +139,27 @@ idempotent_creates: Final = Table(
 """What an `Idempotency-Key` has made. `sealed` is a new key's secret, encrypted under the header, of which only a hash is here."""
 Index("idempotent_creates_expiry", idempotent_creates.c.expires_at)
 
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""What a host may use of a budget beyond what it has moved into the store."""
+Index("leases_host", leases.c.host)
+
+lease_pools: Final = Table(
+    "lease_pools",
+    metadata,
+    Column("counter", Text, primary_key=True),
+    Column("short_at", BigInteger, nullable=False),
+    Column("short_host", Text, nullable=False),
+)
+"""A row for each counter, at which grants wait for each other; and which host has last wanted more than was free."""
+Index("lease_pools_short", lease_pools.c.short_at)
+
 stored_responses: Final = Table(
     "stored_responses",
     metadata,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from weighbridge.core.tasks import Signal
 from weighbridge.ledger.journal import JournalItem
 from weighbridge.ledger.terms import Settled, Started
+from weighbridge.limits.leases import NoLessor
 from weighbridge.limits.table import Table, Unlocked, format_cells, n_cells
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 
@@ -45,4 +46,4 @@ def memory_table(*, n_slots: int = 512, n_lanes: int = 4, lane: int = 1) -> Tabl
 
 def memory_books(journal: MemoryJournal | None = None) -> Bookkeeper:
     """A bookkeeper over both."""
-    return Bookkeeper(memory_table(), journal or MemoryJournal())
+    return Bookkeeper(memory_table(), journal or MemoryJournal(), NoLessor())
