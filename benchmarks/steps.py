@@ -35,6 +35,7 @@ from weighbridge.http.server import Server
 from weighbridge.http.server_connection import ServerConnection
 from weighbridge.ledger.journal import Journal
 from weighbridge.ledger.terms import Settled, Started
+from weighbridge.limits.leases import NoLessor
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
@@ -180,7 +181,7 @@ class _Bench:
             upstream=client,
             key_source=store,
             responses=store,
-            books=Bookkeeper(self._table(), self._journal),
+            books=Bookkeeper(self._table(), self._journal, NoLessor()),
             sink=self._sink,
             clock=clock,
             ids=ids,
