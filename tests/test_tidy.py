@@ -39,6 +39,7 @@ UNPAIRED_SOURCE = {
     "control/allowance_scopes.py": "tested with budgets and limits, as actors of every place",
     "control/key_views.py": "fields: tested in control/test_keys_api.py",
     "control/paging.py": "fields of a query: tested with every list",
+    "config/tariff_fields.py": "fields of the configuration: tested in config/test_tariffs.py, good and bad",
     "config/allowance_fields.py": "fields of the configuration: tested in config/test_allowances.py, good and bad",
     "pipeline/account.py": "what bookkeeper.py counts with: tested there",
     "pipeline/output_cap.py": "what bookkeeper.py decides, on the wire: tested there in every dialect",

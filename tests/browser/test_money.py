@@ -162,3 +162,11 @@ def test_books_that_are_not_sound_are_told_loudly(show, page):
     )
     page.click("#verify")
     page.wait_for_selector("#verdict .notice.bad >> text=account key:x is 3 short")
+
+
+def test_statements_of_the_last_months_are_a_click_away(show, page):
+    show("costs?team=payments")
+    page.click("#statements")
+    links = page.locator("#statements-panel a").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+    assert len(links) == 6
+    assert all(link.startswith("/admin/v1/statements/20") and "payer=team&name=payments&format=html" in link for link in links)

@@ -18,6 +18,7 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/users",
             "/users/{user_id}",
             "/audit",
+            "/statements/{month}",
             "/session/password",
             "/budgets/{budget_id}",
             "/limits/{limit_id}",

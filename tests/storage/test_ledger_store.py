@@ -7,12 +7,12 @@ from contextlib import closing
 
 import msgspec
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from weighbridge.core.rates import PriceState
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Provenance, Record, Usage
-from weighbridge.ledger.books import cost_adjustment, top_up
+from weighbridge.ledger.books import NO_TARIFF, cost_adjustment, top_up
 from weighbridge.ledger.terms import Charge, Settled, Started, Tariff
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_store import NOT_BEGUN, UNRESOLVED, LedgerStore
@@ -300,3 +300,24 @@ def test_whatever_callers_write_into_names_stops_no_journal(ledger):
     assert len(facts_of(ledger)) == 2 * len(texts)
     assert sum(ledger.counters().values()) == 3 * len(texts)
     assert_sound(ledger)
+
+
+def test_a_customer_is_charged_by_the_tariff_and_the_sums_say_so(ledger):
+    ledger.tariff_of = lambda record: Tariff(markup_ppm=100_000) if record.team == "search" else NO_TARIFF
+    ledger.move("j_1", 0, 10, [settled(1, team="search"), settled(2, team="ads"), settled(3, attempt(None, usage=NO_USAGE))])
+    assert balance_of(ledger, "customer:team:search") == 1_100
+    assert balance_of(ledger, "customer:team:ads") == 1_000
+    assert balance_of(ledger, "provider_payable:openai") == -2_000
+    with ledger.reading() as connection:
+        of_sums = connection.execute(select(func.sum(rollups.c.charged)).where(rollups.c.grain == 2)).scalar_one()
+        of_facts = connection.execute(select(func.sum(requests.c.charged))).scalar_one()
+    assert (of_sums, of_facts) == (2_100, 2_100)
+    assert_sound(ledger)
+
+
+def test_a_charge_that_is_tampered_with_is_found(ledger):
+    ledger.move("j_1", 0, 10, [settled(1)])
+    with ledger._writing() as connection:
+        connection.execute(update(rollups).where(rollups.c.grain == 2).values(charged=rollups.c.charged + 1))
+    [problem] = verify(ledger).problems
+    assert "1001 nano-dollars were charged" in problem

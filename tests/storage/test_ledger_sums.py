@@ -29,7 +29,7 @@ def test_tokens_are_those_of_every_attempt():
 def test_a_request_counts_once_in_each_grain():
     sums = BatchSums()
     for number in range(3):
-        sums.add(record(number), 7, tokens_of(record(number)))
+        sums.add(record(number), 7, tokens_of(record(number)), 5)
     assert {(grain, series, each.requests) for (grain, _, series), each in sums.rollups.items()} == {
         (0, 7, 3),
         (1, 7, 3),
@@ -40,7 +40,7 @@ def test_a_request_counts_once_in_each_grain():
 
 def test_sums_stand_in_the_order_of_the_columns():
     sums = RollupSums()
-    sums.add(record(1, attempt(None), attempt(40)), tokens_of(record()))
+    sums.add(record(1, attempt(None), attempt(40)), tokens_of(record()), 46)
     values = dict(zip(SUM_COLUMNS, sums.values(), strict=True))
     assert (values["requests"], values["cost"], values["unknown_costs"], values["fallbacks"]) == (1, 40, 1, 1)
 

@@ -5,10 +5,13 @@ from contextlib import closing
 import pytest
 from alembic import command
 from sqlalchemy import inspect, text
+from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.core.terms import VirtualKey
+from weighbridge.ledger.terms import Tariff
 from weighbridge.storage.engine import open_engine, writing
 from weighbridge.storage.errors import StorageError
+from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.migrate import alembic_config
 from weighbridge.storage.store import Store
 
@@ -39,6 +42,23 @@ def test_keys_of_the_version_before_work_on_and_belong_to_nobody(store_url, cloc
     with closing(Store.open(store_url, clock)) as store:
         store.migrate()
         assert store.live_keys() == [VirtualKey("key_1", "old", b"\xaa", "hint", ("a",))]
+
+
+def test_what_was_charged_before_it_was_summed_up_is_found_in_the_entries(migrated, store_url, clock):
+    def told(store):
+        with store.ledger.reading() as connection:
+            return connection.execute(text("SELECT grain, start, charged FROM rollups ORDER BY 1, 2")).all()
+
+    with closing(Store.open(store_url, clock)) as store:
+        store.ledger.tariff_of = lambda _record: Tariff(markup_ppm=150_000)
+        store.ledger.move("j_1", 0, 10, [settled(1), settled(2, attempt(7_777), team="other")])
+        before = told(store)
+    with writing(migrated).begin() as connection:
+        command.downgrade(alembic_config(connection), "0005")
+    with closing(Store.open(store_url, clock)) as store:
+        store.migrate()
+        assert told(store) == before
+        assert verify(store.ledger).is_sound
 
 
 def test_the_way_back_leaves_nothing_and_the_way_up_works_again(migrated, store_url, clock):

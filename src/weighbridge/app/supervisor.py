@@ -25,6 +25,7 @@ from weighbridge.app.worker_process import WorkerProcess
 from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.problems import ConfigError
+from weighbridge.config.tariffs import compile_tariffs
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.all_keys import AllKeys
@@ -285,6 +286,7 @@ class Supervisor:
 
     def _compile(self) -> None:
         plan = compile_plan(self.loaded, version=self.version, stored_keys=())
+        self.store.ledger.tariff_of = compile_tariffs(self.loaded.config).of
         self.keys.set_file_keys(plan.keys)
         of_file = {key.digest for key in plan.keys}
         stored = tuple(key for key in self.keys.stored if key.digest not in of_file)

@@ -22,6 +22,7 @@ from weighbridge.cli.limits import limits_app
 from weighbridge.cli.models import models
 from weighbridge.cli.orgs import orgs_app
 from weighbridge.cli.prices import prices_app
+from weighbridge.cli.statement import statement
 from weighbridge.cli.teams import teams_app
 from weighbridge.cli.users import users_app
 from weighbridge.cli.version import version
@@ -67,6 +68,7 @@ app.add_typer(users_app, name="users")
 app.add_typer(budgets_app, name="budgets")
 app.add_typer(limits_app, name="limits")
 app.command()(audit)
+app.command()(statement)
 app.add_typer(ledger_app, name="ledger")
 app.command()(models)
 app.add_typer(prices_app, name="prices")

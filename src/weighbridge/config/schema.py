@@ -43,6 +43,7 @@ from weighbridge.config.provider_fields import FormatName, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
 from weighbridge.config.section import Section, Timeouts, fault, written
+from weighbridge.config.tariff_fields import Tariff
 from weighbridge.core.secret import Secret
 
 DialectName = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
@@ -366,6 +367,8 @@ class Config(Section):
     """What may be spent in a period, by whom."""
     limits: Annotated[list[Limit], BeforeValidator(lambda value: value if value is not None else [])] = []
     """How much may come in a time, from whom."""
+    tariffs: Annotated[list[Tariff], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """What customers pay on top of the provider's price. Nothing where no entry is for them."""
     unknown_prices: UnknownPrices = Field(default_factory=UnknownPrices)
     """What happens to requests for models whose price no list has."""
 

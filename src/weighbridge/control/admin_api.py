@@ -24,6 +24,7 @@ from weighbridge.control.organisations_api import organisations_router
 from weighbridge.control.requests_api import requests_router
 from weighbridge.control.session_api import session_router
 from weighbridge.control.sessions import Sessions
+from weighbridge.control.statements_api import statements_router
 from weighbridge.control.status_api import status_router
 from weighbridge.control.targets_api import targets_router
 from weighbridge.control.teams_api import teams_router
@@ -51,6 +52,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         budgets_router(services),
         limits_router(services),
         audit_router(services),
+        statements_router(services),
         status_router(services),
         targets_router(services),
         usage_router(services),

@@ -34,6 +34,7 @@ _SUM_NAMES: Final = {
     "estimated": "estimated_nanousd",
     "unknown_costs": "unknown_costs",
     "fallbacks": "fallbacks",
+    "charged": "charged_nanousd",
 }
 _MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overhead_ms": OVERHEAD}
 
@@ -144,7 +145,10 @@ def as_csv(query: UsageQuery, answer: UsageAnswer) -> str:
     writer.writerow(["start", *query.group_by, *(_SUM_NAMES[name] for name in SUM_COLUMNS)])
     for row in answer.rows:
         start = "" if row.start_s is None else rfc3339(row.start_s)
-        # A cell that a spreadsheet would take for a formula is made a text (OWASP, CSV injection).
-        names = ["'" + name if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name for name in row.group]
-        writer.writerow([start, *names, *row.sums])
+        writer.writerow([start, *map(spreadsheet_text, row.group), *row.sums])
     return text.getvalue()
+
+
+def spreadsheet_text(name: str) -> str:
+    """A cell that a spreadsheet would take for a formula is made a text (OWASP, CSV injection)."""
+    return "'" + name if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Table, func, literal, select, union_all
 
-from weighbridge.ledger.terms import AccountKind
+from weighbridge.ledger.terms import AccountKind, EntryKind
 from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_tables import balances, charges, counters, entries, requests, rollups
@@ -122,6 +122,15 @@ def _sums(connection: Connection) -> Iterator[str]:
         yield f"sums by day say {costs[_DAY_GRAIN]} nano-dollars, which is more than the {booked} that were booked"
 
 
+def _charged(connection: Connection) -> Iterator[str]:
+    """What the sums say that customers were charged is what was booked."""
+    of_sums = select(func.coalesce(func.sum(rollups.c.charged), 0)).where(rollups.c.grain == _DAY_GRAIN)
+    of_entries = select(func.coalesce(func.sum(entries.c.amount), 0)).where(entries.c.kind == int(EntryKind.CHARGE))
+    summed, booked = (int(connection.execute(query).scalar_one()) for query in (of_sums, of_entries))
+    if summed != booked:
+        yield f"sums by day say that {summed} nano-dollars were charged to customers, their entries say {booked}"
+
+
 def _doubles(connection: Connection) -> Iterator[str]:
     query = select(requests.c.request_id, func.count()).group_by(requests.c.request_id).having(func.count() > 1)
     yield from (f"request {request_id} stands {n} times" for request_id, n in connection.execute(query))
@@ -133,5 +142,6 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = 
     ("budgets' counters", _counters),
     ("requests by day", _costs),
     ("sums", _sums),
+    ("what customers were charged", _charged),
     ("requests that stand twice", _doubles),
 )

@@ -22,7 +22,7 @@ from weighbridge.core.ports import Clock
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record
 from weighbridge.ledger.books import NO_TARIFF, entries_of
 from weighbridge.ledger.journal import JournalItem
-from weighbridge.ledger.terms import Charge, Entry, Settled, Started, Tariff
+from weighbridge.ledger.terms import Charge, Entry, EntryKind, Settled, Started, Tariff
 from weighbridge.storage.engine import writing
 from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
@@ -191,8 +191,9 @@ class LedgerStore:
         for number, (item, own) in enumerate(booked, first):
             record = item.record
             tokens, series = tokens_of(record), of_series[series_of(record)]
-            sums.add(record, series, tokens)
-            facts.append(_fact(number, record, series, tokens, numbers, seq + len(written), len(own)))
+            charged = sum(entry.amount_nanousd for entry in own if entry.kind is EntryKind.CHARGE)
+            sums.add(record, series, tokens, charged)
+            facts.append((*_fact(number, record, series, tokens, numbers, seq + len(written), len(own)), charged))
             bodies.append((number, _encode(record)))
             written += [(entry, "") for entry in own]
         _insert(connection, requests, facts)

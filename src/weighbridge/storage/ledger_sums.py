@@ -42,6 +42,7 @@ SUM_COLUMNS: Final = (
     "estimated",
     "unknown_costs",
     "fallbacks",
+    "charged",
 )
 """What is summed up, in this order."""
 _sums_of: Final[Callable[[RollupSums], tuple[int, ...]]] = attrgetter(*SUM_COLUMNS)
@@ -64,10 +65,11 @@ class RollupSums:
 
     def __init__(self) -> None:
         self.requests = self.errors = self.input = self.cache_read = self.cache_write = self.output = self.reasoning = 0
-        self.cost = self.estimated = self.unknown_costs = self.fallbacks = 0
+        self.cost = self.estimated = self.unknown_costs = self.fallbacks = self.charged = 0
 
-    def add(self, record: Record, tokens: Tokens) -> None:
-        """One more request."""
+    def add(self, record: Record, tokens: Tokens, charged: int) -> None:
+        """One more request, for which the customer was charged so much."""
+        self.charged += charged
         self.requests += 1
         self.errors += record.error is not None
         self.input += tokens.input
@@ -153,7 +155,7 @@ class BatchSums:
         self.rollups: dict[tuple[int, int, int], RollupSums] = {}
         self.latencies: dict[tuple[int, int, int, int, int], int] = {}
 
-    def add(self, record: Record, series: int, tokens: Tokens) -> None:
+    def add(self, record: Record, series: int, tokens: Tokens, charged: int) -> None:
         """One more request of a series, by its number."""
         second = record.start_wall_ns // NS_PER_S
         took = [(DURATION, bucket_of(record.duration_ns)), (OVERHEAD, bucket_of(record.overhead_ns))]
@@ -165,7 +167,7 @@ class BatchSums:
             sums = self.rollups.get((grain, start, series))
             if sums is None:
                 sums = self.rollups[grain, start, series] = RollupSums()
-            sums.add(record, tokens)
+            sums.add(record, tokens, charged)
             for measure, bucket in took:
                 place = (grain, start, series, measure, bucket)
                 latencies[place] = latencies.get(place, 0) + 1

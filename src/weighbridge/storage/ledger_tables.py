@@ -67,8 +67,9 @@ requests: Final = Table(
     Column("attempts", SmallInteger, nullable=False),
     Column("first_entry", BigInteger, nullable=False),
     Column("entries", SmallInteger, nullable=False),
+    Column("charged", BigInteger, nullable=False, server_default="0"),
 )
-"""One narrow row for each request. `input` is all that went in; `cost` null is unknown."""
+"""One narrow row for each request. `input` is all that went in; `cost` null is unknown; `charged` is what its customer pays."""
 Index("requests_request_id", requests.c.request_id)
 Index("requests_at", requests.c.at)
 for _name in ("end_user", "session", "error", "tags"):  # most requests have none of them
@@ -147,13 +148,16 @@ open_attempts: Final = Table(
 )
 """Attempts that were begun and not settled yet, as far as journals have been moved."""
 
+_LATER: Final = {"charged": "0"}
+"""Columns of sums that came later, and what rows from before have of them until they are told."""
+
 rollups: Final = Table(
     "rollups",
     metadata,
     Column("grain", SmallInteger, primary_key=True, autoincrement=False),
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("series", Integer, primary_key=True, autoincrement=False),
-    *(Column(name, BigInteger, nullable=False) for name in SUM_COLUMNS),
+    *(Column(name, BigInteger, nullable=False, server_default=_LATER.get(name)) for name in SUM_COLUMNS),
     sqlite_with_rowid=False,
 )
 """Sums of each minute, hour and day (`grain` 0, 1, 2) of each series."""

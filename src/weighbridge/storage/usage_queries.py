@@ -235,6 +235,7 @@ def _from_facts(connection: Connection, query: UsageQuery, conditions: list[Colu
         func.sum(case((requests.c.price_state == _ESTIMATED, cost), else_=0)),
         func.sum(case((is_unknown, 1), else_=0)),
         func.sum(case((requests.c.attempts > 1, 1), else_=0)),
+        func.sum(requests.c.charged),
     ]
     columns = [*begins, *groups]
     within = (requests.c.at >= query.from_s * NS_PER_S, requests.c.at < query.to_s * NS_PER_S)

@@ -307,6 +307,10 @@ def add_requests(app: FastAPI, world: World) -> None:
 
 
 def add_money(app: FastAPI, world: World) -> None:
+    @app.get("/admin/v1/statements/{month}")
+    async def statement(month: str, payer: str = "gateway", name: str = ""):
+        return {"month": month, "payer": {"kind": payer, "name": name}}
+
     @app.get("/admin/v1/ledger/accounts")
     async def accounts(prefix: str = ""):
         booked: dict[str, list[int]] = {}

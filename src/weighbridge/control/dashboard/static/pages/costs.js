@@ -1,16 +1,20 @@
 // Costs: by any two dimensions, where the month is going, what stands out, and all of it as a file.
 
+import { queryOf } from "../core/api.js";
 import { DIMENSIONS, filtersOf, isDimension, labelOf, requestsLink, titleOf } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { chartMoney, count, date, dollars, exactMoment, exactMoney, money, percent, plural, ratio } from "../core/format.js";
 import { anomalies, monthsEnd } from "../core/forecast.js";
 import { keyNames } from "../core/names.js";
+import { offers } from "../core/offers.js";
 import { before, intervalOf, next, rangeName, rangeOf } from "../core/range.js";
+import { me } from "../core/rights.js";
 import { overTimeBy, tokensOf, total, usage } from "../core/usage.js";
 import { timeChart } from "../charts/time_chart.js";
 import { button, card, cellBar, choice, countOf, delta, moneyOf, pageHead, tile } from "../parts/bits.js";
 import { csvDollars, saveCsv } from "../parts/csv.js";
 import { filterBar } from "../parts/filters.js";
+import { popover } from "../parts/popover.js";
 import { rangePicker } from "../parts/range_picker.js";
 import { table } from "../parts/table.js";
 
@@ -25,12 +29,28 @@ export async function show(view) {
       "Costs",
       `${rangeName(found.range)}, against the period before`,
       rangePicker(view),
+      offers("GET", "/statements/{month}") && statements(filtersOf(view.query)),
       button("Export CSV", () => exported(found), { id: "export" }),
     ),
     filterBar(view, { names: found.names }),
     tiles(view, found),
     h("div", { class: "grid" }, chartCard(view, found), anomaliesCard(view, found), tableCard(view, found)),
   );
+}
+
+/** Links to the last months' statements: of the team, organisation, user or key that is filtered for, or of everybody. */
+function statements(filters) {
+  const kind = ["team", "organisation", "user", "key"].find((each) => filters[each]?.length === 1);
+  const own = me().team ? ["team", me().team] : me().organisation ? ["organisation", me().organisation] : null;
+  const [payer, name] = kind ? [kind, filters[kind][0]] : (own ?? ["gateway", ""]);
+  const now = new Date();
+  const months = Array.from({ length: 6 }, (_, back) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back, 1)));
+  const links = months.map((month) => {
+    const text = month.toISOString().slice(0, 7);
+    const href = `/admin/v1/statements/${text}${queryOf({ payer, name, format: "html" })}`;
+    return h("a", { href, target: "_blank", rel: "noopener", class: "button ghost small" }, text);
+  });
+  return popover("Statements", h("div", { class: "stack menu" }, links), { id: "statements", label: "Monthly statements" });
 }
 
 async function load(view) {
