@@ -23,7 +23,8 @@ async def test_a_name_is_there_once_and_is_one(admin):
 
 
 async def test_its_own_people_see_it_and_leave_it_as_it_is(as_user, people):
-    acme, other = (await as_user("owner").get("/organisations")).json()["data"][::-1]
+    found = {each["name"]: each for each in (await as_user("owner").get("/organisations")).json()["data"]}
+    acme, other = found["acme"], found["other"]
     boss = as_user("owner", organisation="acme")
     assert [each["name"] for each in (await boss.get("/organisations")).json()["data"]] == ["acme"]
     assert (await boss.get(f"/organisations/{acme['id']}")).status_code == 200
