@@ -37,6 +37,7 @@ UNPAIRED_SOURCE = {
     "cli/data_store.py": "one context manager: tested with each command that opens the store",
     "control/acting.py": "what every resource of the admin API shares: tested with users, teams and keys",
     "control/allowance_scopes.py": "tested with budgets and limits, as actors of every place",
+    "control/gauges.py": "tested through control/metrics_api.py",
     "control/key_views.py": "fields: tested in control/test_keys_api.py",
     "control/paging.py": "fields of a query: tested with every list",
     "config/tariff_fields.py": "fields of the configuration: tested in config/test_tariffs.py, good and bad",
@@ -65,6 +66,7 @@ UNPAIRED_SOURCE_FOLDERS = {
 CROSS_CUTTING_TESTS = {"browser", "conformance", "golden", "journeys", "simulation"}
 # Test files that look at several source files at once, each with its reason.
 UNPAIRED_TESTS = {
+    "control/test_monitoring_examples.py": "compares examples/monitoring with what is told",
     "control/test_schemathesis.py": "asks the whole admin API",
     "test_generated.py": "compares documents with the code",
     "routing/strategies/test_all_strategies.py": "what every strategy promises",

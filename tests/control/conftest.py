@@ -26,6 +26,7 @@ from weighbridge.storage.people_store import NewUser
 from weighbridge.storage.store import Store
 from weighbridge.storage.stored_keys import NewKey
 from weighbridge.storage.transactions import Act
+from weighbridge.telemetry.metrics import Metrics
 
 PASSWORD = "correct horse battery"
 
@@ -59,6 +60,7 @@ class Gateway:
         self.cleared: list[str] = []
         self.allowances = Allowances()
         self.levels: dict[str, tuple[int, int]] = {}
+        self.metrics = Metrics()
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
 
     def clear(self, name: str) -> bool:
@@ -154,6 +156,8 @@ async def anyone(store: Store, clock: SetClock, gateway: Gateway) -> AsyncIterat
         allowances=lambda: gateway.allowances,
         level=lambda counter: gateway.levels.get(counter, (0, 0)),
         key_names=lambda: {key.id: key.name for key in store.live_keys()},
+        metrics=gateway.metrics,
+        lag_bytes=lambda: 17,
     )
     transport = httpx.ASGITransport(admin_app(services), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway/admin/v1") as client:

@@ -37,7 +37,7 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/targets",
             "/targets/clear",
         )
-    }
+    } | {"/metrics"}
     assert description["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     for operations in description["paths"].values():
         assert all(operation["security"] for operation in operations.values())

@@ -41,6 +41,9 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         allowances=lambda: supervisor.written_allowances,
         level=supervisor.level,
         key_names=supervisor.keys.names,
+        metrics=supervisor.metrics,
+        lag_bytes=lambda: supervisor.ledger.mover.lag_bytes if supervisor.ledger is not None else 0,
+        metrics_are_open=supervisor.loaded.config.metrics.open,
     )
 
 

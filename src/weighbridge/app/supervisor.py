@@ -64,6 +64,7 @@ from weighbridge.pipeline.plan import Plan
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
+from weighbridge.telemetry.metrics import Metrics
 
 STORE_POLL_S: Final = 0.25
 """How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
@@ -92,6 +93,9 @@ class Supervisor:
         self.keys = AllKeys(KeyRegistry(store))
         self.stored_allowances = AllowanceRegistry(store)
         self.store = store
+        metrics = loaded.config.metrics
+        self.metrics = Metrics(metrics.labels, metrics.max_values)
+        store.ledger.on_booked = self.metrics.observe
         self.data_dir = data_dir
         """Where everything is kept: the command line may name another one than the configuration."""
         self.board = TargetBoard()
@@ -336,6 +340,7 @@ def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
         "data_dir": before.data_dir != after.data_dir,
         "database": before.database != after.database,
         "access_log": before.access_log != after.access_log,
+        "metrics": before.metrics != after.metrics,
     }
     changed = [name for name, has_changed in settings.items() if has_changed]
     if changed:

@@ -138,6 +138,17 @@ class AccessLog(Section):
     """File to append to. Standard output if not given."""
 
 
+class Metrics(Section):
+    """What Prometheus is told at `/metrics`."""
+
+    open: bool = False
+    """Whether it needs no key. With one, that of a user who may look at the gateway will do."""
+    labels: list[Literal["route", "team", "organisation", "user", "key"]] = []
+    """Further labels of requests, tokens and cost. Each multiplies the series."""
+    max_values: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Values of each label; those beyond are `other`."""
+
+
 class ProviderTls(Section):
     """How the gateway meets a provider's TLS. Certificates are always verified."""
 
@@ -349,6 +360,8 @@ class Config(Section):
     first keys stay. Several gateways may share one, each with a data directory of its own. Needs the extra `postgresql`."""
     access_log: AccessLog = Field(default_factory=AccessLog)
     """One line for each request."""
+    metrics: Metrics = Field(default_factory=Metrics)
+    """For Prometheus."""
     ledger: Ledger = Field(default_factory=Ledger)
     """The accounts of all requests."""
     providers: Annotated[dict[ProviderName, Provider], BeforeValidator(_empty_is_none)] = {}

@@ -20,6 +20,7 @@ from weighbridge.control.budgets_api import budgets_router
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
 from weighbridge.control.limits_api import limits_router
+from weighbridge.control.metrics_api import METRICS_PATH, metrics_router
 from weighbridge.control.organisations_api import organisations_router
 from weighbridge.control.requests_api import requests_router
 from weighbridge.control.session_api import session_router
@@ -35,6 +36,8 @@ PREFIX: Final = "/admin/v1"
 OPENAPI_PATH: Final = f"{PREFIX}/openapi.json"
 
 SESSION_PATH: Final = f"{PREFIX}/session"
+
+_OPEN: Final = frozenset((("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH)))
 
 _bearer: Final = HTTPBearer(auto_error=False, description="An admin key (`wb-…`).")
 
@@ -89,12 +92,13 @@ def admin_app(services: AdminServices) -> FastAPI:
     actors = Actors(services.keys, services.store.people, services.clock)
     for router in (*_routers(services), session_router(services, sessions, actors)):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
+    app.include_router(metrics_router(services), dependencies=[Depends(_described)])
     install_error_handlers(app)
     app.add_middleware(
         AdminGate,
         actors=actors,
         sessions=sessions,
         # The description says nothing that the source does not; tools want to read it without a key.
-        open_paths=frozenset((("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH))),
+        open_paths=_OPEN | {("GET", METRICS_PATH)} if services.metrics_are_open else _OPEN,
     )
     return app

@@ -15,6 +15,7 @@ from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.store import Store
+from weighbridge.telemetry.metrics import Metrics
 
 
 class Reported(BaseModel):
@@ -104,3 +105,9 @@ class AdminServices:
     """What was spent and is held under a budget's counter, on this host."""
     key_names: Callable[[], Mapping[str, str]]
     """What live virtual keys are called, by their ids."""
+    metrics: Metrics
+    """Counted from what is in the ledger."""
+    lag_bytes: Callable[[], int]
+    """What lies in journals and not in the store yet."""
+    metrics_are_open: bool = False
+    """Whether `/metrics` needs no key."""

@@ -89,7 +89,7 @@ class Balance(NamedTuple):
 class LedgerStore:
     """Entries, balances, counters and facts. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "host", "tariff_of")
+    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "host", "on_booked", "tariff_of")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
@@ -98,6 +98,8 @@ class LedgerStore:
         self._labels = Labels()
         self._lock = Lock()
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
+        self.on_booked: Callable[[Sequence[Record]], None] = lambda _records: None
+        """Is told of every exchange once it is in the store, once."""
         self.host = ""
         """Who moves, where hosts have budgets on lease: what is moved leaves the lease. Empty: nobody has."""
 
@@ -128,7 +130,9 @@ class LedgerStore:
                 replaced=("sequence", "offset"),
             )
             settled = [item for item in items if isinstance(item, Settled)]
-            return self._book(connection, settled)
+            charged = self._book(connection, settled)
+        self.on_booked([item.record for item in settled])
+        return charged
 
     def close(self, journal_id: str) -> dict[str, int]:
         """The writer of a journal is gone and everything of it was moved: what it had begun and never settled is booked at its
@@ -141,7 +145,10 @@ class LedgerStore:
             connection.execute(delete(open_attempts).where(open_attempts.c.journal_id == journal_id))
             row = {"journal_id": journal_id, "sequence": 0, "offset": 0, "is_closed": True}
             _upsert(connection, journal_positions, [row], replaced=("is_closed",))
-            return self._book(connection, _unresolved(left, self._clock.wall_ns()))
+            settled = _unresolved(left, self._clock.wall_ns())
+            charged = self._book(connection, settled)
+        self.on_booked([item.record for item in settled])
+        return charged
 
     def forget(self, journal_id: str) -> None:
         """A closed journal's files are deleted: nobody will ask for its position again."""
