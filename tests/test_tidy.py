@@ -40,6 +40,8 @@ UNPAIRED_SOURCE = {
     "control/gauges.py": "tested through control/metrics_api.py",
     "control/key_views.py": "fields: tested in control/test_keys_api.py",
     "control/paging.py": "fields of a query: tested with every list",
+    "config/alert_fields.py": "fields of the configuration: tested in config/test_alerts.py, good and bad",
+    "core/alerts.py": "structs without behaviour: tested where they are made and read",
     "config/tariff_fields.py": "fields of the configuration: tested in config/test_tariffs.py, good and bad",
     "config/allowance_fields.py": "fields of the configuration: tested in config/test_allowances.py, good and bad",
     "pipeline/account.py": "what bookkeeper.py counts with: tested there",

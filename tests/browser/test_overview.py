@@ -148,3 +148,25 @@ def test_a_live_page_shows_what_has_come_since(show, page, world):
 def test_the_fullest_budget_stands_first(show):
     page = show("overview")
     assert page.locator(".bar-name").first.inner_text() == "Key checkout-web · a day"
+
+
+def test_what_fires_stands_first_and_the_worst_of_it(show, world):
+    def alert(severity, title):
+        return {
+            "id": title,
+            "rule": "target",
+            "severity": severity,
+            "title": title,
+            "text": "",
+            "since": world.now.isoformat(),
+            "host": "",
+        }
+
+    world.alerts = [alert("warning", "openai/gpt-5 is <b>slow</b>"), alert("critical", "team search has used 100% of its budget")]
+    told = show("overview").locator("#alerts li").all_inner_texts()
+    assert [text.partition(" ")[0] for text in told] == ["team", "openai/gpt-5"]
+    assert "<b>slow</b>" in told[1]
+
+
+def test_where_nothing_fires_there_is_no_notice(show):
+    assert show("overview").locator("#alerts").count() == 0

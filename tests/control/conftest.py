@@ -72,6 +72,9 @@ class Gateway:
         worker = WorkerStatus(pid=7, state="ready", restarts=1, connections=3, in_flight=2)
         return GatewayStatus(version="0.1.0", uptime_seconds=1.5, config=config, workers=(worker,))
 
+    async def send_test(self) -> dict[str, str]:
+        return {"ops": "", "mail": "there is no mail server"}
+
     async def reload(self) -> ReloadOutcome:
         return self.reloaded
 
@@ -141,9 +144,9 @@ def gateway() -> Gateway:
 
 
 @pytest.fixture
-async def anyone(store: Store, clock: SetClock, gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the admin API without a key."""
-    services = AdminServices(
+def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
+    """What the admin API needs."""
+    return AdminServices(
         store=store,
         keys=KeyRegistry(store),
         clock=clock,
@@ -158,7 +161,13 @@ async def anyone(store: Store, clock: SetClock, gateway: Gateway) -> AsyncIterat
         key_names=lambda: {key.id: key.name for key in store.live_keys()},
         metrics=gateway.metrics,
         lag_bytes=lambda: 17,
+        send_test_alert=gateway.send_test,
     )
+
+
+@pytest.fixture
+async def anyone(services: AdminServices) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the admin API without a key."""
     transport = httpx.ASGITransport(admin_app(services), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway/admin/v1") as client:
         yield client

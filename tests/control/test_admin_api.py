@@ -18,6 +18,8 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/users",
             "/users/{user_id}",
             "/audit",
+            "/alerts",
+            "/alerts/test",
             "/statements/{month}",
             "/session/password",
             "/budgets/{budget_id}",

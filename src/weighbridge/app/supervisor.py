@@ -22,12 +22,16 @@ from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
 from weighbridge.app.ledger_keeper import LedgerKeeper
 from weighbridge.app.services import admin_services
 from weighbridge.app.worker_process import WorkerProcess
+from weighbridge.config.alerts import compile_alerts
 from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.problems import ConfigError
 from weighbridge.config.tariffs import compile_tariffs
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
+from weighbridge.control.alert_look import look_around
+from weighbridge.control.alert_sender import AlertSender, Notice
+from weighbridge.control.alert_watch import AlertWatch
 from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.allowance_registry import AllowanceRegistry
 from weighbridge.control.channel import (
@@ -57,9 +61,11 @@ from weighbridge.control.control_site import control_site
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
+from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.tasks import TaskSet
+from weighbridge.http.client import HttpClient
 from weighbridge.pipeline.plan import Plan
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.store import Store
@@ -104,6 +110,9 @@ class Supervisor:
         self._on_ready = on_ready
         self._plan = Plan(version=0, providers=())
         self._written_allowances = Allowances()
+        self._alerts = Alerts()
+        self._http = HttpClient(clock=self.clock, limits=self._plan.limits)
+        self._sender = AlertSender(self._http, loaded.proxies, self.clock)
         self._tasks = TaskSet(_report)
         self._responses_lock = asyncio.Lock()
         self._reloading = asyncio.Lock()
@@ -130,6 +139,7 @@ class Supervisor:
             control = self._start_control()
             self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
+            self._tasks.spawn(self._watch_alerts())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
             await self._stop.wait()
@@ -138,6 +148,7 @@ class Supervisor:
             await ledger.stop()
             control.stop()
             await self._tasks.cancel_all()
+            await self._http.close()
             self.records.close()
 
     def _make_ledger(self, private: Path) -> LedgerKeeper:
@@ -286,10 +297,32 @@ class Supervisor:
             await asyncio.sleep(RETRY_LOG_S)
             self.records.write_waiting()
 
+    # --- alerts -------------------------------------------------------------------------------------------------
+
+    async def _watch_alerts(self) -> None:
+        host = lasting_host_id(self.data_dir)
+        watch = AlertWatch(
+            alerts=lambda: self._alerts,
+            look=lambda alerts: look_around(admin_services(self), alerts, self.loaded.config.server.workers),
+            store=self.store.alerts,
+            sender=self._sender,
+            clock=self.clock,
+            host=host,
+            tasks=self._tasks,
+        )
+        await watch.run()
+
+    async def send_test_alert(self) -> dict[str, str]:
+        """Send a notice to every destination. By its name why one did not take it, or nothing."""
+        now = self.clock.wall_ns()
+        condition = Condition("test", AlertOn.CONFIG, Severity.WARNING, "This is a test", "Somebody wanted to see it arrive.")
+        return await self._sender.send(Notice("firing", condition, now, now), self._alerts)
+
     # --- configuration ------------------------------------------------------------------------------------------
 
     def _compile(self) -> None:
         plan = compile_plan(self.loaded, version=self.version, stored_keys=())
+        self._alerts = compile_alerts(self.loaded.config)
         self.store.ledger.tariff_of = compile_tariffs(self.loaded.config).of
         self.keys.set_file_keys(plan.keys)
         of_file = {key.digest for key in plan.keys}

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from weighbridge.auth.virtual_keys import MAX_MODELS
+from weighbridge.config.alert_fields import Alerts
 from weighbridge.config.allowance_fields import Budget, Limit
 from weighbridge.config.fields import (
     AnyPath,
@@ -360,6 +361,8 @@ class Config(Section):
     first keys stay. Several gateways may share one, each with a data directory of its own. Needs the extra `postgresql`."""
     access_log: AccessLog = Field(default_factory=AccessLog)
     """One line for each request."""
+    alerts: Alerts = Field(default_factory=lambda: Alerts.model_validate({}))
+    """What operators are told of when it happens."""
     metrics: Metrics = Field(default_factory=Metrics)
     """For Prometheus."""
     ledger: Ledger = Field(default_factory=Ledger)

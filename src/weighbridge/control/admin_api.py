@@ -15,6 +15,7 @@ from weighbridge.control.actors import Actors
 from weighbridge.control.admin_errors import STATUSES, install_error_handlers
 from weighbridge.control.admin_gate import AdminGate
 from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.alerts_api import alerts_router
 from weighbridge.control.audit_api import audit_router
 from weighbridge.control.budgets_api import budgets_router
 from weighbridge.control.keys_api import keys_router
@@ -55,6 +56,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         budgets_router(services),
         limits_router(services),
         audit_router(services),
+        alerts_router(services),
         statements_router(services),
         status_router(services),
         targets_router(services),

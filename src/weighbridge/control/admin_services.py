@@ -109,5 +109,7 @@ class AdminServices:
     """Counted from what is in the ledger."""
     lag_bytes: Callable[[], int]
     """What lies in journals and not in the store yet."""
+    send_test_alert: Callable[[], Awaitable[dict[str, str]]]
+    """Sends a notice to every destination: by its name why one did not take it, or nothing."""
     metrics_are_open: bool = False
     """Whether `/metrics` needs no key."""

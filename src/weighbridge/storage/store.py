@@ -19,6 +19,7 @@ from weighbridge.auth.people import EVERYWHERE, Place
 from weighbridge.auth.virtual_keys import MintedKey
 from weighbridge.core.ports import Clock
 from weighbridge.core.terms import VirtualKey
+from weighbridge.storage.alert_store import AlertStore
 from weighbridge.storage.allowance_store import AllowanceStore
 from weighbridge.storage.audit_store import AuditStore
 from weighbridge.storage.engine import open_engine
@@ -50,7 +51,7 @@ MAX_PAGE: Final = 200
 class Store:
     """Virtual keys and the revision counter. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_engine", "allowances", "audit", "leases", "ledger", "people", "responses", "transactions")
+    __slots__ = ("_clock", "_engine", "alerts", "allowances", "audit", "leases", "ledger", "people", "responses", "transactions")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -62,6 +63,8 @@ class Store:
         """Budgets and limits that are made while the gateway runs."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
+        self.alerts = AlertStore(self.transactions)
+        """What operators were told of and is not over."""
         self.leases = LeaseStore(self.transactions)
         """What each host may use of hard budgets, where several share the database."""
         self.responses = ResponseStore(engine, clock)

@@ -160,6 +160,16 @@ lease_pools: Final = Table(
 """A row for each counter, at which grants wait for each other; and which host has last wanted more than was free."""
 Index("lease_pools_short", lease_pools.c.short_at)
 
+firing_alerts: Final = Table(
+    "firing_alerts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("content", JSON, nullable=False),
+)
+"""Conditions that operators were told of and that are not over."""
+
 stored_responses: Final = Table(
     "stored_responses",
     metadata,

@@ -47,6 +47,7 @@ class World:
             },
         ]
         self.next_id = 0
+        self.alerts: list[dict] = []
 
     def fresh(self, prefix: str) -> str:
         self.next_id += 1
@@ -307,6 +308,10 @@ def add_requests(app: FastAPI, world: World) -> None:
 
 
 def add_money(app: FastAPI, world: World) -> None:
+    @app.get("/admin/v1/alerts")
+    async def alerts():
+        return {"data": world.alerts}
+
     @app.get("/admin/v1/statements/{month}")
     async def statement(month: str, payer: str = "gateway", name: str = ""):
         return {"month": month, "payer": {"kind": payer, "name": name}}

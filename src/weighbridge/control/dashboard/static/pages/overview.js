@@ -3,13 +3,15 @@
 import { get } from "../core/api.js";
 import { DIMENSIONS, filtersOf, labelOf, requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
+import { offers } from "../core/offers.js";
+import { may } from "../core/rights.js";
 import { chartMoney, count, dollars, duration, percent, plural, ratio } from "../core/format.js";
 import { keyNames } from "../core/names.js";
 import { before, intervalOf, next, rangeName, rangeOf } from "../core/range.js";
 import { overTime, overTimeBy, tokensOf, total, usage } from "../core/usage.js";
 import { tiles } from "./overview_tiles.js";
 import { timeChart } from "../charts/time_chart.js";
-import { button, card, cellBar, choice, countOf, moneyOf, pageHead, quantile } from "../parts/bits.js";
+import { button, card, cellBar, choice, countOf, moneyOf, pageHead, quantile, timeOf } from "../parts/bits.js";
 import { budgetBars } from "../parts/budget_bars.js";
 import { filterBar } from "../parts/filters.js";
 import { rangePicker } from "../parts/range_picker.js";
@@ -32,6 +34,7 @@ export async function show(view) {
       button(isLive ? "Live" : "Go live", () => view.change({ live: isLive ? null : "1" }), { id: "live", pressed: isLive }),
     ),
     filterBar(view, { names: found.names }),
+    found.alerts.length > 0 && alertsNotice(found),
     found.now.unknown_costs > 0 && unknownNotice(view, found),
     tiles(view, found),
     h(
@@ -54,7 +57,7 @@ async function load(view) {
   const options = { signal: view.signal };
   const by = view.query.get("by") ?? "model";
   const names = await keyNames(options);
-  const [now, then, time, spend, groups, errors, budgets] = await Promise.all([
+  const [now, then, time, spend, groups, errors, budgets, alerts] = await Promise.all([
     total(range, filters, options),
     total(before(range), filters, options),
     overTime(range, filters, interval, options),
@@ -62,8 +65,21 @@ async function load(view) {
     usage(range, filters, { group_by: by }, options),
     usage(range, filters, { group_by: "error" }, options),
     optional(get("/budgets", {}, options), { data: [] }),
+    offers("GET", "/alerts") && may("read_gateway") ? optional(get("/alerts", {}, options), { data: [] }) : { data: [] },
   ]);
-  return { range, interval, by, names, now, then, time, spend, groups: groups.data, errors: errors.data, budgets: budgets.data };
+  const parts = { groups: groups.data, errors: errors.data, budgets: budgets.data, alerts: alerts.data };
+  return { range, interval, by, names, now, then, time, spend, ...parts };
+}
+
+/** What fires, the worst first. */
+function alertsNotice({ alerts }) {
+  const worst = [...alerts].sort((one, other) => (one.severity === "critical" ? 0 : 1) - (other.severity === "critical" ? 0 : 1));
+  return h(
+    "div",
+    { class: `notice ${worst[0].severity === "critical" ? "bad" : "warn"}`, id: "alerts", role: "status" },
+    h("ul", null, worst.slice(0, 10).map((each) => h("li", { title: each.text || null }, each.title, " ", timeOf(each.since)))),
+    worst.length > 10 && h("p", null, `and ${worst.length - 10} more`),
+  );
 }
 
 function unknownNotice(view, { now }) {

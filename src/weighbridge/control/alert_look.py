@@ -1,0 +1,30 @@
+"""What alert rules look at, gathered: blocks on the store, so call it on a thread."""
+
+from __future__ import annotations
+
+from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.alert_rules import Sight, needs_budgets
+from weighbridge.control.budget_board import BudgetView, budgets_now
+from weighbridge.core.alerts import Alerts
+from weighbridge.core.allowances import Allowances
+from weighbridge.core.clock import NS_PER_S
+from weighbridge.storage.usage_queries import usage
+
+
+def look_around(services: AdminServices, alerts: Alerts, n_workers: int) -> Sight:
+    """The gateway and the ledger at this moment. Raises `StorageError`."""
+    ledger = services.store.ledger
+    return Sight(
+        now_s=services.clock.wall_ns() // NS_PER_S,
+        status=services.status(),
+        n_workers=n_workers,
+        targets=services.targets(),
+        budgets=_budgets(services) if needs_budgets(alerts.rules) else (),
+        lag_bytes=services.lag_bytes(),
+        usage=lambda query: usage(ledger, query).rows,
+    )
+
+
+def _budgets(services: AdminServices) -> list[BudgetView]:
+    both = Allowances(services.allowances().budgets + services.store.allowances.all().budgets)
+    return budgets_now(both, services.store.ledger.counters(), services.level, services.clock.wall_ns())
