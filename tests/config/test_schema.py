@@ -98,3 +98,13 @@ def test_an_authority_that_is_none_is_refused(refused, pem: Path) -> None:
     (pem / "ca.pem").write_text("not a certificate")
     (said,) = refused("providers:\n  openai: {api_key: a, tls: {ca_file: ca.pem}}\n")
     assert said == "2: providers.openai.tls.ca_file: holds no certificate in PEM form"
+
+
+def test_what_is_kept_is_told_in_days(load, refused) -> None:
+    kept = load("ledger: {keep_records: 3d, keep_requests: 400d}\n").config.ledger
+    assert (kept.keep_records, kept.keep_requests, kept.keep_minutes) == (3, 400, 7)
+    for wrong in ("12h", "0d", "99999d", "forever"):
+        (said,) = refused(f"ledger:\n  keep_requests: {wrong}\n")
+        assert "number of days" in said
+    (said,) = refused("ledger:\n  keep_records: 90d\n  keep_requests: 30d\n")
+    assert "must not be more than `keep_requests`" in said

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from tests.storage.test_ledger_store import assert_sound, balance_of, settled
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.storage.ledger_retention import RECORDS_S, REQUESTS_S, SUMS_S
+from weighbridge.storage.ledger_retention import Retention
 from weighbridge.storage.ledger_tables import latencies, records, requests, rollups
 
 DAY_NS = 86_400 * NS_PER_S
@@ -32,11 +32,11 @@ def test_nothing_is_deleted_before_its_time(store, clock):
 def test_records_requests_and_sums_go_each_at_its_time_and_the_books_stay(aged):
     while aged.expire():
         pass
-    assert count(aged, records) == RECORDS_S // 86_400
-    assert count(aged, requests) == REQUESTS_S // 86_400
+    assert count(aged, records) == Retention().records
+    assert count(aged, requests) == Retention().requests
     for table in (rollups, latencies):
         minutes, hours, days = (count(aged, table, table.c.grain == grain) for grain in (0, 1, 2))
-        assert minutes // (days // 120) == SUMS_S[0] // 86_400
+        assert minutes // (days // 120) == Retention().minutes
         assert hours == days
     assert balance_of(aged, "provider_payable:openai") == -120_000
     assert aged.counters() == {"b": 120}
@@ -48,3 +48,13 @@ def test_so_much_at_a_time_that_nobody_waits_long(aged, monkeypatch):
     before = count(aged, requests)
     aged.expire()
     assert before - count(aged, requests) == 10
+
+
+def test_an_operator_says_how_long(aged):
+    aged.retention = Retention(records=2, requests=5, minutes=1, hours=10)
+    while aged.expire():
+        pass
+    assert (count(aged, records), count(aged, requests)) == (2, 5)
+    minutes, hours, days = (count(aged, rollups, rollups.c.grain == grain) for grain in (0, 1, 2))
+    assert (minutes * 120 // days, hours * 120 // days) == (1, 10)
+    assert_sound(aged)

@@ -68,6 +68,7 @@ from weighbridge.core.tasks import TaskSet
 from weighbridge.http.client import HttpClient
 from weighbridge.pipeline.plan import Plan
 from weighbridge.storage.errors import StorageError
+from weighbridge.storage.ledger_retention import Retention
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
 from weighbridge.telemetry.metrics import Metrics
@@ -323,6 +324,8 @@ class Supervisor:
     def _compile(self) -> None:
         plan = compile_plan(self.loaded, version=self.version, stored_keys=())
         self._alerts = compile_alerts(self.loaded.config)
+        kept = self.loaded.config.ledger
+        self.store.ledger.retention = Retention(kept.keep_records, kept.keep_requests, kept.keep_minutes, kept.keep_hours)
         self.store.ledger.tariff_of = compile_tariffs(self.loaded.config).of
         self.keys.set_file_keys(plan.keys)
         of_file = {key.digest for key in plan.keys}

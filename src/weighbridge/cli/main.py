@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from weighbridge.cli.audit import audit
+from weighbridge.cli.backup import backup
 from weighbridge.cli.budgets import budgets_app
 from weighbridge.cli.check_config import check_config
 from weighbridge.cli.config_file import ConfigOption, DataDirOption, chosen_config
@@ -24,6 +25,7 @@ from weighbridge.cli.orgs import orgs_app
 from weighbridge.cli.prices import prices_app
 from weighbridge.cli.statement import statement
 from weighbridge.cli.teams import teams_app
+from weighbridge.cli.usage import usage
 from weighbridge.cli.users import users_app
 from weighbridge.cli.version import version
 
@@ -69,6 +71,8 @@ app.add_typer(budgets_app, name="budgets")
 app.add_typer(limits_app, name="limits")
 app.command()(audit)
 app.command()(statement)
+app.command()(usage)
+app.command()(backup)
 app.add_typer(ledger_app, name="ledger")
 app.command()(models)
 app.add_typer(prices_app, name="prices")

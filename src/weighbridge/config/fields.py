@@ -36,6 +36,9 @@ RESERVED_NAMES: Final = frozenset(
 )
 """First segments of paths that mean something else: a provider is also reached at `/{provider}/…`."""
 
+_DAYS: Final = re.compile(r"([0-9]{1,6})d")
+_MAX_DAYS: Final = 36_500
+"""A hundred years."""
 _PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2: token
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
@@ -72,6 +75,13 @@ def _positive_duration(value: object) -> int:
     if (nanoseconds := _duration(value)) == 0:
         raise ValueError("must be longer than nothing")
     return nanoseconds
+
+
+def _days(value: object) -> int:
+    found = _DAYS.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not 1 <= int(found[1]) <= _MAX_DAYS:
+        raise ValueError("must be a number of days, such as `90d`, at most `36500d`")
+    return int(found[1])
 
 
 def _size(value: object) -> int:
@@ -241,6 +251,7 @@ def _key_name(name: str) -> str:
 
 Duration = Annotated[int, BeforeValidator(_positive_duration), _editor("duration", pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$")]
 DurationOrZero = Annotated[int, BeforeValidator(_duration), _editor("duration", pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$")]
+Days = Annotated[int, BeforeValidator(_days), _editor("days", pattern=r"^[0-9]+d$")]
 Size = Annotated[
     int,
     BeforeValidator(_size),

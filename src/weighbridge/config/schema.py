@@ -19,6 +19,7 @@ from weighbridge.config.fields import (
     AnyPath,
     BaseUrl,
     Count,
+    Days,
     Duration,
     DurationOrZero,
     Expiry,
@@ -128,6 +129,20 @@ class Ledger(Section):
     fsync: Literal["never", "interval", "always"] = "interval"
     """When the disk is told to keep what a worker has written: `never` leaves it to the kernel (a power cut may take half a
     minute, a crash of the gateway nothing), `interval` does it each second, `always` before each reply ends."""
+    keep_records: Days = written("30d")
+    """What the page of one request shows."""
+    keep_requests: Days = written("90d")
+    """A row for each request: lists, and usage by end user, tag, session and error."""
+    keep_minutes: Days = written("7d")
+    """Sums by minute."""
+    keep_hours: Days = written("400d")
+    """Sums by hour. Those by day stay for ever, as do the entries."""
+
+    @model_validator(mode="after")
+    def _has_the_rows_of_its_records(self) -> Ledger:
+        if self.keep_records > self.keep_requests:
+            raise fault("keep_records", "must not be more than `keep_requests`")
+        return self
 
 
 class AccessLog(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Column, Connection, delete, func, select
 
@@ -10,24 +10,33 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_tables import latencies, records, requests, rollups
 
 _DAY_S: Final = 86_400
-RECORDS_S: Final = 30 * _DAY_S
-"""Whole Records: what a page of one request shows."""
-REQUESTS_S: Final = 90 * _DAY_S
-"""A row for each request."""
-SUMS_S: Final = (7 * _DAY_S, 400 * _DAY_S)
-"""Sums by minute and by hour; those by day stay."""
+
+
+class Retention(NamedTuple):
+    """For how many days things are kept. Sums by day stay for ever."""
+
+    records: int = 30
+    """Whole Records: what a page of one request shows."""
+    requests: int = 90
+    """A row for each request."""
+    minutes: int = 7
+    """Sums by minute."""
+    hours: int = 400
+    """Sums by hour."""
+
+
 BATCH: Final = 5_000
 """Rows deleted in one transaction: others wait for the write lock no longer than for a batch of requests."""
 
 
-def delete_expired(connection: Connection, wall_ns: int) -> int:
+def delete_expired(connection: Connection, wall_ns: int, kept: Retention) -> int:
     """Delete a batch of what has been kept long enough. How many rows; 0: nothing is left to be deleted."""
     now_s = wall_ns // NS_PER_S
-    n_deleted = _delete_older(connection, records.c.id, (now_s - RECORDS_S) * NS_PER_S)
-    n_deleted += _delete_older(connection, requests.c.id, (now_s - REQUESTS_S) * NS_PER_S)
+    n_deleted = _delete_older(connection, records.c.id, (now_s - kept.records * _DAY_S) * NS_PER_S)
+    n_deleted += _delete_older(connection, requests.c.id, (now_s - kept.requests * _DAY_S) * NS_PER_S)
     for table in (rollups, latencies):
-        for grain, kept_s in enumerate(SUMS_S):
-            expired = delete(table).where(table.c.grain == grain, table.c.start < now_s - kept_s)
+        for grain, days in enumerate((kept.minutes, kept.hours)):
+            expired = delete(table).where(table.c.grain == grain, table.c.start < now_s - days * _DAY_S)
             n_deleted += connection.execute(expired).rowcount
     return n_deleted
 

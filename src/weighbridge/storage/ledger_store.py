@@ -27,7 +27,7 @@ from weighbridge.storage.engine import writing
 from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
 from weighbridge.storage.ledger_labels import Labels, texts_of
-from weighbridge.storage.ledger_retention import delete_expired
+from weighbridge.storage.ledger_retention import Retention, delete_expired
 from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
     BatchSums,
@@ -89,7 +89,7 @@ class Balance(NamedTuple):
 class LedgerStore:
     """Entries, balances, counters and facts. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "host", "on_booked", "tariff_of")
+    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "host", "on_booked", "retention", "tariff_of")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
@@ -98,6 +98,8 @@ class LedgerStore:
         self._labels = Labels()
         self._lock = Lock()
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
+        self.retention = Retention()
+        """For how long `expire` leaves things alone."""
         self.on_booked: Callable[[Sequence[Record]], None] = lambda _records: None
         """Is told of every exchange once it is in the store, once."""
         self.host = ""
@@ -228,7 +230,7 @@ class LedgerStore:
     def expire(self) -> int:
         """Delete a batch of what has been kept long enough (`ledger_retention.py`). How many rows; 0: nothing is left."""
         with self._writing() as connection:
-            return delete_expired(connection, self._clock.wall_ns())
+            return delete_expired(connection, self._clock.wall_ns(), self.retention)
 
     # --- what is there ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,98 @@
+"""`weighbridge usage`: what was used and spent in a time, by any dimension, whether the gateway runs or not."""
+
+# ruff: noqa: PLC0415 -- what is slow to import is imported when the command runs, so that `--help` is quick
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from weighbridge.cli.config_file import ConfigOption, DataDirOption
+from weighbridge.cli.console import CliError, note, say, show_table
+from weighbridge.cli.data_store import open_store
+from weighbridge.core.clock import SystemClock
+from weighbridge.core.codec import pretty_json
+from weighbridge.core.errors import GatewayError
+from weighbridge.core.money import Nanousd, format_usd
+
+if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
+    from weighbridge.storage.usage_queries import UsageAnswer, UsageQuery
+
+_FORMATS: Final = ("table", "json", "csv")
+_INTERVALS: Final = ("none", "minute", "hour", "day", "month")
+_MAX_GROUPS: Final = 2
+
+
+def usage(
+    start: Annotated[str, typer.Option("--from", help="RFC 3339, a date, or relative: -24h, -7d.")] = "-24h",
+    end: Annotated[str, typer.Option("--to", help="The end, which is outside.")] = "now",
+    by: Annotated[list[str] | None, typer.Option("--by", help="At most two: model, team, key, user, route, provider, …")] = None,
+    interval: Annotated[str, typer.Option("--interval", help="none, minute, hour, day or month (UTC).")] = "none",
+    where: Annotated[list[str] | None, typer.Option("--where", help="Only of these: `team=search`; repeated.")] = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="table, json or csv.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")] = None,
+    *,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Show requests, tokens and cost of a time."""
+    from weighbridge.control.usage_api import as_csv, as_json
+    from weighbridge.storage.usage_queries import usage as answered
+
+    if form not in _FORMATS:
+        raise CliError(f"{form!r} is no format: one is {', '.join(_FORMATS)}")
+    query = _query(start, end, by or [], interval, where or [])
+    with open_store(config, data_dir, make=False) as store:
+        answer = answered(store.ledger, query)
+    if not answer.is_complete:
+        note("There is more than can be shown: ask for less time, or by less.")
+    if form == "table":
+        _show(query, answer)
+        return
+    text = as_csv(query, answer) if form == "csv" else pretty_json(as_json(query, answer))
+    if output is None:
+        say(text)
+        return
+    output.write_text(text, encoding="utf-8")
+    note(f"{len(answer.rows):,} rows are in {output}")
+
+
+def _query(start: str, end: str, by: list[str], interval: str, where: list[str]) -> UsageQuery:
+    from weighbridge.control.instants import instant_s
+    from weighbridge.storage.usage_queries import DIMENSIONS, UsageQuery
+
+    if interval not in _INTERVALS:
+        raise CliError(f"{interval!r} is no interval: one is {', '.join(_INTERVALS)}")
+    if len(by) > _MAX_GROUPS:
+        raise CliError("give at most two `--by`")
+    filters: dict[str, list[str]] = {}
+    for each in where:
+        name, _, value = each.partition("=")
+        filters.setdefault(name, []).append(value)
+    if unknown := next((name for name in (*by, *filters) if name not in DIMENSIONS), None):
+        raise CliError(f"{unknown!r} is nothing that usage is known by: {', '.join(DIMENSIONS)}")
+    now = SystemClock.wall_ns()
+    try:
+        begins, ends = instant_s(start, now), instant_s(end, now)
+    except GatewayError as error:
+        raise CliError(error.public) from None
+    return UsageQuery(begins, ends, interval, tuple(dict.fromkeys(by)), {name: tuple(values) for name, values in filters.items()})
+
+
+def _show(query: UsageQuery, answer: UsageAnswer) -> None:
+    from weighbridge.control.instants import rfc3339
+    from weighbridge.storage.ledger_sums import SUM_COLUMNS
+
+    columns = ("requests", "errors", "input", "cache_read", "output", "cost", "charged")
+    places = [SUM_COLUMNS.index(name) for name in columns]
+    head = [*([] if query.interval == "none" else ["from"]), *query.group_by, *(name.replace("_", " ") for name in columns)]
+    rows = []
+    for row in answer.rows:
+        begins = [] if row.start_s is None else [rfc3339(row.start_s)]
+        figures = [
+            format_usd(Nanousd(row.sums[at])) if name in ("cost", "charged") else f"{row.sums[at]:,}"
+            for name, at in zip(columns, places, strict=True)
+        ]
+        rows.append((*begins, *row.group, *figures))
+    show_table(head, rows)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import closing
+
+import pytest
+from tests.storage.test_ledger_store import attempt, settled
+
+from weighbridge.core.clock import SystemClock
+from weighbridge.storage.engine import sqlite_url
+from weighbridge.storage.store import Store
+
+
+@pytest.fixture(autouse=True)
+def booked(here):
+    now = SystemClock.wall_ns()
+    with closing(Store.open(sqlite_url(here / "data"), SystemClock())) as store:
+        store.migrate()
+        items = [settled(n, attempt(n * 10**9), start_wall_ns=now, team="search" if n % 2 else "ads") for n in (1, 2, 3)]
+        store.ledger.move("j_1", 0, 100, items)
+
+
+def test_usage_is_shown_by_whatever_is_asked(run):
+    shown = run("usage", "--by", "team", "--from", "-1h").out
+    assert "search" in shown
+    assert "$4.00" in shown
+    rows = json.loads(run("usage", "--by", "team", "--from", "-1h", "--where", "team=ads", "-f", "json").out)["data"]
+    assert [(row["group"]["team"], row["cost_nanousd"]) for row in rows] == [("ads", 2 * 10**9)]
+
+
+def test_a_file_is_written(run, here):
+    assert run("usage", "--by", "team", "--by", "model", "--interval", "day", "-f", "csv", "-o", "u.csv").code == 0
+    rows = list(csv.DictReader(io.StringIO((here / "u.csv").read_text())))
+    assert sum(int(row["cost_nanousd"]) for row in rows) == 6 * 10**9
+    assert {row["team"] for row in rows} == {"search", "ads"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--by", "weather"], "nothing that usage is known by"),
+        (["--where", "weather=fine"], "nothing that usage is known by"),
+        (["--by", "team", "--by", "model", "--by", "key"], "at most two"),
+        (["--interval", "year"], "no interval"),
+        (["--from", "soon"], "no time"),
+        (["-f", "parquet"], "table, json"),
+    ],
+)
+def test_what_is_wrong_is_told(run, arguments, words):
+    outcome = run("usage", *arguments)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert words in outcome.err
