@@ -564,6 +564,16 @@ async def test_a_place_is_given_back_even_where_no_record_has_one(build):
         assert (await world.chat(max_tokens=5)).json["error"]["code"] == "price_unknown"
 
 
+async def test_a_callers_trace_is_in_its_record_and_in_no_other(build):
+    world = build()
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    will_answer(world, 4)
+    for _ in range(3):  # a head that is known by then
+        await world.chat(headers=[("traceparent", trace)])
+    await world.chat()
+    assert [record.trace for record in world.sink.records] == [trace] * 3 + [""]
+
+
 # --- budgets that hosts share -----------------------------------------------------------------------------------
 
 

@@ -10,12 +10,13 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
+from weighbridge import __version__
 from weighbridge.app import listeners
 from weighbridge.app.control_server import ControlServer
 from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
@@ -27,6 +28,7 @@ from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.problems import ConfigError
 from weighbridge.config.tariffs import compile_tariffs
+from weighbridge.config.traces import compile_traces
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.alert_look import look_around
@@ -65,6 +67,7 @@ from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.tasks import TaskSet
+from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
 from weighbridge.pipeline.plan import Plan
 from weighbridge.storage.errors import StorageError
@@ -72,6 +75,7 @@ from weighbridge.storage.ledger_retention import Retention
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
 from weighbridge.telemetry.metrics import Metrics
+from weighbridge.telemetry.trace_sink import TraceSink
 
 STORE_POLL_S: Final = 0.25
 """How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
@@ -102,7 +106,9 @@ class Supervisor:
         self.store = store
         metrics = loaded.config.metrics
         self.metrics = Metrics(metrics.labels, metrics.max_values)
-        store.ledger.on_booked = self.metrics.observe
+        target = compile_traces(loaded.config)
+        self._traces = TraceSink(target, __version__) if target is not None else None
+        store.ledger.on_booked = self._booked
         self.data_dir = data_dir
         """Where everything is kept: the command line may name another one than the configuration."""
         self.board = TargetBoard()
@@ -141,6 +147,8 @@ class Supervisor:
             self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
             self._tasks.spawn(self._watch_alerts())
+            if self._traces is not None:
+                self._tasks.spawn(self._traces.run())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
             await self._stop.wait()
@@ -150,6 +158,8 @@ class Supervisor:
             control.stop()
             await self._tasks.cancel_all()
             await self._http.close()
+            if self._traces is not None:
+                await self._traces.stop()
             self.records.close()
 
     def _make_ledger(self, private: Path) -> LedgerKeeper:
@@ -298,6 +308,12 @@ class Supervisor:
             await asyncio.sleep(RETRY_LOG_S)
             self.records.write_waiting()
 
+    def _booked(self, records: Sequence[Record]) -> None:
+        """Exchanges that are in the ledger now, for whoever counts or follows them. Called on the mover's thread."""
+        self.metrics.observe(records)
+        if self._traces is not None:
+            self._traces.offer(records)
+
     # --- alerts -------------------------------------------------------------------------------------------------
 
     async def _watch_alerts(self) -> None:
@@ -377,6 +393,7 @@ def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
         "database": before.database != after.database,
         "access_log": before.access_log != after.access_log,
         "metrics": before.metrics != after.metrics,
+        "traces": before.traces != after.traces,
     }
     changed = [name for name, has_changed in settings.items() if has_changed]
     if changed:

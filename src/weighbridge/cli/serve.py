@@ -18,6 +18,7 @@ from weighbridge.core.clock import SystemClock
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.private_files import make_private_directory
 from weighbridge.storage.store import Store
+from weighbridge.telemetry.trace_sink import TraceSinkError
 
 
 def run_gateway(
@@ -44,6 +45,6 @@ def run_gateway(
             uvloop.run(serve())
         finally:
             store.close()
-    except (StorageError, ListenError) as error:
+    except (StorageError, ListenError, TraceSinkError) as error:
         raise CliError(str(error), exit_code=EXIT_ENVIRONMENT) from None
     note("The gateway has stopped.")

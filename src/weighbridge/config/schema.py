@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from weighbridge.auth.virtual_keys import MAX_MODELS
 from weighbridge.config.alert_fields import Alerts
-from weighbridge.config.allowance_fields import Budget, Limit
+from weighbridge.config.allowance_fields import Budget, Limit, Share
 from weighbridge.config.fields import (
     AnyPath,
     BaseUrl,
@@ -163,6 +163,22 @@ class Metrics(Section):
     """Further labels of requests, tokens and cost. Each multiplies the series."""
     max_values: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Values of each label; those beyond are `other`."""
+
+
+class Traces(Section):
+    """Spans for an OpenTelemetry collector: one for each request and one for each attempt, without prompts or answers. Needs the
+    extra `otel`."""
+
+    endpoint: BaseUrl | None = None
+    """The collector's OTLP address: `http://collector:4318`, for `grpc` `http://collector:4317`. None if not given."""
+    protocol: Literal["http", "grpc"] = "http"
+    """OTLP over HTTP (protobuf), or gRPC."""
+    headers: dict[HeaderName, HeaderValue] = {}
+    """Sent along, such as a key of whoever keeps the traces."""
+    sample: Share = written("100%")
+    """Of requests that do not say themselves (`traceparent`) whether they are sampled."""
+    service: Annotated[str, Field(min_length=1, max_length=100)] = "weighbridge"
+    """`service.name`."""
 
 
 class ProviderTls(Section):
@@ -378,6 +394,8 @@ class Config(Section):
     """One line for each request."""
     alerts: Alerts = Field(default_factory=lambda: Alerts.model_validate({}))
     """What operators are told of when it happens."""
+    traces: Traces = Field(default_factory=lambda: Traces.model_validate({}))
+    """For an OpenTelemetry collector."""
     metrics: Metrics = Field(default_factory=Metrics)
     """For Prometheus."""
     ledger: Ledger = Field(default_factory=Ledger)

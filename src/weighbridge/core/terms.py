@@ -318,3 +318,5 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """What the caller says it belongs to (an agent's run)."""
     tags: tuple[str, ...] = ()
     """The key's, and the request's own."""
+    trace: str = ""
+    """The caller's `traceparent`, as it came."""

@@ -21,14 +21,15 @@ _USD: Final = Measure.USD
 class Account:
     """One exchange's: shared by all its attempts, those of a race too."""
 
-    __slots__ = ("accounts", "charges", "draws", "end_user", "n_started", "over", "refused", "session", "tags")
+    __slots__ = ("accounts", "charges", "draws", "end_user", "n_started", "over", "refused", "session", "tags", "trace")
 
-    def __init__(self, end_user: str, session: str, tags: tuple[str, ...]) -> None:
+    def __init__(self, end_user: str, session: str, tags: tuple[str, ...], trace: str) -> None:
         self.accounts: Accounts = NO_ACCOUNTS
         """The budgets and limits of who asks; those of a target are counted for each attempt."""
         self.end_user = end_user
         self.session = session
         self.tags = tags
+        self.trace = trace
         self.draws: Sequence[Draw] = ()
         """What was taken of `accounts.limits`, each in the same place."""
         self.refused: tuple[LimitAccount, Draw] | None = None
@@ -40,7 +41,7 @@ class Account:
         self.n_started = 0
 
 
-NOBODY: Final = Account("", "", ())
+NOBODY: Final = Account("", "", (), "")
 """Of an exchange that was not admitted. Nothing is ever charged to it."""
 
 

@@ -111,8 +111,8 @@ class Bookkeeper:
 
     def admit(self, exchange: Exchange, now_ns: int) -> None:
         """Find out whom a request counts for, and take its part of every rate limit. Raises `GatewayError` LIMIT_EXCEEDED."""
-        session, tags = labels_of(exchange)
-        account = exchange.account = Account(end_user(exchange), session, tags)
+        session, tags, trace = labels_of(exchange)
+        account = exchange.account = Account(end_user(exchange), session, tags, trace)
         ledgers = exchange.snapshot.ledgers
         if not ledgers.kinds_of_requests:
             return

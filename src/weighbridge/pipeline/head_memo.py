@@ -43,8 +43,8 @@ class HeadMemo:
         self.fields = exchange.fields
         self.match = match
         self.key = key
-        self.labels: tuple[str, tuple[str, ...]] | None = None
-        """The session and the tags that its headers name (`traits.labels_of`)."""
+        self.labels: tuple[str, tuple[str, ...], str] | None = None
+        """The session, the tags and the trace that its headers name (`traits.labels_of`)."""
         self.method_text = downstream.method.decode("latin-1")
         self.path_text = exchange.path.decode("latin-1")
         """Both as a Record has them."""

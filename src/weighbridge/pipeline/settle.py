@@ -81,6 +81,7 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
         key.organisation if key is not None else "",
         account.session,
         account.tags,
+        account.trace,
     )
 
 

@@ -178,9 +178,9 @@ def end_user(exchange: Exchange) -> str:
     return (_string(envelope, "safety_identifier") or _string(envelope, "user"))[:_MAX_USER]
 
 
-def labels_of(exchange: Exchange) -> tuple[str, tuple[str, ...]]:
-    """The session that a request says it belongs to (empty: none), and the tags that it is booked under: its key's, and its own
-    (`x-weighbridge-tags: checkout, beta`)."""
+def labels_of(exchange: Exchange) -> tuple[str, tuple[str, ...], str]:
+    """The session that a request says it belongs to (empty: none), the tags that it is booked under: its key's, and its own
+    (`x-weighbridge-tags: checkout, beta`), and its `traceparent`."""
     memo = exchange.head_memo
     if memo is not None and memo.labels is not None:
         return memo.labels
@@ -191,12 +191,16 @@ def labels_of(exchange: Exchange) -> tuple[str, tuple[str, ...]]:
     if header is not None:
         named = [part.strip()[:_MAX_TAG] for part in header.decode("latin-1").split(",")]
         tags = tuple(dict.fromkeys((*tags, *(part for part in named if part))))[: len(tags) + _MAX_TAGS]
+    trace = fields[_TRACE_HEADER].decode("latin-1")[:_MAX_TRACE] if _TRACE_HEADER in fields else ""
     if memo is not None:
-        memo.labels = session, tags
-    return session, tags
+        memo.labels = session, tags, trace
+    return session, tags, trace
 
 
 _TAGS_HEADER: Final = b"x-weighbridge-tags"
+_TRACE_HEADER: Final = b"traceparent"
+_MAX_TRACE: Final = 55
+"""As long as one is (W3C Trace Context, section 3.2)."""
 _MAX_TAGS: Final = 16
 _MAX_TAG: Final = 64
 """Characters: they are counters' names and columns of reports."""

@@ -17,6 +17,7 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.money import NANO
 from weighbridge.core.rates import PriceState
 from weighbridge.core.terms import Attempt, Operation, Record, Usage
+from weighbridge.telemetry.gen_ai import operation_name, provider_name
 
 OTHER: Final = "other"
 """In place of a value that is one too many."""
@@ -28,27 +29,6 @@ FIRST_TOKEN_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0
 EACH_TOKEN_BUCKETS: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 OVERHEAD_BUCKETS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
 
-_GEN_AI_PROVIDERS: Final = {
-    "bedrock": "aws.bedrock",
-    "azure": "azure.ai.openai",
-    "gemini": "gcp.gemini",
-    "vertex": "gcp.vertex_ai",
-    "watsonx": "ibm.watsonx.ai",
-    "mistral": "mistral_ai",
-    "moonshot": "moonshot_ai",
-    "xai": "x_ai",
-}
-"""Well-known values of `gen_ai.provider.name` for names of ours that differ."""
-_GEN_AI_OPERATIONS: Final = {
-    Operation.CHAT: "chat",
-    Operation.MESSAGES: "chat",
-    Operation.RESPONSES: "chat",
-    Operation.COMPLETIONS: "text_completion",
-    Operation.GENERATE: "generate_content",
-    Operation.STREAM_GENERATE: "generate_content",
-    Operation.EMBEDDINGS: "embeddings",
-    Operation.EMBED: "embeddings",
-}
 _TARGET: Final = ("provider", "model")
 _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
@@ -201,7 +181,7 @@ class Metrics:
 
     def _gen_ai(self, operation: Operation, provider: str, model: str) -> tuple[str, str, str]:
         known, bounded = self._target(provider, model)
-        return _GEN_AI_OPERATIONS.get(operation, operation.value), _GEN_AI_PROVIDERS.get(known, known), bounded
+        return operation_name(operation), provider_name(known), bounded
 
 
 def _kinds(usage: Usage) -> tuple[tuple[str, int], ...]:
