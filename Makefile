@@ -33,7 +33,7 @@ check: $(DEV) ## Format, lint, types, layers and unit tests, in under a minute: 
 	@$(BIN)/ruff check $(wildcard $(CODE))
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n auto -q --ignore=tests/journeys --ignore=tests/simulation --ignore=tests/conformance --ignore=tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -n auto -q -m 'not slow' --ignore=tests/journeys --ignore=tests/simulation --ignore=tests/conformance --ignore=tests/browser $(ARGS)
 
 fix: $(DEV) ## Format the code and repair what the linter can repair
 	@$(BIN)/ruff format $(wildcard $(CODE))

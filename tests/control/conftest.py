@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,12 @@ from weighbridge.storage.transactions import Act
 from weighbridge.telemetry.metrics import Metrics
 
 PASSWORD = "correct horse battery"
+
+
+@cache
+def password_hash() -> str:
+    """Of `PASSWORD`: made once, since that is made to take long."""
+    return hash_password(PASSWORD)
 
 
 class SetClock:
@@ -198,7 +205,7 @@ def as_user(anyone: httpx.AsyncClient, people: Store):
     def become(role: str, *, team: str = "", organisation: str = "") -> httpx.AsyncClient:
         email = f"{role}@{team or organisation or 'everywhere'}"
         if people.people.user_of(email) is None:
-            new = NewUser(role, Role(role), email, Place(organisation, team), hash_password(PASSWORD))
+            new = NewUser(role, Role(role), email, Place(organisation, team), password_hash())
             people.people.create_user(new, Act("test"))
         minted = mint_key()
         key = NewKey(name=f"of-{minted.hint}{role}", digest=minted.digest, hint=minted.hint, is_admin=True, user=email)

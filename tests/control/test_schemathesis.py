@@ -27,6 +27,7 @@ def description(anyone, make_key, people):
     return schema, {"authorization": f"Bearer {make_key('root', is_admin=True)}"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_no_request_breaks_the_api_or_is_answered_as_nobody_said(description, mode):

@@ -15,7 +15,7 @@ from typing import Final
 
 from weighbridge.core.clock import NS_PER_MS, NS_PER_S, new_id
 from weighbridge.core.ports import Clock
-from weighbridge.limits.leases import Granted, LeaseWant
+from weighbridge.limits.leases import Granted, LeaseWant, is_short
 from weighbridge.limits.table import Slot, Table, TableFullError
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.lease_store import LeaseStore
@@ -91,7 +91,7 @@ class LeaseKeeper:
             lease.told = await asyncio.to_thread(self._store.grant, self._host, want)
             if lease.told.amount:
                 table.lend(want.counter, lease.told.amount)
-            if lease.told.amount < want.amount:
+            if is_short(lease.told.amount, want):
                 lease.short_until_ns = self._clock.now_ns() + _SHORT_NS
             lease.changed_ns = self._clock.now_ns()
             return lease.told

@@ -61,3 +61,8 @@ def grant_of(free: int, want: LeaseWant) -> int:
     """How much of what is free a host gets."""
     wanted = min(want.amount, free // _MODEST) if want.is_modest else want.amount
     return max(0, min(free, max(wanted, free // _SLICE)))
+
+
+def is_short(amount: int, want: LeaseWant) -> bool:
+    """Whether a host got so little that others should give back what they do not use."""
+    return amount < (want.amount // _MODEST if want.is_modest else want.amount)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from weighbridge.limits.leases import Granted, LeaseWant, grant_of
+from weighbridge.limits.leases import Granted, LeaseWant, grant_of, is_short
 from weighbridge.storage.ledger_sums import storable
 from weighbridge.storage.ledger_tables import counters, labels
 from weighbridge.storage.tables import lease_pools, leases
@@ -46,7 +46,7 @@ class LeaseStore:
             now = self._transactions.clock.wall_ns()
             if amount:
                 _add(connection, name, host, amount, now)
-            if amount < want.amount:
+            if is_short(amount, want):
                 mine = lease_pools.c.counter == name
                 connection.execute(update(lease_pools).where(mine).values(short_at=now, short_host=host))
         return Granted(want.counter, amount, spent, leased + amount)

@@ -42,6 +42,11 @@ class UsageQuery(NamedTuple):
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = {}
 
+    @property
+    def has_quantiles(self) -> bool:
+        """By two dimensions, or by one over time, nobody reads them, and they are most of the work: 0.9 of 1.1 s over 90 days."""
+        return not self.group_by or (len(self.group_by) == 1 and self.interval == "none")
+
 
 class Quantiles(NamedTuple):
     """Milliseconds, each at most a tenth too long."""
@@ -163,6 +168,8 @@ def _from_sums(connection: Connection, query: UsageQuery, conditions: list[Colum
     for row in connection.execute(_over(rollups, spans, conditions, [*start, *groups], wanted)):
         key, values = _split(row, query.interval, len(groups))
         sums[key] = [int(value) for value in values]
+    if not query.has_quantiles:
+        return sums, buckets
     start = _start(latencies.c.start, query.interval)
     measured = [latencies.c.measure, latencies.c.bucket]
     for row in connection.execute(_over(latencies, spans, conditions, [*start, *groups, *measured], [func.sum(latencies.c.n)])):
