@@ -90,3 +90,16 @@ async def test_a_request_that_is_not_there_is_told_so(admin):
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"status": "ok"}, {"colour": 1}])
 async def test_a_question_that_means_nothing_is_refused(admin, params):
     assert (await admin.get("/requests", params=params)).status_code == 400
+
+
+async def test_pages_go_by_when_requests_began_and_not_by_when_they_were_written(admin, store, clock):
+    ages = {0: 5, 1: 50, 2: 20, 3: 20, 4: 1}
+    items = [settled(number, start_wall_ns=clock.wall_ns() - age * NS_PER_S) for number, age in ages.items()]
+    store.ledger.move("j_1", 0, 100, items)
+    seen, cursor = [], None
+    while True:
+        page = (await admin.get("/requests", params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+        seen += [each["id"] for each in page["data"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert seen == ["req_4", "req_0", "req_3", "req_2", "req_1"]

@@ -9,7 +9,7 @@ import pytest
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.routes import RetryPolicy, plain_route
+from weighbridge.core.routes import RetryPolicy, Route, RouteTarget, StrategyName, plain_route
 from weighbridge.core.terms import Deployment, Dialect, Provenance, Usage, WireFormat
 from weighbridge.pipeline import attempts
 from weighbridge.providers.base import AuthStyle, CallPath
@@ -442,3 +442,38 @@ async def test_a_client_that_leaves_while_the_next_attempt_waits_is_settled_once
         await handling
     assert world.record.error == "client_closed"
     assert kinds(world) == ["provider_internal"]
+
+
+# --- what is left of a provider's rate limit
+
+
+def headroom(left):
+    return (
+        ("content-type", "application/json"),
+        ("x-ratelimit-limit-requests", "100"),
+        ("x-ratelimit-remaining-requests", str(left)),
+    )
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+async def test_a_route_by_headroom_asks_who_has_the_most_left_of_its_limit(build, is_nested):
+    targets = tuple(RouteTarget(Deployment(*each)) for each in (("openai", "gpt-4o"), ("groq", "llama-3")))
+    by_headroom = Route("inner" if is_nested else "two", targets, strategy=StrategyName.MOST_HEADROOM)
+    outer = (Route("two", (RouteTarget(route="inner"),)),) if is_nested else ()
+    world = build(routes=(by_headroom, *outer))
+    for left in (90, 10):
+        world.will_reply(GOOD, headers=headroom(left), length=len(GOOD))
+        await world.chat(model="two")
+    first, second = (record.provider for record in world.sink.records)
+    assert {first, second} == {"openai", "groq"}
+    for _ in range(4):
+        world.will_reply(GOOD, headers=headroom(80), length=len(GOOD))
+        await world.chat(model="two")
+    assert {record.provider for record in world.sink.records[2:]} == {first}
+
+
+async def test_nobody_looks_at_heads_where_no_route_goes_by_them(two):
+    two.will_reply(GOOD, headers=headroom(1), length=len(GOOD))
+    await two.chat(model="two")
+    statuses = two.gateway.fleet.health.statuses(0)
+    assert {status.headroom for status in statuses} <= {1.0}

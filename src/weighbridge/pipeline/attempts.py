@@ -200,6 +200,8 @@ class Attempts:
             else:
                 reply = await self._upstream.send(request)
             exchange.reply = reply
+            if candidate.live.reads_headroom:
+                self._fleet.health.saw_headers(candidate.id, reply.headers, self._clock.now_ns())
             if reply.status == 101:
                 await run_duplex(exchange, reply, self._clock)
                 return None

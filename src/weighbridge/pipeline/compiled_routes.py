@@ -21,6 +21,7 @@ from weighbridge.routing.key_pool import KeyPool
 from weighbridge.routing.live import LiveTarget
 from weighbridge.routing.members import Branch, Candidate, Member, Strategy, Traits
 from weighbridge.routing.strategies import CacheAffinity
+from weighbridge.routing.strategies.most_headroom import MostHeadroom
 
 _MAX_TARGETS: Final = 8192
 """Models can be named by callers; a full table is emptied."""
@@ -58,6 +59,7 @@ class CompiledRoute:
         self.route = route
         self.branch = branch
         self.candidates: tuple[Candidate, ...] = tuple(first_of_each(_leaves(branch)))
+        _have_headroom_read(branch)
         self.affinities: tuple[CacheAffinity, ...] = tuple(_affinities(branch))
         """Who wants to know which candidate has answered a conversation."""
         self.is_special = route.joins or route.strict
@@ -112,6 +114,16 @@ def _affinities(branch: Branch) -> Iterable[CacheAffinity]:
     for member in branch.members:
         if isinstance(member, Branch):
             yield from _affinities(member)
+
+
+def _have_headroom_read(branch: Branch) -> None:
+    """Who goes by what is left of rate limits needs those of its candidates looked at."""
+    if isinstance(branch.strategy, MostHeadroom):
+        for candidate in _leaves(branch):
+            candidate.live.reads_headroom = True
+    for member in branch.members:
+        if isinstance(member, Branch):
+            _have_headroom_read(member)
 
 
 def _permitted(branch: Branch, key: VirtualKey) -> Branch | None:

@@ -25,6 +25,7 @@ class LiveTarget:
         "measured_ns",
         "n_measured",
         "pace",
+        "reads_headroom",
         "reason",
         "retry_at_ns",
         "total_ns",
@@ -44,6 +45,8 @@ class LiveTarget:
         """What is left of the provider's rate limit, between 0 and 1; 1 while nothing is known."""
         self.headroom_until_ns = 0
         """When that is out of date."""
+        self.reads_headroom = False
+        """Whether a route goes by it, so that replies' heads are worth a look (2 µs)."""
         self.retry_at_ns = 0
         """Not to be asked before this, but if nobody else can be: its breaker is open, it is ejected, or all its keys rest.
         0: it is well."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.rates import PriceState
@@ -96,7 +96,11 @@ def requests_page(store: LedgerStore, query: RequestsQuery) -> list[RequestRow]:
         if conditions is None:
             return []
         conditions += _own_conditions(query)
-        statement = _ROWS.where(*conditions).order_by(requests.c.id.desc()).limit(query.limit)
+        if query.before is not None:
+            conditions.append(_after(connection, query.before))
+        # By time first: its index has the page's rows together, where one by number would have to look through all that are newer
+        # (11.7 s for the first page of ten million rows).
+        statement = _ROWS.where(*conditions).order_by(requests.c.at.desc(), requests.c.id.desc()).limit(query.limit)
         return _rows(connection, statement)
 
 
@@ -114,8 +118,6 @@ def request_detail(store: LedgerStore, request_id: str) -> RequestDetail | None:
 
 def _own_conditions(query: RequestsQuery) -> list[ColumnElement[bool]]:
     conditions = [requests.c.at >= query.from_s * NS_PER_S, requests.c.at < query.to_s * NS_PER_S]
-    if query.before is not None:
-        conditions.append(requests.c.id < query.before)
     if query.status is not None:
         conditions.append(requests.c.status == query.status)
     if query.min_cost is not None:
@@ -125,6 +127,14 @@ def _own_conditions(query: RequestsQuery) -> list[ColumnElement[bool]]:
     if query.request_id is not None:
         conditions.append(requests.c.request_id == storable(query.request_id))
     return conditions
+
+
+def _after(connection: Connection, number: int) -> ColumnElement[bool]:
+    """What comes after a row in a list, newest first; the row itself may be deleted by now."""
+    at = connection.execute(select(requests.c.at).where(requests.c.id == number)).scalar_one_or_none()
+    if at is None:
+        return requests.c.id < number
+    return and_(requests.c.at <= at, or_(requests.c.at < at, requests.c.id < number))
 
 
 _ROWS: Final = select(requests, *(series.c[name] for name in SERIES_COLUMNS)).join(series, series.c.id == requests.c.series)
