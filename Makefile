@@ -28,7 +28,7 @@ run: $(RUNTIME) ## Start the gateway on 127.0.0.1:8080 with SQLite and the demo 
 test: $(DEV) ## Run every test
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-check: $(DEV) ## Format, lint, types, layers and unit tests, in under a minute: run before each commit
+check: $(DEV) ## Format, lint, types, layers and unit tests: run before each commit
 	@$(BIN)/ruff format --check $(wildcard $(CODE))
 	@$(BIN)/ruff check $(wildcard $(CODE))
 	@$(BIN)/mypy

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from tests.app.conftest import CONFIG, Running, ask, until
+
+pytestmark = pytest.mark.slow  # processes start and end
 
 
 async def test_a_request_is_served_and_its_account_reaches_the_log(running: Running, key: str, tmp_path) -> None:

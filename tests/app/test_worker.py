@@ -33,6 +33,8 @@ from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import AuthStyle, Base, Provider
 from weighbridge.storage.shared_cells import SharedTable
 
+pytestmark = pytest.mark.slow  # processes start and end
+
 DEMO = Provider("demo", {Dialect.OPENAI: Base(Origin("demo", "demo"), "/v1")}, AuthStyle.NONE)
 KEY = "wb-" + "k" * 43
 VIRTUAL_KEY = VirtualKey("key_1", "tests", digest_of(KEY.encode()))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 
+import pytest
 from tests.app.conftest import until
 from tests.app.test_worker import start_of
 
@@ -14,6 +15,8 @@ from weighbridge.app.ledger_keeper import LanesTakenError
 from weighbridge.app.worker_process import WorkerProcess
 from weighbridge.control.channel import Ready
 from weighbridge.core.clock import SystemClock, new_id
+
+pytestmark = pytest.mark.slow  # processes start and end
 
 
 def slot(directory) -> tuple[WorkerProcess, list]:

@@ -14,6 +14,8 @@ import pytest
 
 from weighbridge.cli.console import EXIT_ENVIRONMENT
 
+pytestmark = pytest.mark.slow  # processes start and end
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_as_it_says_and_stops_on_a_signal(here: Path, number: signal.Signals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -126,9 +127,10 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(data_dir: Path, clock: SetClock) -> Iterator[Store]:
+def store(data_dir: Path, clock: SetClock, migrated_sqlite: Path) -> Iterator[Store]:
+    data_dir.mkdir(mode=0o700)
+    shutil.copyfile(migrated_sqlite, data_dir / migrated_sqlite.name)
     with closing(Store.open(sqlite_url(data_dir), clock)) as opened:
-        opened.migrate()
         yield opened
 
 

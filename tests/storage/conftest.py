@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -40,8 +41,11 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(store_url: str, clock: SetClock) -> Iterator[Store]:
+def store(store_url: str, clock: SetClock, tmp_path: Path, migrated_sqlite: Path) -> Iterator[Store]:
     """A migrated store."""
+    if store_url == sqlite_url(tmp_path / "data"):
+        (tmp_path / "data").mkdir(mode=0o700)
+        shutil.copyfile(migrated_sqlite, tmp_path / "data" / migrated_sqlite.name)
     with closing(Store.open(store_url, clock)) as opened:
         opened.migrate()
         yield opened
