@@ -70,6 +70,7 @@ CROSS_CUTTING_TESTS = {"browser", "conformance", "golden", "journeys", "simulati
 UNPAIRED_TESTS = {
     "control/test_monitoring_examples.py": "compares examples/monitoring with what is told",
     "control/test_schemathesis.py": "asks the whole admin API",
+    "test_docs.py": "reads documents as their readers do",
     "test_generated.py": "compares documents with the code",
     "routing/strategies/test_all_strategies.py": "what every strategy promises",
     "test_tidy.py": "looks at the repository",

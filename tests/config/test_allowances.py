@@ -51,6 +51,7 @@ def test_every_field_of_a_budget_counts(plan):
         ("requests: 60", Measure.REQUESTS, 60, 60 * USD),
         ("tokens: 1000, per: 1s", Measure.TOKENS, 1_000, USD),
         ("input_tokens: 5", Measure.INPUT_TOKENS, 5, 60 * USD),
+        ("tokens: 2_000_000", Measure.TOKENS, 2_000_000, 60 * USD),
         ("output_tokens: 5, per: 1d", Measure.OUTPUT_TOKENS, 5, 86_400 * USD),
         ("dollars: 0.25", Measure.USD, USD // 4, 60 * USD),
         ("concurrent: 3", Measure.CONCURRENT, 3, 60 * USD),

@@ -28,6 +28,15 @@ def test_numbers_may_come_as_text_from_the_environment(kind: Any) -> None:
     assert read(kind, "80") == read(kind, 80) == 80
 
 
+def test_thousands_may_be_set_apart() -> None:
+    assert read(fields.LargeCount, "2_000_000") == 2_000_000
+
+
+@pytest.mark.parametrize("value", ["2_0", "_200", "200_", "2__000", "2000_000", "2_000\n"])
+def test_underscores_elsewhere_are_refused(value: str) -> None:
+    refusal(fields.LargeCount, value)
+
+
 @pytest.mark.parametrize("value", [True, 1.0, "1.0", "-1", "", " 1", "٣", -1, 10**7])
 def test_other_numbers_are_refused(value: object) -> None:
     refusal(fields.Count, value)

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from weighbridge.config.compile import compile_plan
@@ -129,15 +126,3 @@ def test_what_a_key_demands_goes_with_it(plan_of):
     key = "{name: a, key: wb-aaaaaaaaaaaaaaaaaaaa, team: blue, priority: 5, demand: {zdr: true}}"
     (key,) = plan_of(f"keys: [{key}]\n").keys
     assert (key.team, key.priority, key.demand) == ("blue", 5, DataDemand(zdr=True))
-
-
-HOW_TO = Path(__file__).parents[2] / "docs/how-to/route-and-fall-back.md"
-RECIPES = re.findall(r"```yaml\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_of_the_how_to_loads(tmp_path, recipe):
-    file = tmp_path / "weighbridge.yaml"
-    file.write_text(recipe)
-    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", recipe), "sk-aaaaaaaaaaaaaaaaaaaa")
-    assert compile_plan(load_config(file, environ=environ), version=1, stored_keys=()).routes

@@ -7,9 +7,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
-from weighbridge.config.fields import Duration
+from weighbridge.config.fields import Duration, LargeCount
 from weighbridge.config.price_fields import Dollars
 from weighbridge.config.section import Section, fault, written
 from weighbridge.core.allowances import MAX_PER_NS, Scope, ScopeKind
@@ -19,7 +19,6 @@ _TOKENS: Final = re.compile(r"([0-9][0-9_]{0,17}) tokens")
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
 _MEASURES: Final = ("requests", "tokens", "input_tokens", "output_tokens", "dollars", "concurrent")
 _MAX_DOLLARS: Final = 1_000_000_000
-_MAX_COUNT: Final = 10**15
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:*/@-]{0,99}")
 
 
@@ -89,7 +88,6 @@ AmountText = Annotated[Amount, BeforeValidator(_amount), _editor("dollars or tok
 Share = Annotated[int, BeforeValidator(_share), _editor("percentage", r"^[0-9.]+%$|\$\{")]
 TimeZone = Annotated[str, BeforeValidator(_timezone)]
 AllowanceId = Annotated[str, BeforeValidator(_id)]
-Count = Annotated[int, Field(ge=1, le=_MAX_COUNT)]
 
 
 class Budget(Section):
@@ -124,21 +122,21 @@ class Limit(Section):
 
     scope: ScopeText
     """Whom it counts, as in `budgets`."""
-    requests: Count | None = None
+    requests: LargeCount | None = None
     """Of any kind."""
-    tokens: Count | None = None
+    tokens: LargeCount | None = None
     """In and out."""
-    input_tokens: Count | None = None
+    input_tokens: LargeCount | None = None
     """What goes in."""
-    output_tokens: Count | None = None
+    output_tokens: LargeCount | None = None
     """What comes out."""
     dollars: Dollars | None = None
     """What providers charge."""
-    concurrent: Count | None = None
+    concurrent: LargeCount | None = None
     """Requests at a time."""
     per: Duration = written("1m")
     """In which time, at most a day; not for `concurrent`. What is to hold for longer is a budget."""
-    burst: Count | None = None
+    burst: LargeCount | None = None
     """How much may come at once, where that is another amount."""
     id: AllowanceId | None = None
     """Made from the scope and the measure if not given."""

@@ -44,6 +44,8 @@ _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, se
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _FRAMING_HEADERS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te"})
 _REFERENCE: Final = r"\$\{"
+_THOUSANDS: Final = "^[0-9]{1,3}(_[0-9]{3}){1,4}$"
+"""`2_000_000` is text to YAML 1.2, and a number to whoever wrote it."""
 
 
 class HashedKey(msgspec.Struct, frozen=True):
@@ -61,7 +63,7 @@ def _editor(title: str, *, pattern: str | None = None, number: bool = False, cho
     elif pattern:
         text["pattern"] = f"{pattern}|{_REFERENCE}"
     elif number:
-        text["pattern"] = _REFERENCE
+        text["pattern"] = rf"{_THOUSANDS}|{_REFERENCE}"
     return WithJsonSchema({"title": title, **({"anyOf": [{"type": "integer", "minimum": 0}, text]} if number else text)})
 
 
@@ -91,7 +93,8 @@ def _size(value: object) -> int:
 
 
 def _number(value: object) -> object:
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value) else value
+    is_number = isinstance(value, str) and re.fullmatch(rf"[0-9]{{1,15}}|{_THOUSANDS}", value)
+    return int(str(value)) if is_number else value
 
 
 def _secret(value: object) -> Secret:
@@ -266,6 +269,7 @@ Size = Annotated[
     ),
 ]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=1_000_000), _editor("number", number=True)]
+LargeCount = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10**15), _editor("number", number=True)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65_535), _editor("port", number=True)]
 Host = Annotated[str, BeforeValidator(_host), _editor("host")]
 SecretText = Annotated[Secret, BeforeValidator(_secret), _editor("secret")]

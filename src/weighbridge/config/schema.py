@@ -29,6 +29,7 @@ from weighbridge.config.fields import (
     KeyDigest,
     KeyInClear,
     KeyName,
+    LargeCount,
     ModelName,
     Network,
     Port,
@@ -161,7 +162,7 @@ class Metrics(Section):
     """Whether it needs no key. With one, that of a user who may look at the gateway will do."""
     labels: list[Literal["route", "team", "organisation", "user", "key"]] = []
     """Further labels of requests, tokens and cost. Each multiplies the series."""
-    max_values: Annotated[int, Field(ge=1, le=10_000)] = 200
+    max_values: Annotated[Count, Field(le=10_000)] = 200
     """Values of each label; those beyond are `other`."""
 
 
@@ -362,7 +363,7 @@ class Key(Section):
     """What its requests are booked under besides."""
     addresses: Annotated[list[Network], Field(max_length=100)] = []
     """Networks it may be used from (`10.0.0.0/8`); from anywhere if empty."""
-    max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_output_tokens: Annotated[LargeCount, Field(le=10_000_000)] | None = None
     """The most that one of its requests may have generated: what asks for more, or for no bound, is capped."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Where requests have to wait, those with a higher number go first."""
