@@ -34,3 +34,10 @@ def test_defaults_are_shown_as_an_operator_writes_them() -> None:
     assert "| `max_body` | size | `64MB` |" in page
     assert "| `connect` | duration | `10s` |" in page
     assert "| `cert_file` | path | required |" in page
+    assert "| `hard` | boolean | `true` |" in page
+
+
+def test_what_a_setting_may_be_is_told() -> None:
+    page = reference_markdown()
+    assert "| `on_shortage` | `lower` or `refuse` | `lower` |" in page
+    assert "| `requests` | number |  |" in page

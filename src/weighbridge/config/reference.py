@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 
 from weighbridge.config.schema import Config
 
+_PLAIN: Final = {bool: "boolean", int: "number", float: "number"}
+
 _HEAD: Final = """\
 # Configuration
 
@@ -22,6 +24,8 @@ schema. Which providers there are is told on [a page of its own](providers.md).
 
 | kind | written as |
 |---|---|
+| boolean | `true` or `false`; `yes` and `no` are text |
+| number | `2000000`; where it counts something also `2_000_000` |
 | duration | a number and a unit: `250ms`, `5s`, `30m`, `2h`, `1d` |
 | size | a number of bytes, or with a unit of 1024: `64kB`, `64MB`, `1GB` |
 | path | relative to the directory of the file |
@@ -89,7 +93,9 @@ def _kind_of(annotation: Any, metadata: list[Any]) -> str:
         return f"list of {_kind_of(arguments[0], [])}"
     if origin is dict:
         return f"mapping to {_kind_of(arguments[1], [])}"
-    return "section" if isinstance(annotation, type) and issubclass(annotation, BaseModel) else "text"
+    if origin is typing.Literal:
+        return " or ".join(f"`{choice}`" for choice in arguments)
+    return "section" if isinstance(annotation, type) and issubclass(annotation, BaseModel) else _PLAIN.get(annotation, "text")
 
 
 def _default(field: FieldInfo) -> str:
@@ -97,7 +103,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default_factory is not None or field.default in (None, [], {}):
         return ""
-    return f"`{field.default}`"
+    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 
 def _child(annotation: Any) -> tuple[type[BaseModel] | None, str]:
