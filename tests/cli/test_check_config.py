@@ -24,6 +24,15 @@ def test_a_good_file_is_shown_as_what_it_makes(run, here):
     assert "hidden" not in outcome.out
 
 
+def test_a_file_without_providers_is_valid_and_said_to_serve_no_model(run, here):
+    (here / "weighbridge.yaml").write_text("budgets: [{scope: gateway, amount: $5}]\n")
+    outcome = run("check-config")
+    assert outcome.code == 0
+    assert "weighbridge.yaml is valid" in outcome.out
+    assert "┏" not in outcome.out
+    assert "no provider is configured" in outcome.err
+
+
 def test_a_bad_file_is_code_1_and_nothing_on_standard_output(run, here):
     (here / "bad.yaml").write_text("providers: 7\n")
     outcome = run("check-config", "--config", "bad.yaml")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.config_file import ConfigOption, read_config
-from weighbridge.cli.console import say, show_table
+from weighbridge.cli.console import note, say, show_table
 
 if TYPE_CHECKING:
     from weighbridge.core.routes import RouteTarget
@@ -47,7 +47,10 @@ def _show(plan: Plan) -> None:
         )
         for provider in plan.providers
     ]
-    show_table(["provider", "speaks", "keys", "models"], providers, title="Providers")
+    if providers:
+        show_table(["provider", "speaks", "keys", "models"], providers, title="Providers")
+    else:
+        note("no provider is configured, so that every model is unknown: add one, such as `providers: {demo: {}}`")
     if plan.routes:
         routes = [
             (route.requested_model, str(route.strategy), "\n".join(_target_line(target) for target in route.targets))
