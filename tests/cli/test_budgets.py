@@ -56,3 +56,10 @@ def test_a_budget_goes_on_counting_what_it_counts(run):
     limit = run("limits", "create", "gateway", "requests", "5").err.split()[-1]
     assert "limits edit" in run("budgets", "edit", limit, "--amount", "$1").err
     assert "no budget 'bud_x'" in run("budgets", "delete", "bud_x").err
+
+
+def test_a_shortage_that_there_is_not_is_refused_in_a_sentence(run):
+    budget = made(run, "gateway", "$1")
+    outcome = run("budgets", "edit", budget, "--on-shortage", "pray")
+    assert outcome.code == 1
+    assert "neither `lower` nor `refuse`" in outcome.err

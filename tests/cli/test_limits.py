@@ -34,6 +34,10 @@ def test_what_is_wrong_is_told(run, arguments, words):
     assert words in outcome.err
 
 
-def test_a_budget_is_not_edited_as_a_limit(run):
+def test_a_budget_is_not_taken_for_a_limit_nor_a_limit_for_a_budget(run):
     budget = run("budgets", "create", "gateway", "$1").err.split()[-1]
     assert "budgets edit" in run("limits", "edit", budget, "--amount", "5").err
+    assert "budgets delete" in run("limits", "delete", budget).err
+    limit = run("limits", "create", "gateway", "requests", "5").err.split()[-1]
+    assert "limits delete" in run("budgets", "delete", limit).err
+    assert len(json.loads(run("budgets", "list", "--json").out)) == len(json.loads(run("limits", "list", "--json").out)) == 1

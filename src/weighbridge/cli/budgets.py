@@ -86,6 +86,8 @@ def edit(
                 raise CliError(f"{budget} counts {found.unit.value}: make another budget for something else")
             changed = msgspec.structs.replace(changed, amount=read.amount)
         if on_shortage is not None:
+            if on_shortage not in tuple(Shortage):
+                raise CliError(f"--on-shortage: {on_shortage!r} is neither `lower` nor `refuse`")
             changed = msgspec.structs.replace(changed, on_shortage=Shortage(on_shortage))
         store.allowances.replace(changed, acting(), None)
     note(f"budget {budget} is {_amount(changed.amount, changed.unit.value)} now")
@@ -94,7 +96,11 @@ def edit(
 @budgets_app.command()
 def delete(budget: BudgetId, *, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Delete a budget of the store. What was spent stays in the ledger."""
+    from weighbridge.core.allowances import Budget
+
     with open_store(config, data_dir, make=False) as store:
+        if not isinstance(store.allowances.get(budget).allowance, Budget):
+            raise CliError(f"{budget} is a limit: `weighbridge limits delete` deletes those")
         store.allowances.delete(budget, acting(), None)
     note(f"budget {budget} is deleted")
 

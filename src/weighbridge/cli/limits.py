@@ -76,7 +76,11 @@ def edit(
 @limits_app.command()
 def delete(limit: LimitId, *, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Delete a limit of the store."""
+    from weighbridge.core.allowances import RateLimit
+
     with open_store(config, data_dir, make=False) as store:
+        if not isinstance(store.allowances.get(limit).allowance, RateLimit):
+            raise CliError(f"{limit} is a budget: `weighbridge budgets delete` deletes those")
         store.allowances.delete(limit, acting(), None)
     note(f"limit {limit} is deleted")
 
