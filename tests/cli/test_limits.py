@@ -13,7 +13,8 @@ def test_a_limit_is_made_listed_changed_and_deleted(run, here):
         ("key:*/concurrent", "concurrent", 5, 60_000_000_000),
         (limit, "usd", 500_000_000, 3_600_000_000_000),
     ]
-    assert run("limits", "edit", limit, "--amount", "7").code == 0
+    assert "is $0.75 now" in run("limits", "edit", limit, "--amount", "0.75").err
+    assert json.loads(run("limits", "list", "--json").out)[1]["amount"] == 750_000_000
     assert "at a time" in run("limits", "list").out
     assert run("limits", "delete", limit).code == 0
     assert len(json.loads(run("limits", "list", "--json").out)) == 1

@@ -35,7 +35,7 @@ def create(
     data_dir: DataDirOption = None,
 ) -> None:
     """Make a rate limit. It holds within a second where the gateway runs."""
-    told: dict[str, object] = {"scope": scope, measure: amount if measure == "dollars" else _count(amount), "per": per}
+    told = {**_told(scope, measure, amount), "per": per}
     if burst is not None:
         told["burst"] = burst
     with open_store(config, data_dir, make=True) as store:
@@ -57,7 +57,7 @@ def list_all(*, as_json: JsonOption = False, config: ConfigOption = None, data_d
 @limits_app.command()
 def edit(
     limit: LimitId,
-    amount: Annotated[int, typer.Option("--amount", min=1, help="How many at most; nano-dollars where dollars are counted.")],
+    amount: Annotated[str, typer.Option("--amount", help="How many at most; dollars as `0.50`.")],
     *,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -69,8 +69,9 @@ def edit(
         found = store.allowances.get(limit).allowance
         if not isinstance(found, RateLimit):
             raise CliError(f"{limit} is a budget: `weighbridge budgets edit` changes those")
-        store.allowances.replace(msgspec.structs.replace(found, amount=amount), acting(), None)
-    note(f"limit {limit} is {amount:,} now")
+        changed = msgspec.structs.replace(found, amount=_read(_told("gateway", found.measure, amount)).amount)
+        store.allowances.replace(changed, acting(), None)
+    note(f"limit {limit} is {_amount(changed)} now")
 
 
 @limits_app.command()
@@ -83,6 +84,12 @@ def delete(limit: LimitId, *, config: ConfigOption = None, data_dir: DataDirOpti
             raise CliError(f"{limit} is a budget: `weighbridge budgets delete` deletes those")
         store.allowances.delete(limit, acting(), None)
     note(f"limit {limit} is deleted")
+
+
+def _told(scope: str, measure: str, amount: str) -> dict[str, object]:
+    """A limit as the configuration has it, where dollars are not `usd`."""
+    in_dollars = measure in ("dollars", "usd")
+    return {"scope": scope, "dollars": amount} if in_dollars else {"scope": scope, measure: _count(amount)}
 
 
 def _count(text: str) -> int:
@@ -107,6 +114,9 @@ def _read(told: dict[str, object]) -> RateLimit:
 
 def _row(limit: RateLimit) -> tuple[str, ...]:
     whom = ":".join(part for part in (limit.scope.kind.value, limit.scope.name) if part)
-    amount = format_usd(Nanousd(limit.amount)) if limit.measure.value == "usd" else f"{limit.amount:,} {limit.measure.value}"
     time = "at a time" if limit.measure.value == "concurrent" else f"{limit.per_ns / NS_PER_S:g} s"
-    return (limit.id, whom, amount, time, "" if limit.burst is None else f"{limit.burst:,}")
+    return (limit.id, whom, _amount(limit), time, "" if limit.burst is None else f"{limit.burst:,}")
+
+
+def _amount(limit: RateLimit) -> str:
+    return format_usd(Nanousd(limit.amount)) if limit.measure.value == "usd" else f"{limit.amount:,} {limit.measure.value}"
