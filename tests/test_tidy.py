@@ -39,6 +39,7 @@ UNPAIRED_SOURCE = {
     "control/allowance_scopes.py": "tested with budgets and limits, as actors of every place",
     "control/gauges.py": "tested through control/metrics_api.py",
     "control/key_views.py": "fields: tested in control/test_keys_api.py",
+    "control/credit_board.py": "tested as the admin API and the command line show it",
     "control/paging.py": "fields of a query: tested with every list",
     "config/alert_fields.py": "fields of the configuration: tested in config/test_alerts.py, good and bad",
     "core/alerts.py": "structs without behaviour: tested where they are made and read",
@@ -72,6 +73,7 @@ UNPAIRED_TESTS = {
     "control/test_schemathesis.py": "asks the whole admin API",
     "test_docs.py": "reads documents as their readers do",
     "test_generated.py": "compares documents with the code",
+    "pipeline/test_credits.py": "requests of a customer who pays in advance: accounts, bookkeeper and tariffs together",
     "routing/strategies/test_all_strategies.py": "what every strategy promises",
     "test_tidy.py": "looks at the repository",
 }

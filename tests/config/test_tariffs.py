@@ -6,7 +6,8 @@ from tests.storage.test_ledger_store import record
 from weighbridge.config.load import load_config
 from weighbridge.config.problems import ConfigError
 from weighbridge.config.tariffs import compile_tariffs
-from weighbridge.ledger.terms import Tariff
+from weighbridge.core.rates import Tariff
+from weighbridge.ledger.tariffs import Tariffs
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def tariffs(tmp_path):
     def of(text):
         file = tmp_path / "weighbridge.yaml"
         file.write_text("providers: {demo: {}}\n" + text)
-        return compile_tariffs(load_config(file, environ={}).config)
+        return Tariffs(compile_tariffs(load_config(file, environ={}).config))
 
     return of
 
@@ -25,6 +26,11 @@ def test_a_markup_and_a_discount_are_millionths(tariffs):
     assert found.of(record(team="ads")) == Tariff(-100_000, 0)
 
 
+def test_estimates_are_charged_where_the_tariff_says_so(tariffs):
+    found = tariffs("tariffs: [{scope: 'team:search', estimates: charge}, {scope: gateway}]")
+    assert [found.of(record(team=team)).charges_estimates for team in ("search", "ads")] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -32,6 +38,7 @@ def test_a_markup_and_a_discount_are_millionths(tariffs):
         ("{scope: gateway, markup: 5}", "percentage"),
         ("{scope: gateway, markup: '-101%'}", "at least"),
         ("{scope: gateway, discount: '-5%'}", "percentage"),
+        ("{scope: gateway, estimates: perhaps}", "waive"),
         ("{markup: 5%}", "scope"),
     ],
 )

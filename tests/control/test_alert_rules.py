@@ -7,6 +7,7 @@ import pytest
 from weighbridge.control.admin_services import ConfigProblem, ConfigStatus, FailedReload, GatewayStatus, WorkerStatus
 from weighbridge.control.alert_rules import Sight, conditions_of
 from weighbridge.control.budget_board import BudgetAccountView, BudgetView
+from weighbridge.control.credit_board import CreditView
 from weighbridge.core.alerts import AlertOn, AlertRule, Severity
 from weighbridge.routing.health_events import KeyStatus, TargetState, TargetStatus
 from weighbridge.routing.provider_key import KeyState
@@ -30,7 +31,8 @@ def status(*states, failed=None):
 
 
 def sight(*rows, **facts):
-    given = {"now_s": NOW_S, "status": status("ready"), "n_workers": 1, "targets": (), "budgets": (), "lag_bytes": 0}
+    given = {"now_s": NOW_S, "status": status("ready"), "n_workers": 1, "targets": (), "budgets": (), "credits": ()}
+    given["lag_bytes"] = 0
     return Sight(**given | {"usage": lambda _query: rows} | facts)
 
 
@@ -62,6 +64,32 @@ def test_a_budget_is_told_of_at_its_shares_and_the_highest_only(spent, severity,
     found = conditions_of(AlertRule(AlertOn.BUDGET), sight(budgets=[budget(spent)]))
     assert [condition.severity for condition in found] == ([severity] if severity else [])
     assert all(words in condition.title and "team search" in condition.title for condition in found)
+
+
+def credits_(balance, *, below=10 * S, is_prepaid=True, given=100 * S):
+    payer = {"kind": "team", "name": "search"}
+    return CreditView("cra_1", payer, is_prepaid, below, given, given - balance, 0, 0, balance, None, "2026-11-01")
+
+
+@pytest.mark.parametrize(
+    ("account", "severity"),
+    [
+        (credits_(10 * S), None),
+        (credits_(9 * S), Severity.WARNING),
+        (credits_(0), Severity.CRITICAL),
+        (credits_(-S, is_prepaid=False), Severity.WARNING),
+        (credits_(0, below=0), None),
+    ],
+)
+def test_credits_that_run_low_are_told_of_where_somebody_wants_to_know(account, severity):
+    found = conditions_of(AlertRule(AlertOn.BUDGET), sight(credits=[account]))
+    assert [condition.severity for condition in found] == ([severity] if severity else [])
+    assert all("team search has $" in condition.title for condition in found)
+
+
+def test_credits_that_run_low_again_after_a_top_up_are_told_of_again():
+    before, after = (conditions_of(AlertRule(AlertOn.BUDGET), sight(credits=[credits_(S, given=n * S)])) for n in (100, 200))
+    assert before[0].key != after[0].key
 
 
 def test_what_is_held_counts_and_each_share_is_another_condition():

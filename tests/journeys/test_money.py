@@ -211,6 +211,26 @@ def test_a_budget_is_never_overspent_whoever_dies(provider, start_gateway):
     assert caller.statuses[429] > 0
 
 
+def test_prepaid_credits_are_never_overdrawn_whoever_dies(provider, start_gateway):
+    """What the customer is charged leaves the credits, with its markup; in the end the books say what was left of them."""
+    generator = random.Random(17)
+    given = USD if FULL else USD // 20
+    tariffs = [{"scope": "gateway", "markup": "20%", "estimates": "charge"}]
+    gateway = start_gateway(configured(provider, tariffs=tariffs))
+    gateway.admin("/credits", "POST", {"payer": {"kind": "team", "name": "proof"}, "amount_nanousd": given})
+    gateway.stop()
+    gateway.start()  # with workers that know of it from their first request on
+    caller = Caller(gateway, 17)
+    asyncio.run(caller.run(CLIENTS, lambda caller: until_spent(caller, provider, KILLS, generator)))
+    gateway.stop()
+    books = books_of(gateway)
+    left = -books.accounts["customer:team:proof"]
+    assert 0 <= left <= 0.05 * given, "credits were overdrawn, or less than what they cover was admitted"
+    assert books.spent == given - left
+    assert_nothing_is_lost(caller, books, provider)
+    assert caller.statuses[429] > 0
+
+
 def test_hosts_that_share_a_database_never_overspend_together(provider, postgresql_database, start_gateway, tmp_path):
     """Two gateways, each with its workers and its own disk, on one PostgreSQL: the budget is one, whoever dies."""
     generator = random.Random(13)

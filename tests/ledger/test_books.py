@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from weighbridge.core.rates import Tariff
 from weighbridge.ledger import books
-from weighbridge.ledger.terms import EntryKind, Started, Tariff
+from weighbridge.ledger.terms import EntryKind, Started
 
 amounts = st.integers(0, 2**50)
 costs = st.lists(st.none() | amounts, max_size=5)

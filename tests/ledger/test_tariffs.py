@@ -5,9 +5,9 @@ import pytest
 from tests.storage.test_ledger_store import record
 
 from weighbridge.core.allowances import Scope, ScopeKind
+from weighbridge.core.rates import Tariff
 from weighbridge.ledger.books import NO_TARIFF
 from weighbridge.ledger.tariffs import TariffRule, Tariffs
-from weighbridge.ledger.terms import Tariff
 
 ASKED = msgspec.structs.replace(
     record(), organisation="acme", team="search", user="ann@example.org", key_id="key_1", route="smart", tags=("beta", "prod")

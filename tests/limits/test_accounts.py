@@ -112,7 +112,7 @@ def test_a_soft_budget_has_no_limit():
 
 
 def test_a_budget_knows_what_it_counts():
-    assert [BudgetAccount(budget("b", TEAM, unit=unit), "red").is_usd for unit in (Unit.USD, Unit.TOKENS)] == [True, False]
+    assert [BudgetAccount(budget("b", TEAM, unit=unit), "red").unit for unit in (Unit.USD, Unit.TOKENS, Unit.CREDITS)] == [0, 1, 2]
 
 
 # --- rate limits

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from weighbridge.core.rates import PriceState
+from weighbridge.core.rates import PriceState, Tariff
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Provenance, Record, Usage
-from weighbridge.ledger.books import NO_TARIFF, cost_adjustment, top_up
-from weighbridge.ledger.terms import Charge, Settled, Started, Tariff
+from weighbridge.ledger.books import NO_TARIFF, charge_adjustment, cost_adjustment
+from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_store import NOT_BEGUN, UNRESOLVED, LedgerStore
 from weighbridge.storage.ledger_tables import counters, entries, requests, rollups
@@ -190,7 +190,7 @@ def test_a_tariff_is_what_its_customer_pays(ledger):
 
 
 def test_what_people_book_is_booked_once(ledger):
-    paid = top_up("payment-7", "team:search", 5_000, WALL_NS)
+    paid = charge_adjustment("goodwill-7", "team:search", -5_000, WALL_NS)
     mended = cost_adjustment("invoice-3", "openai", -20, WALL_NS, request_id="req_1")
     assert ledger.book([paid, mended, paid]) == 2
     assert ledger.book([paid]) == 0

@@ -7,8 +7,8 @@ from alembic import command
 from sqlalchemy import inspect, text
 from tests.storage.test_ledger_store import attempt, settled
 
+from weighbridge.core.rates import Tariff
 from weighbridge.core.terms import VirtualKey
-from weighbridge.ledger.terms import Tariff
 from weighbridge.storage.engine import open_engine, writing
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_checks import verify

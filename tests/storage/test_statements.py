@@ -7,9 +7,9 @@ from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.rates import Tariff
 from weighbridge.core.terms import NO_USAGE
 from weighbridge.ledger.books import NO_TARIFF
-from weighbridge.ledger.terms import Tariff
 from weighbridge.storage.statements import Month, parse_month, statement
 
 NOVEMBER = Month(2026, 11)

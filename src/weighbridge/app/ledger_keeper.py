@@ -68,6 +68,11 @@ class LedgerKeeper:
         self._table: SharedTable | None = None
         self.mover = LedgerMover(directory, store, clock, on_moved=self._moved, on_closed=self._closed)
 
+    @property
+    def has_leases(self) -> bool:
+        """Whether other hosts spend from the same budgets."""
+        return self._leases is not None
+
     async def start(self) -> None:
         """Make the counters from all that was ever spent. Raises `StorageError` or `OSError`."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -126,6 +131,13 @@ class LedgerKeeper:
     def level(self, counter: str) -> tuple[int, int]:
         """What was spent and what is held under a counter's name."""
         return self._table.level(counter) if self._table is not None else (0, 0)
+
+    def take(self, counter: str, limit: int, amount: int, kept: int) -> int:
+        """Spend up to an amount of what is free of a counter of this limit, but leave `kept` of it. How much that came to.
+
+        Raises `TableFullError`.
+        """
+        return self._table.take(counter, limit, amount, kept) if self._table is not None else 0
 
     def _moved(self, journal_id: str, charges: Mapping[str, int]) -> None:
         lane = self._lanes.get(journal_id)

@@ -27,7 +27,6 @@ from weighbridge.config.alerts import compile_alerts
 from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.problems import ConfigError
-from weighbridge.config.tariffs import compile_tariffs
 from weighbridge.config.traces import compile_traces
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
@@ -60,6 +59,7 @@ from weighbridge.control.channel import (
     Targets,
 )
 from weighbridge.control.control_site import control_site
+from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
@@ -69,6 +69,7 @@ from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
+from weighbridge.ledger.tariffs import Tariffs
 from weighbridge.pipeline.plan import Plan
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_retention import Retention
@@ -147,6 +148,7 @@ class Supervisor:
             self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
             self._tasks.spawn(self._watch_alerts())
+            self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
             if self._traces is not None:
                 self._tasks.spawn(self._traces.run())
             if self.loaded.source is not None:
@@ -342,13 +344,13 @@ class Supervisor:
         self._alerts = compile_alerts(self.loaded.config)
         kept = self.loaded.config.ledger
         self.store.ledger.retention = Retention(kept.keep_records, kept.keep_requests, kept.keep_minutes, kept.keep_hours)
-        self.store.ledger.tariff_of = compile_tariffs(self.loaded.config).of
+        self.store.ledger.tariff_of = Tariffs(plan.tariffs).of
         self.keys.set_file_keys(plan.keys)
         of_file = {key.digest for key in plan.keys}
         stored = tuple(key for key in self.keys.stored if key.digest not in of_file)
         written, made = plan.allowances, self.stored_allowances.allowances
         self._written_allowances = written
-        allowances = Allowances(written.budgets + made.budgets, written.limits + made.limits)
+        allowances = Allowances(written.budgets + made.budgets, written.limits + made.limits, made.prepaid)
         self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored, allowances=allowances)
 
     async def reload(self) -> ConfigError | None:

@@ -1,4 +1,4 @@
-"""When a key stops working, as operators write it: `30d`, `2027-01-01` or `2027-01-01T12:00:00Z`."""
+"""When something ends (a key, a credit), as operators write it: `30d`, `2027-01-01` or `2027-01-01T12:00:00Z`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def expiry_wall_ns(text: str, now_wall_ns: int) -> int:
     """Unix nanoseconds of the moment that `text` means. Raises `ValueError` with a sentence for the operator."""
     moment = _moment_wall_ns(text.strip(), now_wall_ns)
     if moment <= now_wall_ns:
-        raise ValueError(f"{text!r} is in the past, so the key would never work")
+        raise ValueError(f"{text!r} is in the past")
     if moment >= _unix_ns(_END_OF_TIME):
-        raise ValueError(f"{text!r} is too far off: leave the expiry out for a key that does not expire")
+        raise ValueError(f"{text!r} is too far off: leave it out for what does not expire")
     return moment
 
 

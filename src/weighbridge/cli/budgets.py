@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from weighbridge.cli.config_file import ConfigOption, DataDirOption
-from weighbridge.cli.console import CliError, JsonOption, note, say, show_table
+from weighbridge.cli.console import CliError, JsonOption, first_problem, note, say, show_table
 from weighbridge.cli.data_store import acting, open_store, written_allowances
 from weighbridge.core.codec import pretty_json
 from weighbridge.core.money import Nanousd, format_usd
@@ -116,17 +116,6 @@ def _read(told: dict[str, object]) -> Budget:
         return compile_budget(allowance_fields.Budget.model_validate(told))
     except ValidationError as error:
         raise CliError(first_problem(error)) from None
-
-
-def first_problem(error: object) -> str:
-    """What is wrong first, as `period: must be …`."""
-    from pydantic import ValidationError
-
-    assert isinstance(error, ValidationError)
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
 
 
 def _rows(budget: BudgetView) -> list[tuple[str, ...]]:

@@ -50,6 +50,17 @@ def report(error: CliError) -> None:
         note(error.advice)
 
 
+def first_problem(error: object) -> str:
+    """What is wrong first, as `period: must be …`."""
+    from pydantic import ValidationError
+
+    assert isinstance(error, ValidationError)
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """A table on standard output. Cells are text as it stands, not markup."""
     from rich.console import Console

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from weighbridge.cli.budgets import first_problem
 from weighbridge.cli.config_file import ConfigOption, DataDirOption
-from weighbridge.cli.console import CliError, JsonOption, note, say, show_table
+from weighbridge.cli.console import CliError, JsonOption, first_problem, note, say, show_table
 from weighbridge.cli.data_store import acting, open_store, written_allowances
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import pretty_json

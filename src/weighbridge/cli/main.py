@@ -15,6 +15,7 @@ from weighbridge.cli.budgets import budgets_app
 from weighbridge.cli.check_config import check_config
 from weighbridge.cli.config_file import ConfigOption, DataDirOption, chosen_config
 from weighbridge.cli.console import CliError, report
+from weighbridge.cli.credits import credits_app
 from weighbridge.cli.explain import explain
 from weighbridge.cli.init import init
 from weighbridge.cli.keys import keys_app
@@ -69,6 +70,7 @@ app.add_typer(teams_app, name="teams")
 app.add_typer(users_app, name="users")
 app.add_typer(budgets_app, name="budgets")
 app.add_typer(limits_app, name="limits")
+app.add_typer(credits_app, name="credits")
 app.command()(audit)
 app.command()(statement)
 app.command()(usage)

@@ -16,6 +16,7 @@ from weighbridge.config.load import LoadedConfig
 from weighbridge.config.prices import compile_prices
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.config.routes import compile_routes, data_demand, data_terms, deadlines_of, retry_policy
+from weighbridge.config.tariffs import compile_tariffs
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.routes import HealthRules
 from weighbridge.core.terms import Dialect, Origin, Proxy, Tls, VirtualKey, WireFormat
@@ -44,6 +45,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         retry=retry_policy(config.retry),
         prices=compile_prices(config),
         allowances=compile_allowances(config),
+        tariffs=compile_tariffs(config),
         has_leases=config.database is not None,
         health=HealthRules(config.health.breakers, config.health.keys),
     )

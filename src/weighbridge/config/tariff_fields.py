@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
@@ -41,6 +41,9 @@ class Tariff(Section):
     """On top of the provider's price."""
     discount: Discount = written("0%")
     """Off the marked-up price."""
+    estimates: Literal["waive", "charge"] = "waive"
+    """What becomes of an attempt whose usage its provider did not tell, since its stream broke off or its caller left: nothing is
+    charged for it, or its estimate is."""
 
     @model_validator(mode="after")
     def _is_for_a_customer(self) -> Tariff:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 from weighbridge.config import schema
-from weighbridge.ledger.books import PPM
-from weighbridge.ledger.tariffs import TariffRule, Tariffs
-from weighbridge.ledger.terms import Tariff
+from weighbridge.config.tariff_fields import Tariff as WrittenTariff
+from weighbridge.core.rates import UNIT, Tariff
+from weighbridge.ledger.tariffs import TariffRule
 
 
-def compile_tariffs(config: schema.Config) -> Tariffs:
+def compile_tariffs(config: schema.Config) -> tuple[TariffRule, ...]:
     """All of them, in the order in which they are tried."""
-    return Tariffs([TariffRule(each.scope, Tariff(_ppm(each.markup), _ppm(each.discount))) for each in config.tariffs])
+    return tuple(TariffRule(each.scope, _tariff(each)) for each in config.tariffs)
+
+
+def _tariff(written: WrittenTariff) -> Tariff:
+    return Tariff(_ppm(written.markup), _ppm(written.discount), charges_estimates=written.estimates == "charge")
 
 
 def _ppm(share: Decimal) -> int:
-    return int(share * PPM)
+    return int(share * UNIT)

@@ -18,6 +18,7 @@ from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.alerts_api import alerts_router
 from weighbridge.control.audit_api import audit_router
 from weighbridge.control.budgets_api import budgets_router
+from weighbridge.control.credits_api import credits_router
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
 from weighbridge.control.limits_api import limits_router
@@ -55,6 +56,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         users_router(services),
         budgets_router(services),
         limits_router(services),
+        credits_router(services),
         audit_router(services),
         alerts_router(services),
         statements_router(services),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.alert_rules import Sight, needs_budgets
 from weighbridge.control.budget_board import BudgetView, budgets_now
+from weighbridge.control.credit_board import CreditView, credits_now
 from weighbridge.core.alerts import Alerts
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S
@@ -14,15 +15,22 @@ from weighbridge.storage.usage_queries import usage
 def look_around(services: AdminServices, alerts: Alerts, n_workers: int) -> Sight:
     """The gateway and the ledger at this moment. Raises `StorageError`."""
     ledger = services.store.ledger
+    sees_budgets = needs_budgets(alerts.rules)
     return Sight(
         now_s=services.clock.wall_ns() // NS_PER_S,
         status=services.status(),
         n_workers=n_workers,
         targets=services.targets(),
-        budgets=_budgets(services) if needs_budgets(alerts.rules) else (),
+        budgets=_budgets(services) if sees_budgets else (),
+        credits=credits_of(services) if sees_budgets else (),
         lag_bytes=services.lag_bytes(),
         usage=lambda query: usage(ledger, query).rows,
     )
+
+
+def credits_of(services: AdminServices) -> list[CreditView]:
+    """What every prepaid customer has left. Raises `StorageError`."""
+    return credits_now(services.store.credits.accounts(), services.store.ledger.counters(), services.level)
 
 
 def _budgets(services: AdminServices) -> list[BudgetView]:

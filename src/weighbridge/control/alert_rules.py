@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from weighbridge.control.admin_services import GatewayStatus
 from weighbridge.control.budget_board import BudgetView
+from weighbridge.control.credit_board import CreditView
 from weighbridge.core.alerts import PPM, AlertOn, AlertRule, Condition, Severity
 from weighbridge.core.clock import NS_PER_MS, NS_PER_S
 from weighbridge.core.money import Nanousd, format_usd
@@ -32,6 +33,7 @@ class Sight(NamedTuple):
     """How many there should be."""
     targets: Sequence[TargetStatus]
     budgets: Sequence[BudgetView]
+    credits: Sequence[CreditView]
     lag_bytes: int
     usage: Callable[[UsageQuery], Sequence[UsageRow]]
 
@@ -69,6 +71,17 @@ def _budgets(rule: AlertRule, sight: Sight) -> Iterator[Condition]:
                 Severity.CRITICAL if share >= PPM else Severity.WARNING,
                 f"{whom} has used {used * 100 // budget.amount}% of its budget",
                 f"{_amount(used, budget.unit)} of {_amount(budget.amount, budget.unit)} ({budget.period}).",
+            )
+    for customer in sight.credits:
+        if customer.balance_nanousd < customer.alert_below_nanousd:
+            whom = f"{customer.payer['kind']} {customer.payer['name']}"
+            is_out = customer.balance_nanousd <= 0 and customer.is_prepaid
+            yield _found(
+                rule,
+                f"{customer.id}/{customer.given_nanousd}",
+                Severity.CRITICAL if is_out else Severity.WARNING,
+                f"{whom} has {_usd(customer.balance_nanousd)} of credits left",
+                f"Less than {_usd(customer.alert_below_nanousd)}.",
             )
 
 

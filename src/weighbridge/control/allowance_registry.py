@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from weighbridge.core.allowances import Allowances
 from weighbridge.storage.store import Store
 
@@ -23,9 +25,12 @@ class AllowanceRegistry:
         if revision == self._revision:
             return False
         # Revision first, budgets after: a write between the two makes the next look read again.
-        found = await asyncio.to_thread(self._store.allowances.all)
+        found = await asyncio.to_thread(self._all)
         self._revision = revision
         if found == self.allowances:
             return False
         self.allowances = found
         return True
+
+    def _all(self) -> Allowances:
+        return msgspec.structs.replace(self._store.allowances.all(), prepaid=self._store.credits.prepaid())

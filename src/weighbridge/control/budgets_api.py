@@ -34,7 +34,7 @@ class CreateBudget(BaseModel):
 
     scope: ScopeView
     amount: Amount
-    unit: Annotated[Unit, Field(strict=False)] = Unit.USD
+    unit: Literal["usd", "tokens"] = "usd"
     period: Annotated[Period, Field(strict=False)] = Period.MONTH
     timezone: str = Field("UTC", max_length=64, description="Where its days begin: `Europe/Berlin`.")
     is_hard: bool = Field(default=True, description="Never overspent. A soft one only tells.")
@@ -58,7 +58,7 @@ class CreateBudget(BaseModel):
             "",
             self.scope.as_core(),
             self.amount,
-            self.unit,
+            Unit(self.unit),
             self.period,
             self.timezone,
             is_hard=self.is_hard,

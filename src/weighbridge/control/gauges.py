@@ -10,7 +10,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.alert_look import credits_of
 from weighbridge.control.budget_board import BudgetView, budgets_now
+from weighbridge.control.credit_board import CreditView
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.money import NANO
 from weighbridge.routing.health_events import TargetState, TargetStatus
@@ -33,6 +35,7 @@ class GatewayGauges(Collector):
         yield from self._gateway()
         yield from _targets(self._services.targets())
         yield from _budgets(self._budgets())
+        yield _credits(credits_of(self._services))
         yield _gauge("weighbridge_ledger_lag_bytes", "What lies in journals and not in the store yet.", self._services.lag_bytes())
 
     def describe(self) -> list[Metric]:
@@ -63,6 +66,15 @@ class GatewayGauges(Collector):
         made, written = services.store.allowances.all(), services.allowances()
         both = Allowances(written.budgets + made.budgets)
         return budgets_now(both, services.store.ledger.counters(), services.level, services.clock.wall_ns())
+
+
+def _credits(accounts: Sequence[CreditView]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "weighbridge_credits_left", "What a customer has left who pays in advance, in dollars.", labels=("kind", "name")
+    )
+    for account in sorted(accounts, key=lambda each: each.balance_nanousd)[:MAX_SERIES]:
+        family.add_metric((account.payer["kind"], account.payer["name"]), account.balance_nanousd / NANO)
+    return family
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

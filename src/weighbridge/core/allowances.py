@@ -79,6 +79,8 @@ class Unit(StrEnum):
     """What providers charge, in nano-dollars."""
     TOKENS = "tokens"
     """Every token that goes in or comes out."""
+    CREDITS = "credits"
+    """What customers are charged, in nano-dollars: of prepaid accounts alone."""
 
 
 class Shortage(StrEnum):
@@ -140,11 +142,29 @@ class RateLimit(msgspec.Struct, frozen=True):
     """What may come at once, where that is another amount."""
 
 
+class Prepaid(msgspec.Struct, frozen=True):
+    """A customer who may spend what was paid in advance, and no more."""
+
+    payer: str
+    """As `ledger.books.payer_of` says it: `organisation:acme`."""
+    credits: int
+    """Nano-dollars: all that were ever given. What was used and what has run out is the counter's."""
+
+    def as_budget(self) -> Budget:
+        """The same for whoever counts: one that never begins anew, of what is charged and not of what it costs."""
+        kind, _, name = self.payer.partition(":")
+        return Budget(_CREDITS, Scope(ScopeKind(kind), name), self.credits, Unit.CREDITS, Period.TOTAL, alert_at_ppm=())
+
+
+_CREDITS: Final = "credits"
+
+
 class Allowances(msgspec.Struct, frozen=True):
-    """Every budget and every limit of a gateway."""
+    """Every budget and every limit of a gateway, and who has paid in advance."""
 
     budgets: tuple[Budget, ...] = ()
     limits: tuple[RateLimit, ...] = ()
+    prepaid: tuple[Prepaid, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.budgets or self.limits)
+        return bool(self.budgets or self.limits or self.prepaid)

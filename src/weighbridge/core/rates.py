@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from weighbridge.core.money import Nanousd
+
 UNIT: Final = 1_000_000
 """A factor of one."""
 PICO_PER_USD_PER_MTOK: Final = 1_000_000
@@ -184,3 +186,53 @@ class PriceBook(msgspec.Struct, frozen=True):
     rules: tuple[PriceRule, ...] = ()
     unknown: UnknownPolicy = UnknownPolicy()
     unknown_by_route: dict[str, UnknownPolicy] = {}
+
+
+class Tariff(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a customer pays on top of the provider's price, in millionths: 50,000 is 5%.
+
+    The discount is taken from the marked-up amount.
+    """
+
+    markup_ppm: int = 0
+    discount_ppm: int = 0
+    charges_estimates: bool = False
+    """Whether an attempt whose usage nobody told (its stream broke off, its caller left) is charged at the estimate of it."""
+
+
+NO_TARIFF: Final = Tariff()
+"""The provider's price."""
+
+
+def charged(cost: int, tariff: Tariff) -> Nanousd:
+    """What a customer pays for a cost in nano-dollars, rounded half to even. Raises `ValueError` for a tariff that would pay the
+    customer."""
+    numerator, denominator = _factor(tariff)
+    if numerator == denominator:
+        return Nanousd(cost)
+    quotient, rest = divmod(cost * numerator, denominator)
+    twice = rest * 2
+    return Nanousd(quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1)))
+
+
+def most_charged(cost: int, tariff: Tariff) -> int:
+    """What one attempt of at most this cost can add to the charge of an exchange, however the others round."""
+    numerator, denominator = _factor(tariff)
+    return -(-cost * numerator // denominator) + 1 if numerator else 0
+
+
+def cost_within(amount: int, tariff: Tariff) -> int:
+    """The highest cost for which `most_charged` is no more than an amount; `UNBOUNDED` where nothing is charged."""
+    numerator, denominator = _factor(tariff)
+    return (amount - 1) * denominator // numerator if numerator else UNBOUNDED
+
+
+UNBOUNDED: Final = 2**62
+"""Nano-dollars: no request costs as much."""
+
+
+def _factor(tariff: Tariff) -> tuple[int, int]:
+    markup, discount = tariff.markup_ppm, tariff.discount_ppm
+    if markup < -UNIT or not 0 <= discount <= UNIT:
+        raise ValueError("a tariff's markup is at least -100%, its discount between 0 and 100%")
+    return (UNIT + markup) * (UNIT - discount), UNIT * UNIT

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from weighbridge.core import rates
 from weighbridge.core.money import Nanousd
+from weighbridge.core.rates import NO_TARIFF, Tariff
 from weighbridge.core.terms import Attempt, Provenance, Record
-from weighbridge.ledger.terms import BILLED_TO_NOBODY, AccountKind, Entry, EntryKind, Started, Tariff, account
+from weighbridge.ledger.terms import BILLED_TO_NOBODY, AccountKind, Entry, EntryKind, Started, account
 
-PPM: Final = 1_000_000
-NO_TARIFF: Final = Tariff()
 _CUSTOMER: Final = AccountKind.CUSTOMER
 _REVENUE: Final = AccountKind.REVENUE
 _COST: Final = EntryKind.COST
@@ -31,32 +31,34 @@ _COST_ACCOUNTS: Final = {
 
 
 def payer(record: Record) -> str:
+    """Who pays for an exchange: see `payer_of`."""
+    return payer_of(record.organisation, record.team, record.user, record.key_id)
+
+
+def payer_of(organisation: str, team: str, user: str, key_id: str) -> str:
     """Who pays: the widest owner there is, as `organisation:…`, `team:…`, `user:…` or `key:…`."""
-    if record.organisation:
-        return f"organisation:{record.organisation}"
-    if record.team:
-        return f"team:{record.team}"
-    if record.user:
-        return f"user:{record.user}"
-    return f"key:{record.key_id}" if record.key_id else BILLED_TO_NOBODY
+    for kind, name in (("organisation", organisation), ("team", team), ("user", user), ("key", key_id)):
+        if name:
+            return f"{kind}:{name}"
+    return BILLED_TO_NOBODY
 
 
 def charge_of(attempts: Sequence[Attempt], tariff: Tariff) -> Nanousd:
     """What the customer pays for an exchange: all its attempts together, marked up, discounted, and rounded once, half to even.
 
-    Of an attempt whose usage nobody told nothing is charged. Raises `ValueError` for a tariff that would pay the customer.
+    An attempt whose usage nobody told is charged at its estimate where the tariff says so, else not at all; one whose cost
+    nobody knows never is. Raises `ValueError` for a tariff that would pay the customer.
     """
-    markup, discount = tariff.markup_ppm, tariff.discount_ppm
-    if markup < -PPM or not 0 <= discount <= PPM:
-        raise ValueError("a tariff's markup is at least -100%, its discount between 0 and 100%")
-    cost = sum(attempt.cost_nanousd or 0 for attempt in attempts if attempt.usage.provenance is not _ESTIMATED)
-    if not markup and not discount:
-        return Nanousd(cost)
-    return Nanousd(_rounded(cost * (PPM + markup) * (PPM - discount), PPM * PPM))
+    return rates.charged(sum(chargeable(attempt.cost_nanousd, attempt.usage.provenance, tariff) for attempt in attempts), tariff)
 
 
-def entries_of(record: Record, tariff: Tariff = NO_TARIFF) -> list[Entry]:
-    """A cost for each attempt that the provider may bill, and the customer's charge.
+def chargeable(cost: int | None, provenance: Provenance, tariff: Tariff) -> int:
+    """What of an attempt's cost is charged on to the customer: all of it or nothing."""
+    return 0 if cost is None or (provenance is _ESTIMATED and not tariff.charges_estimates) else cost
+
+
+def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | None = None) -> list[Entry]:
+    """A cost for each attempt that the provider may bill, and the customer's charge: by the tariff, or what was `charged` already.
 
     An attempt whose usage nobody told is booked apart, at its estimate or at the bound that was held for it, zero or not: a
     question that the books must keep.
@@ -72,8 +74,9 @@ def entries_of(record: Record, tariff: Tariff = NO_TARIFF) -> list[Entry]:
             entries.append(_cost(request_id, number, attempt.provider, amount, _UNRESOLVED, wall_ns))
         elif amount:
             entries.append(_cost(request_id, number, attempt.provider, amount, _COST, wall_ns))
-    if charged := charge_of(record.attempts, tariff):
-        entries.append(_charge(request_id, payer(record), charged, wall_ns))
+    amount = charge_of(record.attempts, tariff) if charged is None else charged
+    if amount:
+        entries.append(_charge(request_id, payer(record), amount, wall_ns))
     return entries
 
 
@@ -150,9 +153,3 @@ def _cost(request_id: str, attempt: int, provider: str, amount: int, kind: Entry
 def _charge(request_id: str, owner: str, amount: int, wall_ns: int) -> Entry:
     customer, revenue = account(_CUSTOMER, owner), account(_REVENUE, owner)
     return Entry(f"{request_id}/charge", customer, revenue, amount, _CHARGE, wall_ns, request_id)
-
-
-def _rounded(numerator: int, denominator: int) -> int:
-    quotient, rest = divmod(numerator, denominator)
-    twice = rest * 2
-    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))

@@ -124,13 +124,3 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     attempt: int = -1
     expires_wall_ns: int = 0
     note: str = ""
-
-
-class Tariff(msgspec.Struct, frozen=True, gc=False):
-    """What a customer pays on top of the provider's price, in millionths: 50,000 is 5%.
-
-    The discount is taken from the marked-up amount.
-    """
-
-    markup_ppm: int = 0
-    discount_ppm: int = 0

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from weighbridge.core.allowances import EACH, OF_THE_TARGET, UNLIMITED, Allowances, Budget, Measure, RateLimit, ScopeKind, Unit
+from weighbridge.core.allowances import (
+    EACH,
+    OF_THE_TARGET,
+    UNLIMITED,
+    Allowances,
+    Budget,
+    Measure,
+    Prepaid,
+    RateLimit,
+    ScopeKind,
+    Unit,
+)
+from weighbridge.core.rates import Tariff
 from weighbridge.limits.counters import counter_name, limit_name
 from weighbridge.limits.periods import ALWAYS, Span, span_of
 from weighbridge.limits.table import Draw, Slot
@@ -14,15 +26,21 @@ _MAX_KEPT: Final = 16_384
 """Subjects come from callers (end users, tags), so there must be a bound; all are then looked up anew."""
 
 
+Amounts = tuple[int, int, int]
+"""What an attempt comes to: nano-dollars that it costs, tokens, and nano-dollars that its customer is charged."""
+_PLACES: Final = {Unit.USD: 0, Unit.TOKENS: 1, Unit.CREDITS: 2}
+
+
 class BudgetAccount:
     """A budget as it counts one subject."""
 
-    __slots__ = ("_slot", "_span", "budget", "elsewhere", "is_leased", "is_usd", "limit", "subject")
+    __slots__ = ("_slot", "_span", "budget", "elsewhere", "is_leased", "limit", "subject", "unit")
 
     def __init__(self, budget: Budget, subject: str, *, is_leased: bool = False) -> None:
         self.budget = budget
         self.subject = subject
-        self.is_usd = budget.unit is Unit.USD
+        self.unit = _PLACES[budget.unit]
+        """Where its amount is among those of an attempt: see `Amounts`."""
         self.is_leased = is_leased and budget.is_hard
         """Whether hosts share it: then what this one may use is what its table was lent, and its `limit` is 0."""
         self.limit = (0 if self.is_leased else budget.amount) if budget.is_hard else UNLIMITED
@@ -69,6 +87,8 @@ class Accounts(NamedTuple):
 
     limits: tuple[LimitAccount, ...]
     budgets: tuple[BudgetAccount, ...]
+    tariff: Tariff | None = None
+    """What is charged to the prepaid account that is among `budgets`; None where none is."""
 
     def __bool__(self) -> bool:
         return bool(self.limits or self.budgets)
@@ -87,10 +107,13 @@ class Ledgers:
         "_budgets",
         "_kept",
         "_limits",
+        "_prepaid",
         "by_request",
         "by_target",
         "counts_end_users",
+        "counts_requests",
         "has_leases",
+        "has_prepaid",
         "kinds_of_requests",
         "kinds_of_targets",
     )
@@ -100,6 +123,8 @@ class Ledgers:
         self.has_leases = has_leases
         self._budgets: dict[tuple[ScopeKind, str], list[Budget]] = {}
         self._limits: dict[tuple[ScopeKind, str], list[RateLimit]] = {}
+        self._prepaid = {each.payer: each for each in allowances.prepaid}
+        self.has_prepaid = bool(self._prepaid)
         for budget in allowances.budgets:
             self._budgets.setdefault((budget.scope.kind, budget.scope.name), []).append(budget)
         for limit in allowances.limits:
@@ -109,31 +134,36 @@ class Ledgers:
         """By what anything of a request is counted at all."""
         self.kinds_of_targets = tuple(kind for kind in kinds if kind in OF_THE_TARGET)
         """The same of an attempt at a target."""
+        self.counts_requests = bool(self.kinds_of_requests) or self.has_prepaid
         self.counts_end_users = ScopeKind.END_USER in kinds
         self.by_request: Names = {}
         """What counts a request, under a name that whoever asks gives it: one look-up in place of one for each kind."""
         self.by_target: Names = {}
-        self._kept: dict[tuple[Subject, ...], Accounts] = {}
+        self._kept: dict[tuple[tuple[Subject, ...], str, Tariff | None], Accounts] = {}
 
-    def of(self, subjects: tuple[Subject, ...]) -> Accounts:
-        """What counts these subjects together; the same object each time, so that its slots are looked for once."""
-        found = self._kept.get(subjects)
+    def of(self, subjects: tuple[Subject, ...], payer: str = "", tariff: Tariff | None = None) -> Accounts:
+        """What counts these subjects together, and the account of who pays for them where that is a prepaid one; the same object
+        each time, so that its slots are looked for once."""
+        name = (subjects, payer, tariff)
+        found = self._kept.get(name)
         if found is None:
             if len(self._kept) >= _MAX_KEPT:
                 self._kept.clear()
-            found = self._kept[subjects] = self._made(subjects)
+            found = self._kept[name] = self._made(subjects, self._prepaid.get(payer), tariff)
         return found
 
-    def remember(
-        self, names: dict[tuple[object, ...], Accounts], name: tuple[object, ...], subjects: tuple[Subject, ...]
-    ) -> Accounts:
-        """What counts these subjects, from now on under this name in `by_request` or `by_target`."""
+    def remember(self, names: Names, name: tuple[object, ...], accounts: Accounts) -> Accounts:
+        """Find these from now on under this name in `by_request` or `by_target`."""
         if len(names) >= _MAX_KEPT:
             names.clear()
-        accounts = names[name] = self.of(subjects)
+        names[name] = accounts
         return accounts
 
-    def _made(self, subjects: Iterable[Subject]) -> Accounts:
+    def is_prepaid(self, payer: str) -> bool:
+        """Whether who pays has paid in advance."""
+        return payer in self._prepaid
+
+    def _made(self, subjects: Iterable[Subject], prepaid: Prepaid | None, tariff: Tariff | None) -> Accounts:
         limits: list[LimitAccount] = []
         budgets: list[BudgetAccount] = []
         for kind, subject, alias in dict.fromkeys(subjects):
@@ -144,4 +174,6 @@ class Ledgers:
                 budgets += (
                     BudgetAccount(budget, subject, is_leased=self.has_leases) for budget in self._budgets.get((kind, name), ())
                 )
-        return Accounts(tuple(limits), tuple(budgets)) if limits or budgets else NO_ACCOUNTS
+        if prepaid is not None:
+            budgets.append(BudgetAccount(prepaid.as_budget(), prepaid.payer, is_leased=self.has_leases))
+        return Accounts(tuple(limits), tuple(budgets), tariff) if limits or budgets else NO_ACCOUNTS

@@ -13,6 +13,10 @@ _BETWEEN: Final = "\x1f"
 """The ASCII unit separator: in no id, and a subject that has one loses it."""
 
 
+CREDITS_MARK: Final = f"{_BETWEEN}{Unit.CREDITS}"
+"""How the names of counters end that count what prepaid customers were charged."""
+
+
 class Counter(NamedTuple):
     """A budget's counter, taken apart. `start_ns` is 0 for a budget without a period."""
 
@@ -34,6 +38,11 @@ def counter_name(budget: Budget, subject: str, start_ns: int) -> str:
 def counter_prefix(budget_id: str) -> str:
     """How the names of all counters of a budget begin."""
     return budget_id + _BETWEEN
+
+
+def is_of_credits(name: str) -> bool:
+    """Whether it counts what a prepaid customer was charged."""
+    return name.endswith(CREDITS_MARK)
 
 
 def parse_counter(name: str) -> Counter:

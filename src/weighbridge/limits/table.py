@@ -331,6 +331,23 @@ class Table:
         finally:
             self._release()
 
+    def take(self, name: str, limit: int, amount: int, kept: int) -> int:
+        """Spend up to an amount of what is free under a name, but leave `kept` of it free. How much that came to: it is not in the
+        store yet.
+
+        Raises `TableFullError`.
+        """
+        cells = self._cells
+        self._acquire()
+        try:
+            offset = self._offset(Slot(name))
+            taken = max(0, min(amount, limit - int(cells[offset + _TOTAL]) - kept))
+            cells[offset + _TOTAL] += taken
+            cells[offset + _BASE] += taken
+            return taken
+        finally:
+            self._release()
+
     def take_back(self, name: str) -> int:
         """What was lent under a name and is neither spent nor held: from now on it may not be used."""
         cells, own = self._cells, self._spent + 1

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from weighbridge.core.allowances import Measure
+from weighbridge.core.rates import Tariff, charged
 from weighbridge.core.terms import Deployment, Usage
+from weighbridge.ledger.books import chargeable
 from weighbridge.ledger.terms import Charge
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
 from weighbridge.limits.table import Draw, Hold
@@ -21,7 +23,20 @@ _USD: Final = Measure.USD
 class Account:
     """One exchange's: shared by all its attempts, those of a race too."""
 
-    __slots__ = ("accounts", "charges", "draws", "end_user", "n_started", "over", "refused", "session", "tags", "trace")
+    __slots__ = (
+        "accounts",
+        "chargeable",
+        "charged",
+        "charges",
+        "draws",
+        "end_user",
+        "n_started",
+        "over",
+        "refused",
+        "session",
+        "tags",
+        "trace",
+    )
 
     def __init__(self, end_user: str, session: str, tags: tuple[str, ...], trace: str) -> None:
         self.accounts: Accounts = NO_ACCOUNTS
@@ -39,6 +54,15 @@ class Account:
         self.charges: list[Charge] = []
         """What counters were charged for attempts that others have followed."""
         self.n_started = 0
+        self.chargeable = self.charged = 0
+        """Of a prepaid customer: what attempts that are over have cost, and what is charged for them together."""
+
+    def charge(self, cost: int | None, usage: Usage, tariff: Tariff) -> int:
+        """What one more attempt adds to what its customer is charged. All of them together are rounded once: no attempt's part
+        is negative, and the parts are what `ledger.books.charge_of` says of all."""
+        self.chargeable += chargeable(cost, usage.provenance, tariff)
+        before, self.charged = self.charged, charged(self.chargeable, tariff)
+        return self.charged - before
 
 
 NOBODY: Final = Account("", "", (), "")
@@ -59,6 +83,7 @@ class Holding:
         "nanousd",
         "number",
         "output_tokens",
+        "spent_charge",
         "spent_input",
         "spent_nanousd",
         "spent_output",
@@ -80,7 +105,7 @@ class Holding:
         self.limits: Sequence[LimitAccount] = ()
         self.draws: Sequence[Draw] = ()
         """What was taken of its target's `limits`."""
-        self.spent_nanousd = self.spent_input = self.spent_output = 0
+        self.spent_nanousd = self.spent_input = self.spent_output = self.spent_charge = 0
 
     def came_to(self, nanousd: int, usage: Usage) -> None:
         """It is over, and counts for this."""
@@ -100,10 +125,8 @@ class Holding:
 
     def spent(self) -> list[int]:
         """What each of its budgets is charged."""
-        if len(self.budgets) == 1:
-            return [self.spent_nanousd if self.budgets[0].is_usd else self.spent_input + self.spent_output]
-        nanousd, tokens = self.spent_nanousd, self.spent_input + self.spent_output
-        return [nanousd if budget.is_usd else tokens for budget in self.budgets]
+        amounts = (self.spent_nanousd, self.spent_input + self.spent_output, self.spent_charge)
+        return [amounts[budget.unit] for budget in self.budgets]
 
     def used(self) -> list[int]:
         """What each of its target's limits counts."""

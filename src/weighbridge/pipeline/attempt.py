@@ -152,6 +152,9 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
     if cost.amount is None:
         reserved = _at_ceiling(exchange, target, usage, holding)
     holding.came_to(reserved if cost.amount is None else cost.amount, usage)
+    tariff = exchange.account.accounts.tariff
+    if tariff is not None:
+        holding.spent_charge = exchange.account.charge(cost.amount, usage, tariff)
     return cost, reserved
 
 

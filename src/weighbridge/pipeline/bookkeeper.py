@@ -13,12 +13,15 @@ from typing import Final, NamedTuple
 from weighbridge.core.allowances import Measure, ScopeKind, Shortage
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import PICO_PER_NANO, Nanousd
+from weighbridge.core.rates import Tariff, cost_within, most_charged
 from weighbridge.core.tasks import Signal, on_a_task
 from weighbridge.core.terms import Operation, Record
+from weighbridge.ledger.books import payer_of
 from weighbridge.ledger.journal import Journal
 from weighbridge.ledger.pricing import Extent, Kinds, Pricer
+from weighbridge.ledger.tariffs import Customer
 from weighbridge.ledger.terms import Charge, Settled, Started
-from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, Ledgers, LimitAccount, Subject
+from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, Amounts, BudgetAccount, Ledgers, LimitAccount, Subject
 from weighbridge.limits.leases import LeaseWant, Lessor
 from weighbridge.limits.table import Draw, Hold, Table, TableFullError, clamped
 from weighbridge.pipeline.account import Account, Holding, used_of
@@ -63,6 +66,10 @@ _MAX_TRIES: Final = 4
 """How often a lowered request is fitted anew where others took the room meanwhile."""
 _MAX_BYTES_A_CHARACTER: Final = 4
 """Of UTF-8."""
+
+_TOKENS: Final = 1
+_CHARGED: Final = 2
+"""Places in `Amounts`."""
 
 _K = ScopeKind
 _INPUT: Final = Measure.INPUT_TOKENS
@@ -114,7 +121,7 @@ class Bookkeeper:
         session, tags, trace = labels_of(exchange)
         account = exchange.account = Account(end_user(exchange), session, tags, trace)
         ledgers = exchange.snapshot.ledgers
-        if not ledgers.kinds_of_requests:
+        if not ledgers.counts_requests:
             return
         key = exchange.key
         who = account.end_user if ledgers.counts_end_users else ""
@@ -241,8 +248,8 @@ class Bookkeeper:
         wall_ns = exchange.start_wall_ns
         tries = 0
         while True:
-            amounts = (clamped(wanted.nanousd), clamped(wanted.extent[0] + wanted.extent[1]))
-            holds = [Hold(each.slot_at(wall_ns), each.limit, amounts[0 if each.is_usd else 1]) for each in budgets]
+            amounts = wanted.amounts()
+            holds = [Hold(each.slot_at(wall_ns), each.limit, amounts[each.unit]) for each in budgets]
             try:
                 short = self._table.reserve(holds)
             except TableFullError:
@@ -280,12 +287,12 @@ class Bookkeeper:
         if exchange.endpoint.operation not in WRITES_TEXT:
             return False
         hard = [each for each in budgets if each.budget.is_hard]
-        left = [(self._table.left(each.slot_at(exchange.start_wall_ns), each.limit), each.is_usd) for each in hard]
-        fitting = min(wanted.output_for(amount, is_usd=is_usd) for amount, is_usd in left)
+        left = [(self._table.left(each.slot_at(exchange.start_wall_ns), each.limit), each.unit) for each in hard]
+        fitting = min(wanted.output_for(amount, unit) for amount, unit in left)
         each = choices(exchange)
         cap = wanted.cap
         if cap is None:
-            share = min(wanted.output_for(amount // _SHARE_OF_THE_IMPLICIT, is_usd=is_usd) for amount, is_usd in left)
+            share = min(wanted.output_for(amount // _SHARE_OF_THE_IMPLICIT, unit) for amount, unit in left)
             fitting = min(fitting, max(share, _IMPLICIT_OUTPUT_TOKENS * each))
             if wanted.target.max_output_tokens is None:
                 fitting = min(fitting, _SAFE_OUTPUT_TOKENS * each)
@@ -342,7 +349,18 @@ def _accounts_of(exchange: Exchange, ledgers: Ledgers, name: tuple[object, ...])
     found: list[Subject] = []
     for kind in ledgers.kinds_of_requests:
         found += _OF_A_REQUEST[kind](exchange, exchange.account)
-    return ledgers.remember(ledgers.by_request, name, tuple(found))
+    payer, tariff = _prepaid(exchange, ledgers) if ledgers.has_prepaid else ("", None)
+    return ledgers.remember(ledgers.by_request, name, ledgers.of(tuple(found), payer, tariff))
+
+
+def _prepaid(exchange: Exchange, ledgers: Ledgers) -> tuple[str, Tariff | None]:
+    """Who pays for a request and what is charged, if that is somebody who has paid in advance."""
+    key = exchange.key
+    payer = payer_of(key.organisation, key.team, key.user, key.id) if key is not None else ""
+    if key is None or not ledgers.is_prepaid(payer):
+        return "", None
+    customer = Customer(key.id, key.team, key.user, key.organisation, exchange.route_name, exchange.account.tags)
+    return payer, exchange.snapshot.tariffs.of_customer(customer)
 
 
 def _accounts_of_target(ledgers: Ledgers, target: Target, turn: int) -> Accounts:
@@ -351,7 +369,7 @@ def _accounts_of_target(ledgers: Ledgers, target: Target, turn: int) -> Accounts
     if found is not None:
         return found
     subjects = tuple([_OF_A_TARGET[kind](target, turn) for kind in ledgers.kinds_of_targets])
-    return ledgers.remember(ledgers.by_target, name, subjects)
+    return ledgers.remember(ledgers.by_target, name, ledgers.of(subjects))
 
 
 def _capped_by_key(exchange: Exchange, cap: int | None, *, is_doubtful: bool) -> int | None:
@@ -435,7 +453,7 @@ def _expected(exchange: Exchange, measure: Measure) -> int:
 class _Wanted:
     """What an attempt asks budgets for: its extent, and what that may cost. Raises `GatewayError` PRICE_UNKNOWN."""
 
-    __slots__ = ("_pricer", "_region", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
+    __slots__ = ("_pricer", "_region", "_tariff", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
 
     def __init__(self, exchange: Exchange, target: Target, cap: int | None, extent: Extent, kinds: Kinds) -> None:
         self.target = target
@@ -446,6 +464,7 @@ class _Wanted:
         self._wall_ns = exchange.start_wall_ns
         self._region = region_of(target)
         self._tier = _tier_asked(exchange)
+        self._tariff = exchange.account.accounts.tariff
         for pricer in (target.pricer, target.ceiling):
             if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
                 self._pricer, self.nanousd = pricer, bound
@@ -455,10 +474,18 @@ class _Wanted:
     def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
         return pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
 
-    def output_for(self, amount: int, *, is_usd: bool) -> int:
-        """How many tokens may come out for so many nano-dollars or tokens; negative where what goes in costs more."""
-        if not is_usd:
+    def amounts(self) -> Amounts:
+        """What it asks of budgets of each unit."""
+        nanousd = clamped(self.nanousd)
+        charge = 0 if self._tariff is None else clamped(most_charged(self.nanousd, self._tariff))
+        return nanousd, clamped(self.extent[0] + self.extent[1]), charge
+
+    def output_for(self, amount: int, unit: int) -> int:
+        """How many tokens may come out for so much of a unit (see `Amounts`); negative where what goes in costs more."""
+        if unit == _TOKENS:
             return amount - self.extent.input_tokens
+        if unit == _CHARGED and self._tariff is not None:
+            amount = cost_within(amount, self._tariff)
         least, many = self._cost(0), 1_000_000
         rest = amount - least
         rate = self._cost(many) - least  # so many nano-dollars for a million tokens

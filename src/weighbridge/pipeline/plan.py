@@ -13,6 +13,7 @@ from weighbridge.core.allowances import Allowances
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import HealthRules, RetryPolicy, Route
 from weighbridge.core.terms import VirtualKey
+from weighbridge.ledger.tariffs import TariffRule
 from weighbridge.providers.base import Provider
 
 
@@ -59,5 +60,7 @@ class Plan(msgspec.Struct, frozen=True):
     health: HealthRules = HealthRules()
     prices: PriceBook = PriceBook()
     allowances: Allowances = Allowances()
+    tariffs: tuple[TariffRule, ...] = ()
+    """What customers pay: the first that counts a request."""
     has_leases: bool = False
     """Whether other hosts spend from the same hard budgets, so that each has its part on lease."""

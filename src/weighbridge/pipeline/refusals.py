@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from weighbridge.core.allowances import Budget, Measure, Period, RateLimit, Scope, ScopeKind
+from weighbridge.core.allowances import Budget, Measure, Period, RateLimit, Scope, ScopeKind, Unit
 from weighbridge.core.clock import NS_PER_S, utc_from_ns
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.money import Nanousd, format_usd
@@ -45,12 +45,14 @@ _UNITS: Final = {
 
 
 def budget_exceeded(account: BudgetAccount, wanted: int, table: Table, wall_ns: int) -> GatewayError:
-    """A hard budget has less left than the request may cost."""
+    """A hard budget, or what was paid in advance, has less left than the request may cost."""
     spent, held = account.elsewhere if account.is_leased else table.level(account.slot_at(wall_ns).name)
     budget = account.budget
+    by = "set aside for the hosts that share it" if account.is_leased else "held by requests under way"
+    if budget.unit is Unit.CREDITS:
+        return _credits_short(budget, wanted, spent, f"{amount_of(budget, held)} {by}")
     resets = account.resets_wall_ns(wall_ns)
     anew = f" It begins anew at {_utc(resets)}." if resets is not None else ""
-    by = "set aside for the hosts that share it" if account.is_leased else "held by requests under way"
     return GatewayError(
         ErrorKind.BUDGET_EXCEEDED,
         f"The budget of {_who(budget.scope, account.subject)} ({amount_of(budget, budget.amount)} {_PERIODS[budget.period]}) does "
@@ -58,6 +60,17 @@ def budget_exceeded(account: BudgetAccount, wanted: int, table: Table, wall_ns: 
         f"{amount_of(budget, held)} {by}.{anew}",
         detail=f"budget {budget.id}",
         code="budget_exceeded",
+    )
+
+
+def _credits_short(budget: Budget, wanted: int, spent: int, held: str) -> GatewayError:
+    return GatewayError(
+        ErrorKind.BUDGET_EXCEEDED,
+        f"The credits of {_who(budget.scope, budget.scope.name)} do not allow this request, which may cost up to "
+        f"{amount_of(budget, wanted)}: {amount_of(budget, budget.amount - spent)} of {amount_of(budget, budget.amount)} are left, "
+        f"and {held}.",
+        detail="credits",
+        code="insufficient_credits",
     )
 
 
@@ -124,7 +137,7 @@ def rate_of(limit: RateLimit) -> str:
 
 def amount_of(budget: Budget, amount: int) -> str:
     """An amount of a budget for people: `$1.25`, `1,000 tokens`."""
-    return format_usd(Nanousd(amount)) if budget.unit == "usd" else f"{amount:,} tokens"
+    return f"{amount:,} tokens" if budget.unit is Unit.TOKENS else format_usd(Nanousd(amount))
 
 
 def _who(scope: Scope, subject: str) -> str:

@@ -14,6 +14,7 @@ from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.routes import Route, RouteTarget
 from weighbridge.core.terms import Deployment, Dialect, Endpoint, Operation, VirtualKey
+from weighbridge.ledger.tariffs import Tariffs
 from weighbridge.limits.accounts import Ledgers
 from weighbridge.pipeline.compiled_routes import CompiledRoute, RouteCompiler, RoutingMemory
 from weighbridge.pipeline.plan import Limits, Plan
@@ -43,6 +44,7 @@ class Snapshot:
         self.plan = plan
         self.ledgers = Ledgers(plan.allowances, has_leases=plan.has_leases)
         """Which budgets and limits count whom."""
+        self.tariffs = Tariffs(plan.tariffs)
         self.version = plan.version
         self.limits: Limits = plan.limits
         self.providers: dict[str, Provider] = {provider.name: provider for provider in plan.providers}

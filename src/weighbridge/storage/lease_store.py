@@ -66,6 +66,15 @@ class LeaseStore:
         with self._transactions.writing() as connection:
             return int(connection.execute(delete(leases).where(leases.c.host == host)).rowcount)
 
+    def call_back(self, counter: str) -> int:
+        """Have every host give back what it does not use of a counter. What they have on lease."""
+        name = storable(counter)
+        now = self._transactions.clock.wall_ns()
+        with self._transactions.writing() as connection:
+            _locked(connection, name)
+            connection.execute(update(lease_pools).where(lease_pools.c.counter == name).values(short_at=now, short_host=""))
+            return _used(connection, name)[1]
+
     def short_since(self, wall_ns: int, host: str) -> dict[str, int]:
         """Counters of which another host has wanted more than was free since then, and when."""
         asked = (lease_pools.c.short_at > wall_ns) & (lease_pools.c.short_host != host)
@@ -79,6 +88,12 @@ class LeaseStore:
         with self._transactions.reading() as connection:
             found = connection.execute(query.group_by(leases.c.host).order_by(leases.c.host))
             return [HostLeases(host, int(n), int(amount), int(at)) for host, n, amount, at in found]
+
+
+def used_by_all(connection: Connection, counter: str) -> tuple[int, int]:
+    """What all hosts have spent and have on lease of a counter. No host gets more before the transaction ends."""
+    _locked(connection, storable(counter))
+    return _used(connection, storable(counter))
 
 
 def spend_leases(connection: Connection, host: str, charged: Mapping[str, int]) -> None:

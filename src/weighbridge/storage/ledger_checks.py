@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Table, func, literal, select, union_all
+from sqlalchemy import Column, Connection, Table, func, literal, select, union_all
 
 from weighbridge.ledger.terms import AccountKind, EntryKind
+from weighbridge.limits.counters import CREDITS_MARK
 from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
-from weighbridge.storage.ledger_tables import balances, charges, counters, entries, requests, rollups
+from weighbridge.storage.ledger_tables import balances, charges, counters, entries, labels, requests, rollups
+from weighbridge.storage.tables import credit_accounts, credits_given
 
 MAX_PROBLEMS: Final = 1_000
 """Differences that are named; a ledger that is wrong in more places is wrong."""
@@ -131,6 +133,44 @@ def _charged(connection: Connection) -> Iterator[str]:
         yield f"sums by day say that {summed} nano-dollars were charged to customers, their entries say {booked}"
 
 
+def _given(connection: Connection) -> Iterator[str]:
+    """What the accounts of prepaid customers say that was given and that ran out is what was booked."""
+    payer = credit_accounts.c.payer
+    of_credits = select(payer, func.sum(credits_given.c.amount), func.sum(credits_given.c.expired)).group_by(payer)
+    query = of_credits.join(credits_given, credits_given.c.account == credit_accounts.c.id)
+    told = {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(query)}
+    given = _booked(connection, (EntryKind.TOP_UP, EntryKind.GRANT), entries.c.credit)
+    expired = _booked(connection, (EntryKind.EXPIRY,), entries.c.debit)
+    for who in sorted(told.keys() | given.keys() | expired.keys()):
+        of_accounts, of_entries = told.get(who, (0, 0)), (given.get(who, 0), expired.get(who, 0))
+        if of_accounts != of_entries:
+            yield (
+                f"credits of {who}: its account says {of_accounts[0]} nano-dollars given and {of_accounts[1]} run out, its entries "
+                f"say {of_entries[0]} and {of_entries[1]}"
+            )
+
+
+def _booked(connection: Connection, kinds: Sequence[EntryKind], side: Column[int]) -> dict[str, int]:
+    """By customer what entries of these kinds come to."""
+    mine = entries.c.kind.in_(list(map(int, kinds)))
+    found = {row[0]: int(row[1]) for row in connection.execute(select(side, func.sum(entries.c.amount)).where(mine).group_by(side))}
+    names = texts_of(connection, found)
+    return {names[number].removeprefix(f"{AccountKind.CUSTOMER}:"): amount for number, amount in found.items()}
+
+
+def _taken(connection: Connection) -> Iterator[str]:
+    """What was taken from credits for a request is what its customer was charged."""
+    query = (
+        select(requests.c.request_id, charges.c.amount, requests.c.charged)
+        .join(requests, requests.c.id == charges.c.request)
+        .join(labels, labels.c.id == charges.c.counter)
+        .where(labels.c.text.endswith(CREDITS_MARK), charges.c.amount != requests.c.charged)
+        .limit(MAX_PROBLEMS)
+    )
+    for request_id, taken, charged in connection.execute(query):
+        yield f"request {request_id}: {taken} nano-dollars were taken from credits, its customer was charged {charged}"
+
+
 def _doubles(connection: Connection) -> Iterator[str]:
     query = select(requests.c.request_id, func.count()).group_by(requests.c.request_id).having(func.count() > 1)
     yield from (f"request {request_id} stands {n} times" for request_id, n in connection.execute(query))
@@ -143,5 +183,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = 
     ("requests by day", _costs),
     ("sums", _sums),
     ("what customers were charged", _charged),
+    ("credits that were given", _given),
+    ("what was taken from credits", _taken),
     ("requests that stand twice", _doubles),
 )

@@ -19,10 +19,12 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from weighbridge.core.ports import Clock
+from weighbridge.core.rates import NO_TARIFF, Tariff
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record
-from weighbridge.ledger.books import NO_TARIFF, entries_of
+from weighbridge.ledger.books import entries_of
 from weighbridge.ledger.journal import JournalItem
-from weighbridge.ledger.terms import Charge, Entry, EntryKind, Settled, Started, Tariff
+from weighbridge.ledger.terms import Charge, Entry, EntryKind, Settled, Started
+from weighbridge.limits.counters import is_of_credits
 from weighbridge.storage.engine import writing
 from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
@@ -180,18 +182,13 @@ class LedgerStore:
     def book(self, new: Sequence[Entry]) -> int:
         """Book what people have decided (payments, grants, corrections), each by its id once. How many were new."""
         with self._writing() as connection:
-            refs = [entry.id for entry in new]
-            known = set(connection.execute(select(entries.c.ref).where(entries.c.ref.in_(refs))).scalars())
-            fresh = list({entry.id: entry for entry in new if entry.id not in known}.values())
-            numbers = self._labels.of(connection, (name for entry in fresh for name in (entry.debit, entry.credit)))
-            _write_entries(connection, [(entry, entry.id) for entry in fresh], numbers, _next(connection, entries.c.seq))
-            return len(fresh)
+            return _book_once(connection, self._labels, new)
 
     def _book(self, connection: Connection, settled: Sequence[Settled]) -> dict[str, int]:
         """Facts, entries, sums and charges of these exchanges. What counters were charged."""
         if not settled:
             return {}
-        booked = [(item, entries_of(item.record, self.tariff_of(item.record))) for item in settled]
+        booked = [(item, self._entries_of(item)) for item in settled]
         numbers = self._labels.of(connection, _texts(booked))
         of_series = self._labels.series(connection, (series_of(item.record) for item in settled))
         first, seq = _next(connection, requests.c.id), _next(connection, entries.c.seq)
@@ -211,6 +208,11 @@ class LedgerStore:
         _add(connection, rollups, SUM_COLUMNS, [(*place, *each.values()) for place, each in sums.rollups.items()])
         _add(connection, latencies, ("n",), [(*place, n) for place, n in sums.latencies.items()])
         return self._charge(connection, settled, numbers, first)
+
+    def _entries_of(self, item: Settled) -> list[Entry]:
+        """What a prepaid customer is charged has been taken already, at the tariff that the request was served under."""
+        taken = [charge.amount for charge in item.charges if is_of_credits(charge.counter)]
+        return entries_of(item.record, self.tariff_of(item.record), charged=sum(taken) if taken else None)
 
     def _charge(self, connection: Connection, settled: Sequence[Settled], numbers: Mapping[str, int], first: int) -> dict[str, int]:
         charged: dict[str, int] = {}
@@ -266,8 +268,7 @@ class LedgerStore:
         with self._lock, plain_errors():
             try:
                 with self._writer.begin() as connection:
-                    if connection.dialect.name == "postgresql":
-                        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+                    if _exclude_others(connection):
                         self._labels.forget()  # another host may have given numbers since
                     yield connection
             except BaseException:
@@ -277,6 +278,37 @@ class LedgerStore:
     def text_of(self, connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
         """Texts by their numbers."""
         return texts_of(connection, numbers)
+
+
+def book_within(connection: Connection, new: Sequence[Entry], spent: Mapping[str, int]) -> None:
+    """Book entries by their ids once, and charge counters for what is no request's, in the transaction in which that is decided:
+    both are there, or neither is."""
+    _exclude_others(connection)
+    # Numbers of its own: whether this transaction succeeds is not known here, so nobody else may remember what it makes.
+    own = Labels()
+    _book_once(connection, own, new)
+    numbers = own.of(connection, spent)
+    rows = [(numbers[counter], amount) for counter, amount in spent.items()]
+    seq = _next(connection, charges.c.seq)
+    _insert(connection, charges, [(seq + n, counter, 0, amount) for n, (counter, amount) in enumerate(rows)])
+    _add(connection, counters, ("amount",), rows)
+
+
+def _book_once(connection: Connection, own: Labels, new: Sequence[Entry]) -> int:
+    refs = [entry.id for entry in new]
+    known = set(connection.execute(select(entries.c.ref).where(entries.c.ref.in_(refs))).scalars())
+    fresh = list({entry.id: entry for entry in new if entry.id not in known}.values())
+    numbers = own.of(connection, (name for entry in fresh for name in (entry.debit, entry.credit)))
+    _write_entries(connection, [(entry, entry.id) for entry in fresh], numbers, _next(connection, entries.c.seq))
+    return len(fresh)
+
+
+def _exclude_others(connection: Connection) -> bool:
+    """Have this transaction be the only one that writes the ledger, where the database has not seen to it. Whether it had not."""
+    if connection.dialect.name != "postgresql":
+        return False
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+    return True
 
 
 def _position(connection: Connection, journal_id: str) -> Position:
@@ -337,7 +369,9 @@ def _unresolved_exchange(started: list[Started], wall_ns: int) -> Settled:
     held: dict[str, int] = {}
     for each in started:
         for charge in each.holds:
-            held[charge.counter] = held.get(charge.counter, 0) + charge.amount
+            # Nobody can show that the customer received anything, so nothing is charged.
+            if not is_of_credits(charge.counter):
+                held[charge.counter] = held.get(charge.counter, 0) + charge.amount
     return Settled(record, tuple(Charge(counter, amount) for counter, amount in held.items()))
 
 

@@ -22,6 +22,7 @@ from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.alert_store import AlertStore
 from weighbridge.storage.allowance_store import AllowanceStore
 from weighbridge.storage.audit_store import AuditStore
+from weighbridge.storage.credit_store import CreditStore
 from weighbridge.storage.engine import open_engine
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError
 from weighbridge.storage.lease_store import LeaseStore
@@ -51,7 +52,19 @@ MAX_PAGE: Final = 200
 class Store:
     """Virtual keys and the revision counter. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_engine", "alerts", "allowances", "audit", "leases", "ledger", "people", "responses", "transactions")
+    __slots__ = (
+        "_clock",
+        "_engine",
+        "alerts",
+        "allowances",
+        "audit",
+        "credits",
+        "leases",
+        "ledger",
+        "people",
+        "responses",
+        "transactions",
+    )
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -61,6 +74,8 @@ class Store:
         """Organisations, teams and users."""
         self.allowances = AllowanceStore(self.transactions)
         """Budgets and limits that are made while the gateway runs."""
+        self.credits = CreditStore(self.transactions)
+        """What customers have paid in advance."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
         self.alerts = AlertStore(self.transactions)

@@ -111,6 +111,34 @@ allowances: Final = Table(
 )
 """Budgets and limits (`kind`), as `core.allowances` has them."""
 
+credit_accounts: Final = Table(
+    "credit_accounts",
+    metadata,
+    *_common(),
+    Column("payer", Text, nullable=False, unique=True),
+    Column("is_prepaid", Boolean, nullable=False),
+    Column("alert_below", BigInteger, nullable=False),
+)
+"""Customers who were given credits (`payer`: see `ledger.books.payer_of`), and whether they may spend no more than those."""
+
+credits_given: Final = Table(
+    "credits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("expired_at", BigInteger),
+    Column("expired", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+"""Each top-up and grant; `expired` is what was left of it when its time was over. The ledger has an entry of each."""
+Index("credits_account", credits_given.c.account, credits_given.c.created_at, credits_given.c.id)
+Index("credits_expiry", credits_given.c.expires_at)
+
 audit_log: Final = Table(
     "audit_log",
     metadata,
