@@ -125,6 +125,40 @@ def test_a_budget_is_deleted_after_a_question(show, page, world):
     assert "bud_tokens" not in [each["id"] for each in world.budgets]
 
 
+def test_credits_show_what_is_left_to_the_last_nano_dollar_and_who_runs_low(show):
+    page = show("budgets")
+    assert page.locator("#credits tr:has-text('Organisation acme') td span[title]").first.get_attribute("title") == "$287.568129999"
+    assert "low" in page.inner_text("#credits tr:has-text('Team support')")
+
+
+def test_credits_are_given_once_and_their_history_shown(show, page, world):
+    show("budgets")
+    page.click("#give-credits")
+    page.get_by_label("Which").fill("labs")
+    page.get_by_label("Amount").fill("a lot")
+    page.click("dialog .button.primary")
+    page.wait_for_selector("dialog .form-error:not(:empty)")
+    page.get_by_label("Amount").fill("50.25")
+    page.get_by_label("Note").fill("INV-7")
+    page.click("dialog .button.primary")
+    page.wait_for_selector("text=Team labs has $50.25 now.")
+    assert (world.credits[-1]["payer"], world.credits[-1]["given_nanousd"]) == ({"kind": "team", "name": "labs"}, 50_250_000_000)
+    page.get_by_role("button", name="What was given to Team labs").click()
+    page.wait_for_selector("dialog >> text=INV-7")
+    page.click("dialog .button.primary")
+
+
+def test_a_customer_is_let_pay_later(show, page, world):
+    show("budgets")
+    page.get_by_role("button", name="Change the credits of Team support").click()
+    page.get_by_label("Requests must be covered").uncheck()
+    page.get_by_label("Tell operators below").fill("3.5")
+    page.click("dialog .button.primary")
+    page.wait_for_selector("#credits >> text=need not be covered")
+    changed = world.credits[-1]
+    assert (changed["is_prepaid"], changed["alert_below_nanousd"]) == (False, 3_500_000_000)
+
+
 def test_a_rate_limit_is_made(show, page, world):
     show("budgets")
     page.click("#new-limit")

@@ -46,6 +46,11 @@ class World:
                 "source": "config",
             },
         ]
+        usd = 1_000_000_000
+        self.credits = [
+            made_credits("cra_acme", {"kind": "organisation", "name": "acme"}, 500 * usd, 212 * usd + 431_870_001),
+            made_credits("cra_lone", {"kind": "team", "name": "support"}, 20 * usd, 19 * usd, alert_below=2 * usd),
+        ]
         self.next_id = 0
         self.alerts: list[dict] = []
 
@@ -345,6 +350,59 @@ def add_money(app: FastAPI, world: World) -> None:
 
     for name, held, prefix in (("budgets", world.budgets, "bud"), ("limits", world.limits, "lim")):
         add_allowances(app, world, name, held, prefix)
+
+    add_credits(app, world)
+
+
+def add_credits(app: FastAPI, world: World) -> None:
+    def shown(account: dict) -> dict:
+        return {name: value for name, value in account.items() if name != "given"}
+
+    @app.get("/admin/v1/credits")
+    async def every():
+        return {"data": [shown(each) for each in world.credits]}
+
+    @app.post("/admin/v1/credits", status_code=201)
+    async def give(request: Request):
+        told = decode_json(await request.body())
+        account = next((each for each in world.credits if each["payer"] == told["payer"]), None)
+        if account is None:
+            account = made_credits(world.fresh("cra"), told["payer"], 0)
+            world.credits.append(account)
+        account["given_nanousd"] += told["amount_nanousd"]
+        account["balance_nanousd"] += told["amount_nanousd"]
+        account["given"].insert(0, {**told, "id": world.fresh("crd"), "created_at": world.now.isoformat(), "actor": "key:root"})
+        return shown(account)
+
+    @app.get("/admin/v1/credits/{id_}")
+    async def one(id_: str):
+        return shown(next(each for each in world.credits if each["id"] == id_))
+
+    @app.get("/admin/v1/credits/{id_}/given")
+    async def given(id_: str):
+        return {"data": next(each for each in world.credits if each["id"] == id_)["given"]}
+
+    @app.patch("/admin/v1/credits/{id_}")
+    async def change(id_: str, request: Request):
+        account = next(each for each in world.credits if each["id"] == id_)
+        account.update(decode_json(await request.body()))
+        return shown(account)
+
+
+def made_credits(id_: str, payer: dict, given: int, charged: int = 0, alert_below: int = 0) -> dict:
+    return {
+        "id": id_,
+        "payer": payer,
+        "is_prepaid": True,
+        "alert_below_nanousd": alert_below,
+        "given_nanousd": given,
+        "charged_nanousd": charged,
+        "expired_nanousd": 0,
+        "held_nanousd": 0,
+        "balance_nanousd": given - charged,
+        "next_expiry": None,
+        "given": [],
+    }
 
 
 def add_allowances(app: FastAPI, world: World, name: str, held: list[dict], prefix: str) -> None:

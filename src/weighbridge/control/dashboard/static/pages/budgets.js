@@ -6,6 +6,7 @@ import { offers } from "../core/offers.js";
 import { count, duration, money, parseMoney, plural } from "../core/format.js";
 import { badge, button, card, pageHead } from "../parts/bits.js";
 import { amountOf, budgetBars, exactAmountOf, scopeName, shareOf } from "../parts/budget_bars.js";
+import { creditsCard } from "../parts/credits.js";
 import { confirmDialog, formDialog } from "../parts/dialogs.js";
 import { optional } from "../parts/states.js";
 import { table } from "../parts/table.js";
@@ -24,9 +25,10 @@ const words = (names) => names.map((name) => [name, name.replaceAll("_", " ")]);
 
 export async function show(view) {
   const options = { signal: view.signal };
-  const [budgets, limits] = await Promise.all([
+  const [budgets, limits, credits] = await Promise.all([
     optional(get("/budgets", {}, options), { data: [] }),
     optional(get("/limits", {}, options), { data: [] }),
+    optional(get("/credits", {}, options), { data: [] }),
   ]);
   const short = budgets.data
     .flatMap((budget) => budget.accounts.map((account) => shareOf(budget, account)))
@@ -35,7 +37,7 @@ export async function show(view) {
     "div",
     null,
     pageHead(
-      "Budgets and limits",
+      "Budgets, credits and limits",
       short > 0 ? `${plural(short, "account has", "accounts have")} used 80% or more` : "No account has used 80%",
       offers("POST", "/limits") && button("New limit", () => editLimit(view, null), { id: "new-limit", changes: "manage_allowances" }),
       offers("POST", "/budgets") && button("New budget", () => editBudget(view, null), { kind: "primary", id: "new-budget", changes: "manage_allowances" }),
@@ -45,6 +47,7 @@ export async function show(view) {
       { class: "grid" },
       card("The fullest first", h("div", { class: "in-columns" }, budgetBars(budgets.data))),
       card("Budgets", budgetsTable(view, budgets.data), { flush: true }),
+      creditsCard(view, credits.data),
       card("Rate limits", limitsTable(view, limits.data), { flush: true }),
     ),
   );

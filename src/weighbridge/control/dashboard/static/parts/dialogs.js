@@ -121,6 +121,22 @@ export function confirmDialog(title, text, { action, act, kind = "danger" }) {
   return formDialog(title, { fields: [], lead: text, action, kind, submit: async () => (await act()) ?? true });
 }
 
+/** Show something to be looked at. */
+export function lookDialog(title, body) {
+  return modal(title, (close) =>
+    h(
+      "div",
+      { class: "form" },
+      body,
+      h(
+        "div",
+        { class: "dialog-foot" },
+        h("button", { type: "button", class: "button primary", on: { click: () => close(true) } }, "Done"),
+      ),
+    ),
+  );
+}
+
 /** Show a secret that will not be shown again. */
 export function secretDialog(title, secret, text) {
   return modal(title, (close) => {
