@@ -12,6 +12,7 @@ import random
 import signal
 from collections import Counter, defaultdict
 from contextlib import closing, suppress
+from http.client import IncompleteRead
 from types import SimpleNamespace
 
 import aiohttp
@@ -252,6 +253,25 @@ def test_hosts_that_share_a_database_never_overspend_together(provider, postgres
     assert books.leases == []
     assert_nothing_is_lost(caller, books, provider)
     assert caller.statuses[429] > 0
+
+
+def test_a_provider_that_ignores_the_bound_on_its_output_is_cut(provider, start_gateway):
+    """Its stream ends in an error and not in an end, the provider is hung up on, and what it wrote is in the books."""
+    gateway = start_gateway(configured(provider, workers=1, budgets=[{"scope": "gateway", "amount": "$0.05", "period": "total"}]))
+    body = {"model": MODEL, "stream": True, "max_tokens": 300, "messages": [{"role": "user", "content": "on and " * 6_000}]}
+    # The connection breaks off as well: nobody can take this for a whole answer.
+    with provider.faults.on(Fault.boundless()), pytest.raises(IncompleteRead) as broken:
+        gateway.request("POST", "/v1/chat/completions", body, key=APP_KEY)
+    came = broken.value.partial
+    assert b"[DONE]" not in came
+    assert b'"code":"budget_exceeded"' in came[-400:]
+    assert 300 < came.count(b'"delta"') < 3_000  # of 12,000
+    gateway.stop()
+    books = books_of(gateway)
+    assert books.findings.is_sound
+    ((_id, _user, cost, _state, _provenance, error),) = books.rows
+    assert error == "budget_exceeded"
+    assert cost == books.spent >= 300 * 4_000
 
 
 def test_nothing_is_lost_whoever_is_killed(provider, start_gateway):

@@ -21,8 +21,8 @@ async def provider():
         yield provider
 
 
-def chat(*, stream, text="one two three"):
-    body = encode_json({"model": "gpt-4.1", "messages": [{"role": "user", "content": text}], "stream": stream})
+def chat(*, stream, text="one two three", **asked):
+    body = encode_json({"model": "gpt-4.1", "messages": [{"role": "user", "content": text}], "stream": stream, **asked})
     head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x:{port}\r\nauthorization: Bearer sk-sim-1\r\n"
     return f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
@@ -129,9 +129,9 @@ async def test_a_drip_changes_the_pace_and_not_the_bytes(provider):
     assert first.reply.body == second.reply.body
 
 
-async def exchange_whole(provider, *, stream=True):
+async def exchange_whole(provider, *, stream=True, **asked):
     with provider.faults.on(Fault.connection_close()):
-        data = await exchange(provider, chat(stream=stream))
+        data = await exchange(provider, chat(stream=stream, **asked))
     await finished(provider, len(provider.journal))
     return data
 
@@ -209,6 +209,14 @@ async def test_a_huge_reply_is_as_huge_as_it_is_billed(provider, stream):
     await exchange_whole(provider, stream=stream)
     assert provider.journal.last.reply.body_bytes > 2_000_000
     assert billed_output(provider) == [500_000]
+
+
+async def test_a_provider_may_ignore_the_bound_on_its_output(provider):
+    await exchange_whole(provider, max_tokens=2)
+    provider.faults.add(Fault.boundless())
+    await exchange_whole(provider, max_tokens=2)
+    bounded, boundless = billed_output(provider)
+    assert bounded == 2 < boundless
 
 
 async def test_a_slow_reader_does_not_make_the_server_run_ahead(provider):

@@ -12,6 +12,7 @@ from weighbridge.ledger.books import chargeable
 from weighbridge.ledger.terms import Charge
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
 from weighbridge.limits.table import Draw, Hold
+from weighbridge.pipeline.output_watch import OutputWatch
 
 _REQUESTS: Final = Measure.REQUESTS
 _TOKENS: Final = Measure.TOKENS
@@ -87,6 +88,7 @@ class Holding:
         "spent_input",
         "spent_nanousd",
         "spent_output",
+        "watch",
     )
 
     def __init__(self, number: int, deployment: Deployment, input_tokens: int, output_tokens: int, nanousd: int) -> None:
@@ -106,6 +108,8 @@ class Holding:
         self.draws: Sequence[Draw] = ()
         """What was taken of its target's `limits`."""
         self.spent_nanousd = self.spent_input = self.spent_output = self.spent_charge = 0
+        self.watch: OutputWatch | None = None
+        """Who counts its stream, where a hard budget holds it."""
 
     def came_to(self, nanousd: int, usage: Usage) -> None:
         """It is over, and counts for this."""

@@ -167,7 +167,8 @@ def _is_told(exchange: Exchange, error: str | None) -> bool:
 
 
 def _estimated(told: Usage, holding: Holding, most_output: int) -> Usage:
-    output = max(told.output, min(holding.output_tokens, most_output))
+    n_seen = holding.watch.n_seen if holding.watch is not None else 0
+    output = max(told.output, min(holding.output_tokens, most_output), n_seen)
     if told.provenance is _UNKNOWN_USAGE or not told.total_input:
         return Usage(holding.input_tokens, output=output, provenance=Provenance.ESTIMATED)
     return msgspec.structs.replace(told, output=output, provenance=Provenance.ESTIMATED)

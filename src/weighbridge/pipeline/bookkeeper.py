@@ -15,7 +15,7 @@ from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import PICO_PER_NANO, Nanousd
 from weighbridge.core.rates import Tariff, cost_within, most_charged
 from weighbridge.core.tasks import Signal, on_a_task
-from weighbridge.core.terms import Operation, Record
+from weighbridge.core.terms import Operation, Record, WireFormat
 from weighbridge.ledger.books import payer_of
 from weighbridge.ledger.journal import Journal
 from weighbridge.ledger.pricing import Extent, Kinds, Pricer
@@ -40,6 +40,7 @@ from weighbridge.pipeline.bounds import (
 )
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.output_cap import thinking_budget
+from weighbridge.pipeline.output_watch import OutputWatch, marker_of
 from weighbridge.pipeline.refusals import (
     budget_exceeded,
     budgets_unknown,
@@ -51,6 +52,7 @@ from weighbridge.pipeline.refusals import (
 from weighbridge.pipeline.said import Said
 from weighbridge.pipeline.target import Target
 from weighbridge.pipeline.traits import BYTES_A_TOKEN, end_user, labels_of, output_bound
+from weighbridge.wire.translate import FORMAT_OF
 
 _USUAL_OUTPUT_TOKENS: Final = 500
 """What a rate limit of tokens is drawn at where the request names no bound; what was used is corrected afterwards."""
@@ -265,7 +267,33 @@ class Bookkeeper:
                 raise budget_exceeded(lacking, short.amount, self._table, wall_ns)
         holding = Holding(exchange.account.n_started, target.deployment, wanted.extent[0], wanted.extent[1], wanted.nanousd)
         holding.budgets, holding.holds, holding.counts = budgets, holds, True
+        if exchange.is_stream and any(each.budget.is_hard for each in budgets):
+            holding.watch = self._watch(exchange, target, holding, wanted)
         return holding
+
+    def _watch(self, exchange: Exchange, target: Target, holding: Holding, wanted: _Wanted) -> OutputWatch | None:
+        """Who counts what comes of a stream; None for streams in which nothing can be counted."""
+        into = target.translated_into
+        spoken = FORMAT_OF.get(exchange.endpoint.operation) if into is None else into
+        marker = marker_of(spoken) if isinstance(spoken, WireFormat) else b""
+        if not marker:
+            return None
+        return OutputWatch(marker, wanted.extent.output_tokens, lambda: self._extend(exchange, holding, wanted))
+
+    def _extend(self, exchange: Exchange, holding: Holding, wanted: _Wanted) -> int:
+        """Hold more for a stream that goes on beyond its bound. For how many tokens: 0 where a budget has no room for them."""
+        before, more = wanted.amounts(), max(_MIN_OUTPUT_TOKENS, holding.output_tokens // _SHARE_OF_THE_IMPLICIT)
+        wanted.cap_at(wanted.extent.output_tokens + more)
+        grown = [after - each for after, each in zip(wanted.amounts(), before, strict=True)]
+        extra = [Hold(hold.slot, hold.limit, grown[each.unit]) for each, hold in zip(holding.budgets, holding.holds, strict=True)]
+        if self._table.reserve(extra) is not None:
+            return 0
+        for hold, each in zip(holding.holds, extra, strict=True):
+            hold.amount += each.amount
+        holding.output_tokens, holding.nanousd = wanted.extent.output_tokens, wanted.nanousd
+        # Nobody waits for it to be safe: the stream's first bytes have waited for what was said before.
+        self._journal.append_started(_started(exchange, holding, holding.nanousd, holding.held()))
+        return more
 
     def _lacking(self, budgets: Sequence[BudgetAccount], holds: Sequence[Hold], *, is_modest: bool) -> Lacking:
         """Of which shared budgets this host has less than these holds need."""

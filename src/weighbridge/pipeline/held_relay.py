@@ -15,6 +15,7 @@ from weighbridge.core.terms import Dialect
 from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
 from weighbridge.pipeline.limit_lines import limit_lines
+from weighbridge.pipeline.refusals import answer_cut
 from weighbridge.wire.content_coding import decoder_for
 from weighbridge.wire.provider_errors import classify
 
@@ -42,6 +43,8 @@ class HeldRelay:
         self._size = 0
         self._held = b""
         self._over: Signal | None = None
+        holding = exchange.holding
+        self._watch = holding.watch if holding is not None else None
         self.is_begun = False
         """Whether the client has (or is about to have) a status line."""
         self.is_over = False
@@ -65,7 +68,12 @@ class HeldRelay:
         if not self._exchange.first_byte_ns:
             self._exchange.first_byte_ns = self._clock.now_ns()
         try:
-            self._take(data if self._decoder is None else self._decoder.feed(data))
+            if self._decoder is not None:
+                data = self._decoder.feed(data)
+            self._take(data)
+            if self._watch is not None and self._watch.is_over(data):
+                self._reply.abort()
+                raise answer_cut()
         except GatewayError as error:
             self._fail(error)
 

@@ -74,6 +74,16 @@ def _credits_short(budget: Budget, wanted: int, spent: int, held: str) -> Gatewa
     )
 
 
+def answer_cut() -> GatewayError:
+    """A provider went on beyond the bound that it was told, and no budget has room for more."""
+    return GatewayError(
+        ErrorKind.BUDGET_EXCEEDED,
+        "The answer was cut: it went on beyond the bound on its output, and what its budgets had for it is used up.",
+        detail="the provider ignores the bound on the output",
+        code="budget_exceeded",
+    )
+
+
 def budgets_unknown() -> GatewayError:
     """Hosts share a budget, and the database that has it cannot be asked."""
     return GatewayError(

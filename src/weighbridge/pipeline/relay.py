@@ -17,6 +17,7 @@ from weighbridge.core.tasks import Signal
 from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
 from weighbridge.pipeline.limit_lines import limit_lines
 from weighbridge.pipeline.proof import Proof
+from weighbridge.pipeline.refusals import answer_cut
 from weighbridge.wire.error_bodies import render_stream_error
 from weighbridge.wire.meter import meter_for
 from weighbridge.wire.results_url import ResultsUrlFilter
@@ -34,6 +35,7 @@ class Relay:
         "_filter",
         "_held",
         "_hold_timer",
+        "_is_cut",
         "_is_plain",
         "_is_whole",
         "_meter",
@@ -43,6 +45,7 @@ class Relay:
         "_remaining",
         "_reply",
         "_said",
+        "_watch",
         "error",
         "is_begun",
         "is_live",
@@ -71,6 +74,9 @@ class Relay:
         self._is_plain = False
         """The head is out, and nothing is withheld or counted down: bytes only pass."""
         self._over: Signal | None = None
+        holding = exchange.holding
+        self._watch = holding.watch if holding is not None and self._remaining is None else None
+        self._is_cut = False
         self.is_live = False
         """Whether bytes come as the provider sends them; before, those that were held are handed over."""
         self.is_begun = False
@@ -120,8 +126,19 @@ class Relay:
             self._meter.feed(data)
             self._exchange.reply_bytes += len(data)
             self._downstream.write(data)
-        else:
+            if self._watch is not None and self._watch.is_over(data):
+                self._cut()
+        elif not self._is_cut:
             self._take(data)
+            if self._watch is not None and self._watch.is_over(data) and self.is_begun:
+                self._cut()
+
+    def _cut(self) -> None:
+        """The stream has come to more than its budgets have for it: no more of it is wanted."""
+        self._is_plain, self._is_cut = False, True
+        self._reply.abort()
+        if not self.is_over:
+            self._finish(answer_cut())
 
     def _take(self, data: bytes) -> None:
         exchange = self._exchange
@@ -161,6 +178,8 @@ class Relay:
 
     def on_end(self) -> None:
         """The reply came whole."""
+        if self._is_cut:
+            return
         self._is_whole = True
         if self._proof is not None:
             if self.is_over or not self._proves_at_its_end():

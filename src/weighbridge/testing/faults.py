@@ -53,6 +53,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str | None = None
     rechunk_bytes: int = 0
     huge_bytes: int = 0
+    is_boundless: bool = False
     is_close: bool = False
 
     @property
@@ -158,6 +159,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     def huge(*, megabytes: float) -> Fault:
         """The generated text is so many millions of bytes (a manner)."""
         return Fault(huge_bytes=int(megabytes * MEGABYTE))
+
+    @staticmethod
+    def boundless() -> Fault:
+        """The bound on the output (`max_tokens` and its kin) is ignored (a manner)."""
+        return Fault(is_boundless=True)
 
     @staticmethod
     def connection_close() -> Fault:

@@ -65,6 +65,8 @@ class Call:
         """Ask the model."""
         prompt.is_empty = self._fault.is_empty_content
         prompt.huge_bytes = self._fault.huge_bytes
+        if self._fault.is_boundless:
+            prompt.max_tokens = None
         return generate(prompt)
 
     def id(self, prefix: str) -> str:
