@@ -39,6 +39,7 @@ UNPAIRED_SOURCE = {
     "control/allowance_scopes.py": "tested with budgets and limits, as actors of every place",
     "control/gauges.py": "tested through control/metrics_api.py",
     "control/key_views.py": "fields: tested in control/test_keys_api.py",
+    "storage/correction_store.py": "tested with the corrections that it keeps, in control/test_price_corrections.py",
     "control/credit_board.py": "tested as the admin API and the command line show it",
     "control/paging.py": "fields of a query: tested with every list",
     "config/alert_fields.py": "fields of the configuration: tested in config/test_alerts.py, good and bad",

@@ -1,6 +1,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime
+
+from tests.ledger.test_repricing import attempt
+from tests.storage.test_ledger_store import settled
+
+from weighbridge.core.clock import SystemClock
+from weighbridge.storage.engine import sqlite_url
+from weighbridge.storage.store import Store
 
 CONFIG = """
 providers:
@@ -35,6 +44,26 @@ def test_a_models_prices_are_shown_line_by_line_with_their_source(run, here):
     assert "source: genai-prices" in outcome.err
     hours = run("prices", "show", "deepseek/deepseek-chat").out
     assert "UTC" in hours
+
+
+def test_past_prices_are_looked_at_and_corrected(run, here):
+    (here / "weighbridge.yaml").write_text(CONFIG + "  - {match: 'openai/odd', input: 1, output: 10}\n")
+    data = here / "data"
+    data.mkdir()
+    with closing(Store.open(sqlite_url(data), SystemClock())) as store:
+        store.migrate()
+        now = SystemClock.wall_ns()
+        store.ledger.move("j_1", 0, 9, [settled(1, attempt(None, model="odd"), start_wall_ns=now)])
+    looked = run("prices", "correct", "openai/*", "--from", "-1d")
+    assert "openai/odd" in looked.out
+    assert "0.0006" in looked.out
+    assert "nothing is booked" in looked.err
+    assert run("prices", "correct", "--apply").code == 1
+    told = json.loads(run("prices", "correct", "--apply", "--reason", "learned", "--json").out)
+    assert (told["lines"][0]["unknown"], told["lines"][0]["after"]) == (1, 600_000)
+    assert "every price is what was booked" in run("prices", "correct").err
+    assert "correction: learned" in run("statement", f"{datetime.now(UTC):%Y-%m}").out
+    assert run("ledger", "verify").code == 0
 
 
 def test_json_is_the_card(run, here):

@@ -20,8 +20,10 @@ from weighbridge.control.admin_api import admin_app
 from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.core.allowances import Allowances
+from weighbridge.core.rates import PriceBook
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import NO_USAGE, Record
+from weighbridge.ledger.repricing import Repricer
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.engine import sqlite_url
 from weighbridge.storage.people_store import NewUser
@@ -69,6 +71,7 @@ class Gateway:
         self.allowances = Allowances()
         self.levels: dict[str, tuple[int, int]] = {}
         self.metrics = Metrics()
+        self.prices = PriceBook()
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
 
     def clear(self, name: str) -> bool:
@@ -170,6 +173,7 @@ def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
         key_names=lambda: {key.id: key.name for key in store.live_keys()},
         metrics=gateway.metrics,
         lag_bytes=lambda: 17,
+        repricer=lambda models: Repricer(gateway.prices, {}, models),
         send_test_alert=gateway.send_test,
     )
 

@@ -18,7 +18,7 @@ from weighbridge.control.channel import LedgerPlace
 from weighbridge.control.ledger_mover import LedgerMover
 from weighbridge.core.clock import NS_PER_S, new_id
 from weighbridge.core.ports import Clock
-from weighbridge.limits.counters import parse_counter
+from weighbridge.limits.counters import is_of_credits, parse_counter
 from weighbridge.limits.leases import Granted, LeaseWant
 from weighbridge.limits.table import Slot
 from weighbridge.storage.errors import StorageError
@@ -176,6 +176,9 @@ class LedgerKeeper:
         now_ns = self._clock.wall_ns()
         keep = frozenset(Slot(name).hash for name in spent if may_go_on(name, now_ns))
         if self._table is not None:
+            if self._leases is None:
+                # Corrections of prices charge credits in the store alone.
+                self._table.set_base({name: amount for name, amount in spent.items() if is_of_credits(name)})
             self._table.sweep(self._clock.now_ns(), keep)
 
 

@@ -42,6 +42,7 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         level=supervisor.level,
         key_names=supervisor.keys.names,
         metrics=supervisor.metrics,
+        repricer=supervisor.repricer,
         send_test_alert=supervisor.send_test_alert,
         lag_bytes=lambda: supervisor.ledger.mover.lag_bytes if supervisor.ledger is not None else 0,
         metrics_are_open=supervisor.loaded.config.metrics.open,

@@ -61,6 +61,7 @@ from weighbridge.control.channel import (
 from weighbridge.control.control_site import control_site
 from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.control.price_corrections import repricer_of
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
@@ -69,6 +70,7 @@ from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
+from weighbridge.ledger.repricing import Repricer
 from weighbridge.ledger.tariffs import Tariffs
 from weighbridge.pipeline.plan import Plan
 from weighbridge.storage.errors import StorageError
@@ -250,6 +252,10 @@ class Supervisor:
     def level(self, counter: str) -> tuple[int, int]:
         """What was spent and is held under a budget's counter, on this host."""
         return self.ledger.level(counter) if self.ledger is not None else (0, 0)
+
+    def repricer(self, models: str) -> Repricer:
+        """Today's prices, for models of a pattern."""
+        return repricer_of(self._plan, models)
 
     def clear_target(self, name: str) -> bool:
         """Tell all workers that a target or a provider key is well again. False: nobody has heard of it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from weighbridge.cli.config_file import read_config
 from weighbridge.cli.console import EXIT_ENVIRONMENT, CliError
 from weighbridge.core.clock import SystemClock
+from weighbridge.core.errors import GatewayError
 
 if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
     from weighbridge.config.schema import Config
@@ -39,6 +40,17 @@ def acting() -> Act:
     except (OSError, KeyError):  # a container's user without a name
         name = "unknown"
     return Act(f"cli:{name}")
+
+
+def span_of(start: str, end: str) -> tuple[int, int]:
+    """A time as commands take it (`-7d`, `2026-11-01`, `now`), as Unix seconds. Raises `CliError`."""
+    from weighbridge.control.instants import instant_s
+
+    now = SystemClock.wall_ns()
+    try:
+        return instant_s(start, now), instant_s(end, now)
+    except GatewayError as error:
+        raise CliError(error.public) from None
 
 
 def written_allowances(config: Path | None, data_dir: Path | None) -> Allowances:

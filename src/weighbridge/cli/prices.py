@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from weighbridge.cli.config_file import ConfigOption, read_config
-from weighbridge.cli.console import CliError, note, say, show_table
+from weighbridge.cli.config_file import ConfigOption, DataDirOption, read_config
+from weighbridge.cli.console import CliError, JsonOption, counting, note, say, show_table
+from weighbridge.cli.data_store import acting, open_store, span_of
 
 if TYPE_CHECKING:
+    from weighbridge.control.price_corrections import Report
     from weighbridge.core.rates import Bracket, Period, PriceBook, RateCard
 
-prices_app: Final = typer.Typer(help="Show what models cost.", no_args_is_help=True)
+prices_app: Final = typer.Typer(help="Show what models cost; correct what was booked at other prices.", no_args_is_help=True)
 
 _PICO_PER_USD_PER_MTOK: Final = 1_000_000
 _PICO_PER_USD: Final = 1_000_000_000_000
@@ -65,6 +67,69 @@ def show_prices(
     note(f"source: {card.source}")
     if card.unmetered:
         note(f"also charged, and not counted: {', '.join(card.unmetered)}")
+
+
+@prices_app.command("correct")
+def correct_prices(
+    models: Annotated[str, typer.Argument(help="`provider/model`, with `*` for anything.")] = "*",
+    start: Annotated[str, typer.Option("--from", help="RFC 3339, a date, or relative: -24h, -30d.")] = "-30d",
+    end: Annotated[str, typer.Option("--to", help="The end, which is outside.")] = "now",
+    reason: Annotated[str, typer.Option("--reason", help="For people, and for statements.")] = "",
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="Book the differences. Originals stay.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Look at what was used in a time by the prices that hold now for it, and book the differences if wanted."""
+    from weighbridge.config.compile import compile_plan
+    from weighbridge.control.price_corrections import Asked, correct_prices, repricer_of
+    from weighbridge.control.price_corrections import as_json as report_as_json
+    from weighbridge.core.codec import pretty_json
+    from weighbridge.ledger.tariffs import Tariffs
+
+    if apply and not reason.strip():
+        raise CliError("--apply needs a --reason: statements show it")
+    plan = compile_plan(read_config(config), version=0, stored_keys=())
+    begins, ends = span_of(start, end)
+    with open_store(config, data_dir, make=False) as store, counting("requests") as on_progress:
+        store.ledger.tariff_of = Tariffs(plan.tariffs).of
+        asked = Asked(models, begins, ends, reason.strip())
+        report = correct_prices(store, repricer_of(plan, models), asked, acting() if apply else None, on_progress)
+    if as_json:
+        say(pretty_json(report_as_json(report)))
+        return
+    _show_report(report)
+
+
+def _show_report(report: Report) -> None:
+    from weighbridge.control.price_corrections import WHY
+    from weighbridge.control.statement_pages import exact_usd
+
+    rows = [
+        (
+            each.month,
+            each.model,
+            f"{each.attempts:,}",
+            f"{each.unknown:,}",
+            exact_usd(each.before),
+            exact_usd(each.after),
+            exact_usd(each.after - each.before),
+            exact_usd(each.charge),
+        )
+        for each in report.lines
+    ]
+    if rows:
+        names = ("month", "model", "attempts", "unknown before", "before, USD", "after, USD", "difference", "charged, difference")
+        show_table(names, rows)
+    for why, n in report.skipped.items():
+        note(f"left as they are: {n:,} {WHY[why]}")
+    if not rows:
+        note(f"{report.requests:,} requests were looked at: every price is what was booked")
+    elif report.id is None:
+        note("nothing is booked: --apply --reason '…' books it")
+    else:
+        note(f"booked as {report.id}")
 
 
 def _book(config: ConfigOption) -> PriceBook:

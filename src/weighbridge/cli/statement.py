@@ -40,7 +40,9 @@ def statement(
     if form not in _FORMATS:
         raise CliError(f"{form!r} is no format: one is {', '.join(_FORMATS)}")
     with open_store(config, data_dir, make=False) as store:
-        found = made(store.ledger, _payer(payer), parse_month(month), SystemClock.wall_ns() // NS_PER_S)
+        whose, when = _payer(payer), parse_month(month)
+        corrections = store.corrections.made_in(when.start_s, when.end_s, whose)
+        found = made(store.ledger, whose, when, SystemClock.wall_ns() // NS_PER_S, corrections)
         names = {key.id: key.name for key in store.live_keys()}
     if form == "table":
         _show(found)
@@ -80,5 +82,8 @@ def _show(found: Statement) -> None:
         )
         for each in (*found.lines, found.total)
     ]
+    rows += [(f"correction: {each.reason}", "", "", "", exact_usd(each.cost), exact_usd(each.charge)) for each in found.corrections]
+    if found.corrections:
+        rows.append(("due", "", "", "", "", exact_usd(found.due)))
     title = f"{payer_name(found)}, {found.month}{'' if found.is_over else ' (not over)'}"
     show_table(("model", "requests", "input", "output", "providers, USD", "charged, USD"), rows, title=title)

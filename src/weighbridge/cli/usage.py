@@ -10,10 +10,8 @@ import typer
 
 from weighbridge.cli.config_file import ConfigOption, DataDirOption
 from weighbridge.cli.console import CliError, note, say, show_table
-from weighbridge.cli.data_store import open_store
-from weighbridge.core.clock import SystemClock
+from weighbridge.cli.data_store import open_store, span_of
 from weighbridge.core.codec import pretty_json
-from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import Nanousd, format_usd
 
 if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
@@ -59,7 +57,6 @@ def usage(
 
 
 def _query(start: str, end: str, by: list[str], interval: str, where: list[str]) -> UsageQuery:
-    from weighbridge.control.instants import instant_s
     from weighbridge.storage.usage_queries import DIMENSIONS, UsageQuery
 
     if interval not in _INTERVALS:
@@ -72,11 +69,7 @@ def _query(start: str, end: str, by: list[str], interval: str, where: list[str])
         filters.setdefault(name, []).append(value)
     if unknown := next((name for name in (*by, *filters) if name not in DIMENSIONS), None):
         raise CliError(f"{unknown!r} is nothing that usage is known by: {', '.join(DIMENSIONS)}")
-    now = SystemClock.wall_ns()
-    try:
-        begins, ends = instant_s(start, now), instant_s(end, now)
-    except GatewayError as error:
-        raise CliError(error.public) from None
+    begins, ends = span_of(start, end)
     return UsageQuery(begins, ends, interval, tuple(dict.fromkeys(by)), {name: tuple(values) for name, values in filters.items()})
 
 

@@ -18,6 +18,7 @@ from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.alerts_api import alerts_router
 from weighbridge.control.audit_api import audit_router
 from weighbridge.control.budgets_api import budgets_router
+from weighbridge.control.corrections_api import corrections_router
 from weighbridge.control.credits_api import credits_router
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
@@ -65,6 +66,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         usage_router(services),
         requests_router(services),
         ledger_router(services),
+        corrections_router(services),
     )
 
 

@@ -13,6 +13,7 @@ from weighbridge.config import problems
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
+from weighbridge.ledger.repricing import Repricer
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.metrics import Metrics
@@ -109,6 +110,8 @@ class AdminServices:
     """Counted from what is in the ledger."""
     lag_bytes: Callable[[], int]
     """What lies in journals and not in the store yet."""
+    repricer: Callable[[str], Repricer]
+    """Today's prices, for models of a pattern."""
     send_test_alert: Callable[[], Awaitable[dict[str, str]]]
     """Sends a notice to every destination: by its name why one did not take it, or nothing."""
     metrics_are_open: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from weighbridge.core.clock import NS_PER_MS
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import Attempt, Record, Usage
+from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.request_queries import EntryRow, RequestDetail, RequestRow, RequestsQuery, request_detail, requests_page
 
 MAX_PAGE: Final = 200
@@ -77,7 +78,8 @@ def requests_router(services: AdminServices) -> APIRouter:
         if found is None or not actor.place.has(Place(found.row.texts["organisation"], found.row.texts["team"])):
             missing = f"There is no request '{request_id}', or not yet: the ledger is some tenths of a second behind."
             return gateway_error_response(GatewayError(ErrorKind.NOT_FOUND, missing, code="request_not_found"))
-        return Response(encode_json(_detail(found, services.key_names())), media_type="application/json")
+        corrections = await asyncio.to_thread(services.store.corrections.of_request, request_id)
+        return Response(encode_json(_detail(found, services.key_names(), corrections)), media_type="application/json")
 
     return router
 
@@ -120,13 +122,17 @@ def _summary(row: RequestRow, names: Names) -> dict[str, object]:
     }
 
 
-def _detail(found: RequestDetail, names: Names) -> dict[str, object]:
+def _detail(found: RequestDetail, names: Names, corrections: Sequence[tuple[Correction, int, int]]) -> dict[str, object]:
     record = found.record
     return {
         **_summary(found.row, names),
         **(_of_record(record) if record is not None else {}),
         "attempts": [_attempt(attempt) for attempt in record.attempts] if record is not None else [],
         "entries": [_entry(entry) for entry in found.entries],
+        "corrections": [
+            {"id": made.id, "reason": made.reason, "at": rfc3339_ns(made.created_wall_ns), "attempt": place, "cost_nanousd": cost}
+            for made, place, cost in corrections
+        ],
     }
 
 

@@ -37,19 +37,29 @@ def as_json(found: Statement, names: Names) -> dict[str, object]:
         "is_over": found.is_over,
         "lines": [_named(line) for line in found.lines],
         "total": {name: value for name, value in _named(found.total).items() if name != "model"},
+        "corrections": [
+            {"id": each.id, "reason": each.reason, "cost_nanousd": each.cost, "charged_nanousd": each.charge}
+            for each in found.corrections
+            for each in found.corrections
+        ],
+        "due_nanousd": found.due,
         "divided_by": found.divided_by,
         "parts": [{"name": names.get(line.model, line.model), **_figures(line)} for line in found.parts],
     }
 
 
 def as_csv(found: Statement) -> str:
-    """A line for each model; amounts in dollars, exact to the nano-dollar."""
+    """A line for each model and each correction; amounts in dollars, exact to the nano-dollar."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["month", "payer", *(name.replace("nanousd", "usd") for name in _COLUMNS)])
     for line in found.lines:
         amounts = [exact_usd(value) if "nanousd" in name else value for name, value in zip(_COLUMNS[1:], line[1:], strict=True)]
         writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), spreadsheet_text(line.model), *amounts])
+    for each in found.corrections:
+        amounts = [*[0] * 5, exact_usd(each.cost), exact_usd(0), 0, exact_usd(each.charge)]
+        named = spreadsheet_text(f"correction: {each.reason}")
+        writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), named, *amounts])
     return text.getvalue()
 
 

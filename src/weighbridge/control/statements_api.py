@@ -50,7 +50,8 @@ def statements_router(services: AdminServices) -> APIRouter:
         except ValueError as error:
             refuse(str(error), "month")
         now_s = services.clock.wall_ns() // NS_PER_S
-        found = await asyncio.to_thread(statement, services.store.ledger, payer, wanted, now_s)
+        made = await asyncio.to_thread(services.store.corrections.made_in, wanted.start_s, wanted.end_s, payer)
+        found = await asyncio.to_thread(statement, services.store.ledger, payer, wanted, now_s, made)
         names = services.key_names()
         if asked.format == "html":
             page = Response(as_html(found, names), media_type="text/html; charset=utf-8")

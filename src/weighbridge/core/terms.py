@@ -274,6 +274,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     price_state: PriceState = PriceState.UNKNOWN
     reserved_nanousd: int = 0
     """The most that it could cost, as it was held in budgets; what is booked where nobody knows the cost."""
+    tier: str | None = None
+    """Which tier served it, as its provider said; empty: it did not say. None: it was not kept."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -101,6 +101,23 @@ def cost_adjustment(
     return Entry(entry_id, debit, credit, abs(difference_nanousd), kind, wall_ns, request_id, attempt, note=note)
 
 
+def estimate_adjustment(
+    entry_id: str, provider: str, difference_nanousd: int, wall_ns: int, request_id: str, attempt: int, *, note: str = ""
+) -> Entry:
+    """The same for what was booked apart, since nobody knows what was used."""
+    expense, payable = account(AccountKind.UNRESOLVED_COST, provider), account(AccountKind.UNRESOLVED_PAYABLE, provider)
+    debit, credit = (expense, payable) if difference_nanousd >= 0 else (payable, expense)
+    kind = EntryKind.COST_ADJUSTMENT
+    return Entry(entry_id, debit, credit, abs(difference_nanousd), kind, wall_ns, request_id, attempt, note=note)
+
+
+def resolved(
+    entry_id: str, provider: str, bound_nanousd: int, wall_ns: int, request_id: str, attempt: int, *, note: str = ""
+) -> Entry:
+    """What an attempt costs is known after all: the bound at which it was booked apart is taken back."""
+    return estimate_adjustment(entry_id, provider, -bound_nanousd, wall_ns, request_id, attempt, note=note)
+
+
 def charge_adjustment(
     entry_id: str, owner: str, difference_nanousd: int, wall_ns: int, *, request_id: str = "", note: str = ""
 ) -> Entry:

@@ -104,6 +104,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
             cost.amount,
             cost.state,
             reserved,
+            (exchange.meter.service_tier or "") if exchange.meter is not None else "",
         )
     )
     return error

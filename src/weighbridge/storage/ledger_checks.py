@@ -12,7 +12,7 @@ from weighbridge.limits.counters import CREDITS_MARK
 from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_tables import balances, charges, counters, entries, labels, requests, rollups
-from weighbridge.storage.tables import credit_accounts, credits_given
+from weighbridge.storage.tables import corrected_attempts, credit_accounts, credits_given
 
 MAX_PROBLEMS: Final = 1_000
 """Differences that are named; a ledger that is wrong in more places is wrong."""
@@ -171,6 +171,19 @@ def _taken(connection: Connection) -> Iterator[str]:
         yield f"request {request_id}: {taken} nano-dollars were taken from credits, its customer was charged {charged}"
 
 
+def _corrected(connection: Connection) -> Iterator[str]:
+    """What corrections of prices say that they have added to charges is what was booked."""
+    told = int(connection.execute(select(func.coalesce(func.sum(corrected_attempts.c.charge), 0))).scalar_one())
+    mine = (entries.c.kind == int(EntryKind.CHARGE_ADJUSTMENT)) & entries.c.ref.startswith("cor_")
+    sums = select(entries.c.debit, func.sum(entries.c.amount)).where(mine).group_by(entries.c.debit)
+    found = {row[0]: int(row[1]) for row in connection.execute(sums)}
+    names = texts_of(connection, found)
+    of_customers = f"{AccountKind.CUSTOMER}:"
+    booked = sum(amount if names[number].startswith(of_customers) else -amount for number, amount in found.items())
+    if told != booked:
+        yield f"corrections say that they added {told} nano-dollars to charges, their entries say {booked}"
+
+
 def _doubles(connection: Connection) -> Iterator[str]:
     query = select(requests.c.request_id, func.count()).group_by(requests.c.request_id).having(func.count() > 1)
     yield from (f"request {request_id} stands {n} times" for request_id, n in connection.execute(query))
@@ -185,5 +198,6 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = 
     ("what customers were charged", _charged),
     ("credits that were given", _given),
     ("what was taken from credits", _taken),
+    ("what corrections of prices have added", _corrected),
     ("requests that stand twice", _doubles),
 )

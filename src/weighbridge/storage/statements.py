@@ -1,16 +1,18 @@
 """A month's statement of one customer: what was used of which model, what providers charge for it, and what the customer pays.
 
 It is made of the sums by day, which stay for ever and whose charges `verify` compares with the entries. So a month that is over has
-the same statement whenever it is asked for. Months are those of UTC.
+the same statement whenever it is asked for; a price that is corrected later stands in the month of its correction. Months are those
+of UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from weighbridge.core.allowances import Scope, ScopeKind
+from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
 from weighbridge.storage.usage_queries import UsageQuery, UsageRow, usage
@@ -68,6 +70,13 @@ class Statement(NamedTuple):
     total: Line
     divided_by: str
     parts: list[Line]
+    corrections: Sequence[Correction] = ()
+    """Of prices of whatever month, that were made in this one."""
+
+    @property
+    def due(self) -> int:
+        """What the customer pays: for the month's requests, and what corrections add to that."""
+        return self.total.charged + sum(each.charge for each in self.corrections)
 
 
 def parse_month(text: str) -> Month:
@@ -79,14 +88,15 @@ def parse_month(text: str) -> Month:
     return Month(moment.year, moment.month)
 
 
-def statement(store: LedgerStore, payer: Scope, month: Month, now_wall_s: int) -> Statement:
-    """Raises `StorageError`, and `ValueError` for a payer of another kind."""
+def statement(store: LedgerStore, payer: Scope, month: Month, now_wall_s: int, corrections: Sequence[Correction] = ()) -> Statement:
+    """`corrections` are those of the payer's that were made in the month. Raises `StorageError`, and `ValueError` for a payer of
+    another kind."""
     if payer.kind not in PAYERS:
         raise ValueError(f"there is no statement of a {payer.kind.value}")
     filters = {} if payer.kind is ScopeKind.GATEWAY else {payer.kind.value: (payer.name,)}
     divided_by = {ScopeKind.GATEWAY: "organisation", ScopeKind.ORGANISATION: "team"}.get(payer.kind, "key")
     lines, parts = (_lines(store, month, group, filters) for group in ("model", divided_by))
-    return Statement(payer, month, month.end_s <= now_wall_s, lines, _total(lines), divided_by, parts)
+    return Statement(payer, month, month.end_s <= now_wall_s, lines, _total(lines), divided_by, parts, corrections)
 
 
 def _lines(store: LedgerStore, month: Month, group: str, filters: Mapping[str, tuple[str, ...]]) -> list[Line]:

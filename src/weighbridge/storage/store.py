@@ -22,6 +22,7 @@ from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.alert_store import AlertStore
 from weighbridge.storage.allowance_store import AllowanceStore
 from weighbridge.storage.audit_store import AuditStore
+from weighbridge.storage.correction_store import CorrectionStore
 from weighbridge.storage.credit_store import CreditStore
 from weighbridge.storage.engine import open_engine
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError
@@ -58,6 +59,7 @@ class Store:
         "alerts",
         "allowances",
         "audit",
+        "corrections",
         "credits",
         "leases",
         "ledger",
@@ -76,6 +78,8 @@ class Store:
         """Budgets and limits that are made while the gateway runs."""
         self.credits = CreditStore(self.transactions)
         """What customers have paid in advance."""
+        self.corrections = CorrectionStore(self.transactions)
+        """Prices that turned out to be others."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
         self.alerts = AlertStore(self.transactions)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, false
 
 metadata: Final = MetaData()
 
@@ -138,6 +138,32 @@ credits_given: Final = Table(
 """Each top-up and grant; `expired` is what was left of it when its time was over. The ledger has an entry of each."""
 Index("credits_account", credits_given.c.account, credits_given.c.created_at, credits_given.c.id)
 Index("credits_expiry", credits_given.c.expires_at)
+
+price_corrections: Final = Table(
+    "price_corrections",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("from_s", BigInteger, nullable=False),
+    Column("to_s", BigInteger, nullable=False),
+)
+Index("price_corrections_at", price_corrections.c.created_at)
+
+corrected_attempts: Final = Table(
+    "corrected_attempts",
+    metadata,
+    Column("correction", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("attempt", SmallInteger, primary_key=True),
+    Column("series", Integer, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("charge", BigInteger, nullable=False),
+)
+"""What a correction has added to an attempt's cost, and (with the first of a request's attempts) to its customer's charge."""
+Index("corrected_attempts_request", corrected_attempts.c.request_id)
 
 audit_log: Final = Table(
     "audit_log",

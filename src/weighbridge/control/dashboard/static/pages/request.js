@@ -45,7 +45,7 @@ export async function show(view) {
       button("Copy id", () => copyText(found.id), { id: "copy-id" }),
     ),
     tiles(found),
-    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), entriesCard(found)),
+    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), correctionsCard(found), entriesCard(found)),
   );
 }
 
@@ -217,6 +217,18 @@ function priceCard(found) {
     span: 6,
     flush: true,
   });
+}
+
+/** Prices that turned out to be others; nothing where none did. */
+function correctionsCard(found) {
+  if (!found.corrections?.length) return null;
+  const columns = [
+    { title: "At", cell: (each) => dateTime(each.at) },
+    { title: "Why", head: true, cell: (each) => each.reason },
+    { title: "Attempt", num: true, cell: (each) => String(each.attempt + 1) },
+    { title: "Added to its cost", num: true, cell: (each) => moneyOf(each.cost_nanousd) },
+  ];
+  return card("Corrections of its price", table({ label: "Corrections", id: "corrections", columns, rows: found.corrections }), { flush: true });
 }
 
 function entriesCard(found) {
