@@ -166,3 +166,19 @@ def test_two_keys_cannot_share_a_name_or_a_secret(refused) -> None:
 def test_a_digest_is_the_same_in_upper_case(refused) -> None:
     text = f"keys:\n  - {{name: a, key_sha256: '{'ab' * 32}'}}\n  - {{name: b, key_sha256: '{'AB' * 32}'}}\n"
     assert refused(text) == ["3: keys[1].key_sha256: is that of another key too"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("demo: {probe: 30s}", "has no list of models"),
+        ("openai: {api_key: sk-aaaaaaaaaaaaaaaa, probe: 1s}", "between `5s` and `1d`"),
+        ("openai: {api_key: sk-aaaaaaaaaaaaaaaa, probe: often}", "duration"),
+    ],
+)
+def test_who_cannot_be_probed_or_not_so_is_told(tmp_path, entry, words) -> None:
+    file = tmp_path / "weighbridge.yaml"
+    file.write_text(f"providers: {{{entry}}}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_config(file, environ={})
+    assert words in "\n".join(problem.render(None) for problem in refused.value.problems)

@@ -27,7 +27,7 @@ BODY = encode_json({"data": [{"id": "a"}, {"id": "b"}]})
 
 
 def provider(name: str = "x", dialect: Dialect = Dialect.OPENAI, *, path: str = "/v1", **facts) -> Provider:
-    bases = {dialect: Base(Origin("https", f"{name}.test", 443), path)}
+    bases = facts.pop("bases", None) or {dialect: Base(Origin("https", f"{name}.test", 443), path)}
     credentials = (Credential(f"{name}#1", Secret("sk-1")),)
     return Provider(name, bases, **{"credentials": credentials, "lists_models": "/models", **facts})
 

@@ -62,6 +62,7 @@ from weighbridge.control.control_site import control_site
 from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.price_corrections import repricer_of
+from weighbridge.control.prober import Prober
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
@@ -150,6 +151,7 @@ class Supervisor:
             self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
             self._tasks.spawn(self._watch_alerts())
+            self._tasks.spawn(self._make_prober().run())
             self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
             if self._traces is not None:
                 self._tasks.spawn(self._traces.run())
@@ -225,10 +227,7 @@ class Supervisor:
         elif isinstance(message, Targets):
             self.board.saw(self.workers.index(worker), message.statuses)
         elif isinstance(message, HealthNews):
-            self.board.heard(message.events)
-            for other in self.workers:
-                if other is not worker:
-                    other.send(message)
+            self._pass_on(message, heard_from=worker)
         elif isinstance(message, FindKey):
             self._tasks.spawn(self._answer_key(worker, message))
         elif isinstance(message, AskLeases):
@@ -243,6 +242,22 @@ class Supervisor:
                 self._on_ready(self._port)
         elif isinstance(message, Bug):
             sys.stderr.write(f"A bug in a worker, please report it:\n{message.trace}")
+
+    def _pass_on(self, news: HealthNews, heard_from: WorkerProcess | None = None) -> None:
+        """Tell the workers what one of them, or a probe, has found out."""
+        self.board.heard(news.events)
+        for other in self.workers:
+            if other is not heard_from:
+                other.send(news)
+
+    def _make_prober(self) -> Prober:
+        return Prober(
+            self._http,
+            self.clock,
+            plan=lambda: self._plan,
+            targets=self.board.statuses,
+            tell=lambda events: self._pass_on(HealthNews(list(events))),
+        )
 
     @property
     def written_allowances(self) -> Allowances:

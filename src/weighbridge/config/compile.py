@@ -91,6 +91,7 @@ def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRo
         lists_models=row.model_list,
         account=None if credentials else account_of(entry, row, values),
         terms=data_terms(entry.data, region=values.get("region") or values.get("location") or ""),
+        probe_ns=entry.probe or 0,
         max_in_flight=entry.max_in_flight or 0,
         max_in_flight_per_key=entry.max_in_flight_per_key or 0,
         operation_paths={str(name): row.fill_path(path, values) for name, path in paths.items()},

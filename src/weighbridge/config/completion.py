@@ -83,6 +83,8 @@ class Completion:
         if row is None:
             self._refuse_type(name, entry, kind)
             return entry
+        if "probe" in entry and not row.model_list:
+            self._refuse(("providers", name, "probe"), "cannot be: this provider has no list of models to ask for", "leave it out")
         return self._with_key(name, self._with_variables(name, entry, row), row)
 
     def _with_key(self, name: str, entry: Raw, row: CatalogRow) -> Raw:

@@ -8,12 +8,18 @@ from typing import Annotated, Any, Final
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from weighbridge.config.fields import Duration
 from weighbridge.config.problems import did_you_mean
+from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.terms import WireFormat
 from weighbridge.wire.quirks import Quirks
 
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Names of regions, projects, resources and versions; nothing that could lead a URL to another host."""
+
+_SHORTEST_PROBE_NS: Final = 5 * NS_PER_S
+"""Vendors limit the rate of their lists, too."""
+_LONGEST_PROBE_NS: Final = 86_400 * NS_PER_S
 
 
 def _url_part(text: str) -> str:
@@ -49,6 +55,13 @@ def _quirk(name: str, given: object) -> object:
         raise ValueError(f"has a value for `{name}` that it cannot have") from None
 
 
+def _probe(value: int) -> int:
+    if not _SHORTEST_PROBE_NS <= value <= _LONGEST_PROBE_NS:
+        raise ValueError("must be between `5s` and `1d`")
+    return value
+
+
+ProbeInterval = Annotated[Duration, AfterValidator(_probe)]
 UrlPart = Annotated[str, AfterValidator(_url_part), WithJsonSchema({"title": "text", "type": "string"})]
 FormatName = Annotated[
     WireFormat,

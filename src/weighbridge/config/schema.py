@@ -42,7 +42,7 @@ from weighbridge.config.fields import (
     choice_schema,
 )
 from weighbridge.config.price_fields import Dollars, PriceRule
-from weighbridge.config.provider_fields import FormatName, QuirkValues, UrlPart
+from weighbridge.config.provider_fields import FormatName, ProbeInterval, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
 from weighbridge.config.section import Section, Timeouts, fault, written
@@ -300,6 +300,9 @@ class Provider(Section):
     """Requests at a time to one of its models, for each worker."""
     max_in_flight_per_key: Count | None = None
     """Requests at a time with one of its keys, for each worker."""
+    probe: ProbeInterval | None = None
+    """How often its list of models is asked for with each of its keys, between `5s` and `1d`, so that it is known whether it is
+    there before anybody needs it. Not at all if not given: what requests show is enough for most."""
     quirks: QuirkValues = {}
     """In what the server differs from its dialect's vendor, in place of the catalogue's facts. The page on providers lists
     them."""

@@ -33,7 +33,7 @@ MAX_AT_ONCE: Final = 16
 _DEADLINES: Final = Deadlines(
     connect_ns=5 * NS_PER_S, first_byte_ns=10 * NS_PER_S, between_bytes_ns=10 * NS_PER_S, total_ns=20 * NS_PER_S
 )
-_IDENTITIES: Final = frozenset((AuthStyle.AWS, AuthStyle.GOOGLE, AuthStyle.ENTRA))
+IDENTITIES: Final = frozenset((AuthStyle.AWS, AuthStyle.GOOGLE, AuthStyle.ENTRA))
 _OWN_LINES: Final = {Dialect.ANTHROPIC: b"anthropic-version: 2023-06-01\r\n"}
 _COMMON_LINES: Final = b"accept: application/json\r\naccept-encoding: identity\r\n"
 
@@ -76,11 +76,11 @@ class LiveModels:
         return answer
 
     async def _ask(self, provider: Provider) -> LiveList:
-        if provider.auth in _IDENTITIES:
+        if provider.auth in IDENTITIES:
             return LiveList(provider.name, error="it is asked by an account, and its list only with a key")
         try:
-            reply = await self._upstream.send(_request(provider))
-            body = await _body_of(reply)
+            reply = await self._upstream.send(list_request(provider))
+            body = await body_of(reply)
         except GatewayError as error:
             return LiveList(provider.name, error=error.public)
         if reply.status != 200:
@@ -136,11 +136,12 @@ def _listed(provider: Provider, names: Mapping[str, tuple[str, ...]]) -> Provide
     return msgspec.structs.replace(provider, live_models=live)
 
 
-def _request(provider: Provider) -> UpstreamRequest:
+def list_request(provider: Provider, turn: int = 0) -> UpstreamRequest:
+    """What asks a provider for its list, with the key whose turn it is."""
     dialect = next(iter(provider.bases))
     target = Target(provider, dialect, "", 0)
     path = target.base_path + provider.lists_models.encode()
-    lines = target.heads[0] + _OWN_LINES.get(dialect, b"") + _COMMON_LINES
+    lines = target.heads[turn] + _OWN_LINES.get(dialect, b"") + _COMMON_LINES
     return UpstreamRequest(b"GET", target.origin, b"GET %b HTTP/1.1\r\n%b" % (path, lines), [], 0, _DEADLINES)
 
 
@@ -168,7 +169,8 @@ class _Collected:
         self.ended.set(error)
 
 
-async def _body_of(reply: UpstreamReply) -> bytes:
+async def body_of(reply: UpstreamReply) -> bytes:
+    """All of a reply. Raises `GatewayError` where it breaks off or is too long."""
     if reply.whole is not None:
         return reply.whole
     collected = _Collected(reply)

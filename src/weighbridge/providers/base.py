@@ -116,6 +116,8 @@ class Provider(msgspec.Struct, frozen=True):
     """Whom a cloud sees where no key is sent (`auth` is AWS, GOOGLE or ENTRA)."""
     terms: DataTerms = DataTerms()
     """What it promises about data, as the operator declares it."""
+    probe_ns: int = 0
+    """How often it is asked whether it is there, though nobody needs it; 0: never."""
     max_in_flight: int = 0
     """Requests at a time to one of its models, for each worker; 0: no bound of its own."""
     max_in_flight_per_key: int = 0
