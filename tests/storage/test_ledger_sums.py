@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 from tests.storage.test_ledger_store import attempt, record
 
 from weighbridge.core.terms import Usage
-from weighbridge.storage.ledger_sums import SUM_COLUMNS, BatchSums, RollupSums, bucket_of, milliseconds_of, series_of, tokens_of
+from weighbridge.storage.ledger_sums import (
+    SUM_COLUMNS,
+    BatchSums,
+    RollupSums,
+    bucket_of,
+    fact_sums,
+    milliseconds_of,
+    series_of,
+    tokens_of,
+)
 
 
 @given(st.integers(1_000, 10**16))
@@ -30,12 +39,24 @@ def test_a_request_counts_once_in_each_grain():
     sums = BatchSums()
     for number in range(3):
         sums.add(record(number), 7, tokens_of(record(number)), 5)
-    assert {(grain, series, each.requests) for (grain, _, series), each in sums.rollups.items()} == {
-        (0, 7, 3),
-        (1, 7, 3),
-        (2, 7, 3),
-    }
-    assert sum(sums.latencies.values()) == 3 * 3 * 3
+    assert {(grain, series, n) for grain, _, series, n, *_ in sums.rollups()} == {(grain, 7, 3) for grain in range(4)}
+    assert sum(n for *_, n in sums.latencies()) == 4 * 3 * 3
+
+
+def test_a_request_counts_once_for_each_facet_in_each_grain_from_the_hour_on():
+    sums = BatchSums()
+    for number in range(3):
+        one = record(number, attempt(40))
+        sums.add_facets(number * 3_600, 7, (11, 12, 0), fact_sums(one, tokens_of(one), 46))
+    found = {(facet, grain): 0 for facet in range(6) for grain in (1, 2, 3)}
+    for facet, grain, _start, _series, _value, n, *_ in sums.facets():
+        found[facet, grain] += n
+    assert set(found.values()) == {3}
+    weeks = [row for row in sums.facets() if row[1] == 3]
+    by_series = [(0, 3, 0, 7, 11), (1, 3, 0, 7, 12), (2, 3, 0, 7, 0)]
+    of_all = [(3, 3, 0, 0, 11), (4, 3, 0, 0, 12), (5, 3, 0, 0, 0)]
+    assert [row[:5] for row in weeks] == [*by_series, *of_all]
+    assert dict(zip(SUM_COLUMNS, weeks[0][5:], strict=True))["charged"] == 3 * 46
 
 
 def test_sums_stand_in_the_order_of_the_columns():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -154,7 +154,8 @@ class LedgerKeeper:
         while True:
             await asyncio.sleep(_SWEEP_S)
             try:
-                await self._expire()
+                await self._in_pieces(self._store.fill_facets)
+                await self._in_pieces(self._store.expire)
                 if self._leases is not None:
                     now_ns = self._clock.wall_ns()
                     await self._leases.end([name for name in self._leases.counters() if not may_go_on(name, now_ns)])
@@ -164,11 +165,11 @@ class LedgerKeeper:
             except StorageError as error:
                 sys.stderr.write(f"The ledger cannot be tidied now, and will be tried again: {error}\n")
 
-    async def _expire(self) -> None:
-        """Delete what was kept long enough, a batch at a time so that what comes in is moved in between."""
+    async def _in_pieces(self, do: Callable[[], int]) -> None:
+        """Do some of it until nothing is left, a piece at a time so that what comes in is moved in between."""
         has_more = True
         while has_more:
-            has_more = bool(await asyncio.to_thread(self._store.expire))
+            has_more = bool(await asyncio.to_thread(do))
             await asyncio.sleep(_BETWEEN_BATCHES_S)
 
     def _free_counters(self, spent: Mapping[str, int]) -> None:

@@ -9,9 +9,11 @@ from sqlalchemy import Column, Connection, Table, func, literal, select, union_a
 
 from weighbridge.ledger.terms import AccountKind, EntryKind
 from weighbridge.limits.counters import CREDITS_MARK
+from weighbridge.storage.ledger_facets import is_filling, sums_of_facts
 from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
-from weighbridge.storage.ledger_tables import balances, charges, counters, entries, labels, requests, rollups
+from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, SUM_COLUMNS, WEEK
+from weighbridge.storage.ledger_tables import balances, charges, counters, entries, facets, labels, requests, rollups
 from weighbridge.storage.tables import corrected_attempts, credit_accounts, credits_given
 
 MAX_PROBLEMS: Final = 1_000
@@ -124,6 +126,45 @@ def _sums(connection: Connection) -> Iterator[str]:
         yield f"sums by day say {costs[_DAY_GRAIN]} nano-dollars, which is more than the {booked} that were booked"
 
 
+def _weeks(connection: Connection) -> Iterator[str]:
+    """Each week is the sum of its days."""
+    sums = [func.sum(rollups.c[name]) for name in SUM_COLUMNS]
+    week = (rollups.c.start // GRAINS_S[WEEK]) * GRAINS_S[WEEK]
+    days, weeks = (
+        {row[0]: tuple(map(int, row[1:])) for row in connection.execute(query)}
+        for query in (select(week, *sums).where(rollups.c.grain == grain).group_by(week) for grain in (DAY, WEEK))
+    )
+    for start in sorted(days.keys() | weeks.keys()):
+        if days.get(start) != weeks.get(start):
+            yield f"week of day {start // _DAY_S}: its sums say {weeks.get(start)}, its days say {days.get(start)}"
+
+
+def _facets(connection: Connection) -> Iterator[str]:
+    """Sums by tag, dialect and kind of error tell what the facts tell, on each day on which every fact is still there."""
+    first = connection.execute(select(func.min(requests.c.at))).scalar_one()
+    if first is None or is_filling(connection):
+        return
+    from_s = -(-int(first) // (_DAY_S * _NS_PER_S)) * _DAY_S
+    day = (requests.c.at // (_DAY_S * _NS_PER_S)) * _DAY_S
+    for place, facet in enumerate(FACETS):
+        value = requests.c[facet]
+        query = select(day, value, *sums_of_facts()).where(requests.c.at >= from_s * _NS_PER_S).group_by(day, value)
+        of_facts = {(row[0], row[1]): tuple(map(int, row[2:])) for row in connection.execute(query)}
+        for kept_as, whose in ((place, "by series"), (place + len(FACETS), "of all")):
+            kept = _kept_facets(connection, kept_as, from_s)
+            for key in sorted(of_facts.keys() | kept.keys()):
+                if of_facts.get(key) != kept.get(key):
+                    told = f"sums {whose} say {kept.get(key)}, requests say {of_facts.get(key)}"
+                    yield f"day {key[0] // _DAY_S}, {facet} {key[1]}: {told}"
+
+
+def _kept_facets(connection: Connection, facet: int, from_s: int) -> dict[tuple[int, int], tuple[int, ...]]:
+    summed = select(facets.c.start, facets.c.value, *(func.sum(facets.c[name]) for name in SUM_COLUMNS))
+    summed = summed.where(facets.c.facet == facet, facets.c.grain == DAY, facets.c.start >= from_s)
+    rows = connection.execute(summed.group_by(facets.c.start, facets.c.value))
+    return {(row[0], row[1]): tuple(map(int, row[2:])) for row in rows}
+
+
 def _charged(connection: Connection) -> Iterator[str]:
     """What the sums say that customers were charged is what was booked."""
     of_sums = select(func.coalesce(func.sum(rollups.c.charged), 0)).where(rollups.c.grain == _DAY_GRAIN)
@@ -195,6 +236,8 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = 
     ("budgets' counters", _counters),
     ("requests by day", _costs),
     ("sums", _sums),
+    ("weeks", _weeks),
+    ("tags, dialects and errors", _facets),
     ("what customers were charged", _charged),
     ("credits that were given", _given),
     ("what was taken from credits", _taken),

@@ -1,4 +1,4 @@
-"""What of the ledger is kept for how long. Entries, balances, charges and sums by day stay for ever: the books are never cut."""
+"""What of the ledger is kept for how long. Entries, balances, charges and sums by day and week stay: the books are never cut."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import Column, Connection, delete, func, select
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.storage.ledger_tables import latencies, records, requests, rollups
+from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, HOUR, WEEK
+from weighbridge.storage.ledger_tables import facets, latencies, records, requests, rollups
 
 _DAY_S: Final = 86_400
 
@@ -22,7 +23,7 @@ class Retention(NamedTuple):
     minutes: int = 7
     """Sums by minute."""
     hours: int = 400
-    """Sums by hour."""
+    """Sums by hour; and sums by tag, dialect and kind of error, of which there may be many, altogether."""
 
 
 BATCH: Final = 5_000
@@ -37,6 +38,11 @@ def delete_expired(connection: Connection, wall_ns: int, kept: Retention) -> int
     for table in (rollups, latencies):
         for grain, days in enumerate((kept.minutes, kept.hours)):
             expired = delete(table).where(table.c.grain == grain, table.c.start < now_s - days * _DAY_S)
+            n_deleted += connection.execute(expired).rowcount
+    for grain in (HOUR, DAY, WEEK):
+        last = now_s - kept.hours * _DAY_S - GRAINS_S[grain]  # what ends later is still needed
+        for facet in range(2 * len(FACETS)):
+            expired = delete(facets).where(facets.c.facet == facet, facets.c.grain == grain, facets.c.start < last)
             n_deleted += connection.execute(expired).rowcount
     return n_deleted
 

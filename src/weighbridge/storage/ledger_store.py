@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, Table, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.ports import Clock
 from weighbridge.core.rates import NO_TARIFF, Tariff
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record
@@ -28,12 +29,14 @@ from weighbridge.limits.counters import is_of_credits
 from weighbridge.storage.engine import writing
 from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
+from weighbridge.storage.ledger_facets import next_piece
 from weighbridge.storage.ledger_labels import Labels, texts_of
 from weighbridge.storage.ledger_retention import Retention, delete_expired
 from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
     BatchSums,
     Tokens,
+    fact_sums,
     provenance_number,
     series_of,
     state_number,
@@ -44,6 +47,7 @@ from weighbridge.storage.ledger_tables import (
     charges,
     counters,
     entries,
+    facets,
     journal_positions,
     labels,
     latencies,
@@ -199,14 +203,17 @@ class LedgerStore:
             tokens, series = tokens_of(record), of_series[series_of(record)]
             charged = sum(entry.amount_nanousd for entry in own if entry.kind is EntryKind.CHARGE)
             sums.add(record, series, tokens, charged)
+            of_facets = (numbers[",".join(record.tags)], numbers[record.dialect.value], numbers[_error_of(record)])
+            sums.add_facets(record.start_wall_ns // NS_PER_S, series, of_facets, fact_sums(record, tokens, charged))
             facts.append((*_fact(number, record, series, tokens, numbers, seq + len(written), len(own)), charged))
             bodies.append((number, _encode(record)))
             written += [(entry, "") for entry in own]
         _insert(connection, requests, facts)
         _insert(connection, records, bodies)
         _write_entries(connection, written, numbers, seq)
-        _add(connection, rollups, SUM_COLUMNS, [(*place, *each.values()) for place, each in sums.rollups.items()])
-        _add(connection, latencies, ("n",), [(*place, n) for place, n in sums.latencies.items()])
+        _add(connection, rollups, SUM_COLUMNS, sums.rollups())
+        _add(connection, latencies, ("n",), sums.latencies())
+        _add(connection, facets, SUM_COLUMNS, sums.facets())
         return self._charge(connection, settled, numbers, first)
 
     def _entries_of(self, item: Settled) -> list[Entry]:
@@ -233,6 +240,13 @@ class LedgerStore:
         """Delete a batch of what has been kept long enough (`ledger_retention.py`). How many rows; 0: nothing is left."""
         with self._writing() as connection:
             return delete_expired(connection, self._clock.wall_ns(), self.retention)
+
+    def fill_facets(self) -> int:
+        """Sum up a piece of what came before there were sums of facets (`ledger_facets.py`). How many requests; 0: all are."""
+        with self._writing() as connection:
+            n_passed, rows = next_piece(connection)
+            _add(connection, facets, SUM_COLUMNS, rows)
+        return n_passed
 
     # --- what is there ------------------------------------------------------------------------------------------
 

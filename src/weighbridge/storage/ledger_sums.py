@@ -1,18 +1,24 @@
-"""From Records to what is stored of them: a narrow row each, and sums by minute, hour and day. Pure."""
+"""From Records to what is stored of them: a narrow row each, and sums by minute, hour, day and week. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from math import log
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Final, NamedTuple
 
 from weighbridge.core.clock import NS_PER_S, NS_PER_US
 from weighbridge.core.rates import PriceState
 from weighbridge.core.terms import Provenance, Record
 
-GRAINS_S: Final = (60, 3_600, 86_400)
-"""Seconds of a minute, an hour and a day: `rollups.grain` is the place here."""
+GRAINS_S: Final = (60, 3_600, 86_400, 604_800)
+"""Seconds of a minute, an hour, a day and a week (from Thursday, as Unix time began): `rollups.grain` is the place here."""
+MINUTE, HOUR, DAY, WEEK = range(4)
+FACETS: Final = ("tags", "dialect", "error")
+"""What has few values and is in no series, by columns of `requests`: `facets.facet` is the place here.
+
+For each there are besides the sums over all series together, whose `facet` is as many places further, and whose series is 0.
+"""
 PRICE_STATES: Final = tuple(PriceState)
 PROVENANCES: Final = tuple(Provenance)
 """Stored by their places; new ones go to the end."""
@@ -104,6 +110,10 @@ class Tokens(NamedTuple):
 
 def tokens_of(record: Record) -> Tokens:
     """All attempts together: each was paid for."""
+    if len(record.attempts) == 1:  # nearly always, and five sums take longer than all of this
+        usage = record.attempts[0].usage
+        written = usage.cache_write_5m + usage.cache_write_1h
+        return Tokens(usage.total_input, usage.cache_read, written, usage.total_output, usage.reasoning)
     usages = [attempt.usage for attempt in record.attempts] or [record.usage]
     return Tokens(
         sum(usage.total_input for usage in usages),
@@ -148,26 +158,90 @@ def provenance_number(provenance: Provenance) -> int:
     return _PLACE_OF_PROVENANCE[provenance]
 
 
+Rows = list[tuple[int, ...]]
+"""As they are written: the keys in the order of the table's columns, then the sums."""
+
+
+Grained = dict[tuple[int, ...], Sequence[int]]
+"""Sums by keys that begin with the start of a minute, an hour and so on."""
+
+
 class BatchSums:
-    """The sums of many Records, by grain, start and series; latencies besides by measure and bucket."""
+    """The sums of many Records: collected by the finest grain there is, and put together to coarser ones at the end."""
+
+    __slots__ = ("_facets", "_latencies", "_rollups")
 
     def __init__(self) -> None:
-        self.rollups: dict[tuple[int, int, int], RollupSums] = {}
-        self.latencies: dict[tuple[int, int, int, int, int], int] = {}
+        self._rollups: dict[tuple[int, int], RollupSums] = {}
+        self._latencies: dict[tuple[int, int, int, int], int] = {}
+        self._facets: Grained = {}
 
     def add(self, record: Record, series: int, tokens: Tokens, charged: int) -> None:
         """One more request of a series, by its number."""
         second = record.start_wall_ns // NS_PER_S
+        start = second - second % GRAINS_S[MINUTE]
+        sums = self._rollups.get((start, series))
+        if sums is None:
+            sums = self._rollups[start, series] = RollupSums()
+        sums.add(record, tokens, charged)
         took = [(DURATION, bucket_of(record.duration_ns)), (OVERHEAD, bucket_of(record.overhead_ns))]
         if record.first_byte_ns >= 0:
             took.append((FIRST_BYTE, bucket_of(record.first_byte_ns)))
-        latencies = self.latencies
-        for grain, seconds in enumerate(GRAINS_S):
-            start = second - second % seconds
-            sums = self.rollups.get((grain, start, series))
-            if sums is None:
-                sums = self.rollups[grain, start, series] = RollupSums()
-            sums.add(record, tokens, charged)
-            for measure, bucket in took:
-                place = (grain, start, series, measure, bucket)
-                latencies[place] = latencies.get(place, 0) + 1
+        latencies = self._latencies
+        for measure, bucket in took:
+            place = (start, series, measure, bucket)
+            latencies[place] = latencies.get(place, 0) + 1
+
+    def add_facets(self, second: int, series: int, values: Sequence[int], sums: Sequence[int]) -> None:
+        """Sums of facts of one hour with these numbers of `FACETS`, in the order of `SUM_COLUMNS`."""
+        place = (second - second % GRAINS_S[HOUR], series, *values)
+        before = self._facets.get(place)
+        self._facets[place] = sums if before is None else tuple(map(add, before, sums))
+
+    def rollups(self) -> Rows:
+        """Of every grain."""
+        minutes: Grained = {place: sums.values() for place, sums in self._rollups.items()}
+        return [(grain, *place, *sums) for grain, place, sums in _by_grain(minutes, MINUTE)]
+
+    def latencies(self) -> Rows:
+        """Of every grain."""
+        minutes: Grained = {place: (n,) for place, n in self._latencies.items()}
+        return [(grain, *place, *n) for grain, place, n in _by_grain(minutes, MINUTE)]
+
+    def facets(self) -> Rows:
+        """Of every grain from the hour on."""
+        rows: Rows = []
+        for facet in range(2 * len(FACETS)):
+            hours: Grained = {}
+            for (start, series, *values), sums in self._facets.items():
+                place = (start, series, values[facet]) if facet < len(FACETS) else (start, 0, values[facet - len(FACETS)])
+                before = hours.get(place)
+                hours[place] = sums if before is None else tuple(map(add, before, sums))
+            rows += [(facet, grain, *place, *sums) for grain, place, sums in _by_grain(hours, HOUR)]
+        return rows
+
+
+def fact_sums(record: Record, tokens: Tokens, charged: int) -> tuple[int, ...]:
+    """What a row of `requests` adds to sums, in the order of `SUM_COLUMNS`."""
+    cost = record.cost_nanousd or 0
+    estimated = cost if record.price_state is PriceState.ESTIMATED else 0
+    is_unknown = record.price_state is PriceState.UNKNOWN
+    return (1, int(bool(record.error)), *tokens, cost, estimated, int(is_unknown), int(len(record.attempts) > 1), charged)
+
+
+def _by_grain(sums: Grained, finest: int) -> Iterator[tuple[int, tuple[int, ...], Sequence[int]]]:
+    """These sums, whose keys begin with a start, and those of every coarser grain: (grain, key, sums)."""
+    for grain in range(finest, len(GRAINS_S)):
+        if grain > finest:
+            sums = _coarser(sums, GRAINS_S[grain])
+        for place, values in sums.items():
+            yield grain, place, values
+
+
+def _coarser(sums: Grained, seconds: int) -> Grained:
+    found: Grained = {}
+    for (start, *rest), values in sums.items():
+        place = (start - start % seconds, *rest)
+        before = found.get(place)
+        found[place] = values if before is None else tuple(map(add, before, values))
+    return found

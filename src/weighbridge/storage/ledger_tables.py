@@ -1,5 +1,5 @@
 """The ledger's tables: what happened (`requests`, `records`), what it is worth (`entries`, `balances`), what budgets have spent
-(`charges`, `counters`), and sums by time (`rollups`, `latencies`) so that no page scans the facts.
+(`charges`, `counters`), and sums by time (`rollups`, `latencies`, `facets`) so that no page scans the facts.
 
 Texts that repeat (names of keys, models, accounts) stand once in `labels` and are integers elsewhere; 0 is the empty text. Times
 are Unix nanoseconds, in rollups seconds. All ids are given by the writer, of whom there is one at a time.
@@ -160,7 +160,7 @@ rollups: Final = Table(
     *(Column(name, BigInteger, nullable=False, server_default=_LATER.get(name)) for name in SUM_COLUMNS),
     sqlite_with_rowid=False,
 )
-"""Sums of each minute, hour and day (`grain` 0, 1, 2) of each series."""
+"""Sums of each minute, hour, day and week (`grain` 0, 1, 2, 3) of each series."""
 
 latencies: Final = Table(
     "latencies",
@@ -174,3 +174,24 @@ latencies: Final = Table(
     sqlite_with_rowid=False,
 )
 """How many requests took so long, by buckets that grow by a tenth (`ledger_sums.bucket_of`)."""
+
+facets: Final = Table(
+    "facets",
+    metadata,
+    Column("facet", SmallInteger, primary_key=True, autoincrement=False),
+    Column("grain", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("value", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, BigInteger, nullable=False) for name in SUM_COLUMNS),
+    sqlite_with_rowid=False,
+)
+"""Sums of each hour, day and week of each series, by what is in no series (`ledger_sums.FACETS`); and of all."""
+
+facet_filling: Final = Table(
+    "facet_filling",
+    metadata,
+    Column("next", _Id, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+"""Requests from before there were facets, by their ids, that are still to be summed up. No row: all are."""

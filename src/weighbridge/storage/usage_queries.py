@@ -1,7 +1,7 @@
-"""What was used and spent, by whatever it can be grouped by: from sums by minute, hour and day, so that no page scans the facts.
+"""What was used and spent, by whatever it can be grouped by: from sums by minute, hour, day and week: no page scans facts.
 
-Sums know who asked and who answered. Only what they do not know (end users, sessions, tags, kinds of errors, dialects) is counted
-from the facts of the time that is asked for.
+Sums know who asked and who answered, and one of tags, kinds of errors and dialects. Only what they do not know (end users,
+sessions, two of those at once) is counted from the facts of the time that is asked for.
 """
 
 from __future__ import annotations
@@ -10,14 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, func, literal, or_, select
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.rates import PriceState
+from weighbridge.storage.ledger_facets import is_filling, sums_of_facts
 from weighbridge.storage.ledger_labels import known_labels, texts_of
 from weighbridge.storage.ledger_store import LedgerStore
-from weighbridge.storage.ledger_sums import DURATION, FIRST_BYTE, GRAINS_S, OVERHEAD, SUM_COLUMNS, milliseconds_of, state_number
-from weighbridge.storage.ledger_tables import labels, latencies, requests, rollups, series
+from weighbridge.storage.ledger_sums import (
+    DAY,
+    DURATION,
+    FACETS,
+    FIRST_BYTE,
+    GRAINS_S,
+    HOUR,
+    MINUTE,
+    OVERHEAD,
+    SUM_COLUMNS,
+    WEEK,
+    milliseconds_of,
+)
+from weighbridge.storage.ledger_tables import facets, labels, latencies, requests, rollups, series
 
 MAX_ROWS: Final = 10_000
 """Of an answer; more is nothing that a person or a chart can read."""
@@ -28,8 +40,12 @@ INTERVALS: Final = ("none", "minute", "hour", "day", "month")
 _SECONDS: Final = {"minute": 60, "hour": 3_600, "day": 86_400, "month": 86_400}
 _COLUMNS: Final = {"user": "owner", "tag": "tags"}
 _QUANTILES: Final = (0.5, 0.95, 0.99)
-_ESTIMATED: Final = state_number(PriceState.ESTIMATED)
-_UNKNOWN: Final = state_number(PriceState.UNKNOWN)
+_BUCKETS: Final = 512
+"""More than there are: a time of 64 bits is in one below 400."""
+_PLACES: Final = _BUCKETS * 4
+"""More than there are measures with buckets."""
+_FINEST: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY, "month": DAY, "none": WEEK}
+"""The coarsest grain that an interval can be made of."""
 
 
 class UsageQuery(NamedTuple):
@@ -81,11 +97,17 @@ Buckets = dict[tuple[int | None, tuple[int, ...]], dict[int, dict[int, int]]]
 def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
     """The answer to a question. Raises `StorageError`."""
     with store.reading() as connection:
-        conditions = conditions_of(connection, query.filters)
+        facet = _facet_of(connection, query)
+        conditions = conditions_of(connection, query.filters, facet)
         if conditions is None:  # a name that was never seen
             return UsageAnswer([], is_complete=True)
-        asks_facts = any(name in IN_FACTS for name in (*query.group_by, *query.filters))
-        sums, buckets = (_from_facts if asks_facts else _from_sums)(connection, query, conditions)
+        buckets: Buckets = {}
+        if facet is not None:
+            sums = _from_facets(connection, query, facet)
+        elif any(name in IN_FACTS for name in (*query.group_by, *query.filters)):
+            sums = _from_facts(connection, query, conditions, query.from_s, query.to_s)
+        else:
+            sums, buckets = _from_sums(connection, query, conditions)
         texts = texts_of(connection, {number for _, group in sums for number in group})
     rows = [
         UsageRow(start, _group(query.group_by, group, texts), tuple(values), _quantiles(buckets.get((start, group), {})))
@@ -101,26 +123,39 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
 # --- what is asked ------------------------------------------------------------------------------------------------
 
 
-def conditions_of(connection: Connection, filters: Mapping[str, tuple[str, ...]]) -> list[ColumnElement[bool]] | None:
-    """Conditions on facts and series; None where nothing can fulfil them."""
+def _facet_of(connection: Connection, query: UsageQuery) -> str | None:
+    """The one of `FACETS` that is asked about, if sums of it can tell."""
+    asked = {_COLUMNS.get(name, name) for name in (*query.group_by, *query.filters) if name in IN_FACTS}
+    if len(asked) != 1 or query.interval == "minute" or not asked <= set(FACETS) or is_filling(connection):
+        return None
+    return asked.pop()
+
+
+def conditions_of(
+    connection: Connection, filters: Mapping[str, tuple[str, ...]], facet: str | None = None
+) -> list[ColumnElement[bool]] | None:
+    """Conditions on facts (or on sums of this facet) and series; None where nothing can fulfil them."""
     conditions: list[ColumnElement[bool]] = []
     for name, values in filters.items():
-        condition = _of_models(connection, values) if name == "model" else _of_texts(connection, name, values)
+        condition = _of_models(connection, values) if name == "model" else _of_texts(connection, name, values, facet)
         if condition is None:
             return None
         conditions.append(condition)
     return conditions
 
 
-def _of_texts(connection: Connection, name: str, values: Sequence[str]) -> ColumnElement[bool] | None:
-    numbers = _tag_sets(connection, values) if name == "tag" else list(known_labels(connection, values).values())
-    return _column(name).in_(numbers) if numbers else None
+def _of_texts(connection: Connection, name: str, values: Sequence[str], facet: str | None) -> ColumnElement[bool] | None:
+    numbers = _tag_sets(connection, values, facet) if name == "tag" else list(known_labels(connection, values).values())
+    return _column(name, facet).in_(numbers) if numbers else None
 
 
-def _tag_sets(connection: Connection, tags: Sequence[str]) -> list[int]:
+def _tag_sets(connection: Connection, tags: Sequence[str], facet: str | None) -> list[int]:
     """The sets of tags (each one label: `beta,checkout`) that have one of these."""
     wanted = set(tags)
-    used = select(requests.c.tags).where(requests.c.tags != 0).distinct()
+    if facet is None:
+        used = select(requests.c.tags).where(requests.c.tags != 0).distinct()
+    else:
+        used = select(facets.c.value).where(facets.c.facet == len(FACETS) + FACETS.index(facet), facets.c.grain == WEEK).distinct()
     sets = connection.execute(select(labels.c.id, labels.c.text).where(labels.c.id.in_(used)))
     return [number for number, text in sets if wanted & set(text.split(","))]
 
@@ -134,15 +169,17 @@ def _of_models(connection: Connection, values: Sequence[str]) -> ColumnElement[b
     return or_(*(and_(series.c.provider == provider, series.c.model == model) for provider, model in known))
 
 
-def _column(name: str) -> ColumnElement[Any]:
+def _column(name: str, facet: str | None = None) -> ColumnElement[Any]:
     column = _COLUMNS.get(name, name)
-    return series.c[column] if name in IN_SUMS else requests.c[column]
+    if name in IN_SUMS:
+        return series.c[column]
+    return requests.c[column] if facet is None else facets.c.value
 
 
-def _grouped(names: Sequence[str]) -> list[ColumnElement[Any]]:
+def _grouped(names: Sequence[str], facet: str | None = None) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = []
     for name in names:
-        columns += [series.c.provider, series.c.model] if name == "model" else [_column(name)]
+        columns += [series.c.provider, series.c.model] if name == "model" else [_column(name, facet)]
     return columns
 
 
@@ -161,29 +198,52 @@ def _model_name(provider: str, model: str) -> str:
 def _from_sums(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]]) -> tuple[Sums, Buckets]:
     groups = _grouped(query.group_by)
     spans = _spans(query)
-    sums: Sums = {}
-    buckets: Buckets = {}
     start = _start(rollups.c.start, query.interval)
     wanted = [func.sum(rollups.c[name]) for name in SUM_COLUMNS]
-    for row in connection.execute(_over(rollups, spans, conditions, [*start, *groups], wanted)):
-        key, values = _split(row, query.interval, len(groups))
-        sums[key] = [int(value) for value in values]
+    sums = _sums_of(
+        connection,
+        _over(rollups, spans, conditions, [*start, *groups], wanted, joins=bool(groups or conditions)),
+        query,
+        len(groups),
+    )
     if not query.has_quantiles:
-        return sums, buckets
-    start = _start(latencies.c.start, query.interval)
-    measured = [latencies.c.measure, latencies.c.bucket]
-    for row in connection.execute(_over(latencies, spans, conditions, [*start, *groups, *measured], [func.sum(latencies.c.n)])):
-        key, values = _split(row, query.interval, len(groups))
-        buckets.setdefault(key, {}).setdefault(values[0], {})[values[1]] = int(values[2])
-    return sums, buckets
+        return sums, {}
+    return sums, _buckets(connection, query, spans, conditions)
+
+
+def _buckets(
+    connection: Connection, query: UsageQuery, spans: list[tuple[int, int, int]], conditions: list[ColumnElement[bool]]
+) -> Buckets:
+    """How many took how long. One number stands for the last group, measure and bucket: SQLite sorts by it a third faster."""
+    groups = _grouped(query.group_by)
+    *others, last = groups or [literal(0)]
+    measured = cast(latencies.c.measure, BigInteger) * _BUCKETS + latencies.c.bucket
+    packed = (cast(last, BigInteger) * _PLACES + measured).label("packed")
+    columns = [packed, *_start(latencies.c.start, query.interval), *others]
+    buckets: Buckets = {}
+    statement = _over(latencies, spans, conditions, columns, [func.sum(latencies.c.n)], joins=bool(groups or conditions))
+    for number, *rest, n in connection.execute(statement):
+        group, place = divmod(number, _PLACES)
+        measure, bucket = divmod(place, _BUCKETS)
+        row = (*rest, group, n) if groups else (*rest, n)
+        key, _ = _split(row, query.interval, len(groups))
+        buckets.setdefault(key, {}).setdefault(measure, {})[bucket] = int(n)
+    return buckets
 
 
 def _over(
-    table: Any, spans: Iterable[tuple[int, int, int]], conditions: list[ColumnElement[bool]], groups: list[Any], wanted: list[Any]
+    table: Any,
+    spans: Iterable[tuple[int, int, int]],
+    conditions: list[ColumnElement[bool]],
+    groups: list[Any],
+    wanted: list[Any],
+    *,
+    joins: bool,
 ) -> Select[Any]:
+    """Sums over pieces of time; with the names of series if it `joins` them."""
     within = or_(*(and_(table.c.grain == grain, table.c.start >= begin, table.c.start < end) for grain, begin, end in spans))
     query = select(*groups, *wanted).where(within, *conditions)
-    if conditions or any(column.table is series for column in groups if hasattr(column, "table")):
+    if joins:
         query = query.join(series, series.c.id == table.c.series)
     return query.group_by(*groups) if groups else query.group_by(table.c.grain * 0)
 
@@ -202,11 +262,10 @@ def _split(row: Any, interval: str, n_groups: int) -> tuple[tuple[int | None, tu
 
 
 def _spans(query: UsageQuery) -> list[tuple[int, int, int]]:
-    """The time as pieces of whole days, hours and minutes: (grain, start, end). Its edges are those of the minutes around it."""
+    """The time as pieces of whole weeks, days, hours and minutes: (grain, start, end). Its edges are those of minutes."""
     begin, end = query.from_s - query.from_s % 60, -(-query.to_s // 60) * 60
-    finest = {"minute": 0, "hour": 1}.get(query.interval, 2)
     pieces: list[tuple[int, int, int]] = []
-    _cut(begin, end, finest, pieces)
+    _cut(begin, end, _FINEST[query.interval], pieces)
     return pieces or [(0, begin, begin)]
 
 
@@ -229,30 +288,50 @@ def _cut(begin: int, end: int, grain: int, pieces: list[tuple[int, int, int]]) -
 # --- from facts ---------------------------------------------------------------------------------------------------
 
 
-def _from_facts(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]]) -> tuple[Sums, Buckets]:
+def _from_facets(connection: Connection, query: UsageQuery, facet: str) -> Sums:
+    """Whole hours from their sums, to which the facts of both edges are added."""
+    whole = conditions_of(connection, query.filters, facet) or []
+    single = conditions_of(connection, query.filters) or []
+    size = GRAINS_S[HOUR]
+    first, last = -(-query.from_s // size) * size, query.to_s - query.to_s % size
+    if first >= last:
+        return _from_facts(connection, query, single, query.from_s, query.to_s)
+    sums = _from_facts(connection, query, single, query.from_s, first)
+    _add_sums(sums, _from_facts(connection, query, single, last, query.to_s))
+    pieces: list[tuple[int, int, int]] = []
+    _cut(first, last, _FINEST[query.interval], pieces)
+    groups = _grouped(query.group_by, facet)
+    start = _start(facets.c.start, query.interval)
+    asks_series = any(name in IN_SUMS for name in (*query.group_by, *query.filters))
+    whole.append(facets.c.facet == FACETS.index(facet) + (0 if asks_series else len(FACETS)))
+    wanted = [func.sum(facets.c[name]) for name in SUM_COLUMNS]
+    statement = _over(facets, pieces, whole, [*start, *groups], wanted, joins=asks_series)
+    _add_sums(sums, _sums_of(connection, statement, query, len(groups)))
+    return sums
+
+
+def _from_facts(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]], begin_s: int, end_s: int) -> Sums:
+    if begin_s >= end_s:
+        return {}
     groups = _grouped(query.group_by)
-    begins = _start(requests.c.at // NS_PER_S, query.interval)
-    cost = func.coalesce(requests.c.cost, 0)
-    is_unknown = requests.c.price_state == _UNKNOWN
-    wanted = [
-        func.count(),
-        func.sum(case((requests.c.error != 0, 1), else_=0)),
-        *(func.sum(requests.c[name]) for name in ("input", "cache_read", "cache_write", "output", "reasoning")),
-        func.sum(cost),
-        func.sum(case((requests.c.price_state == _ESTIMATED, cost), else_=0)),
-        func.sum(case((is_unknown, 1), else_=0)),
-        func.sum(case((requests.c.attempts > 1, 1), else_=0)),
-        func.sum(requests.c.charged),
-    ]
-    columns = [*begins, *groups]
-    within = (requests.c.at >= query.from_s * NS_PER_S, requests.c.at < query.to_s * NS_PER_S)
-    statement = select(*columns, *wanted).join(series, series.c.id == requests.c.series).where(*within, *conditions)
+    columns = [*_start(requests.c.at // NS_PER_S, query.interval), *groups]
+    within = (requests.c.at >= begin_s * NS_PER_S, requests.c.at < end_s * NS_PER_S)
+    statement = select(*columns, *sums_of_facts()).join(series, series.c.id == requests.c.series).where(*within, *conditions)
     statement = statement.group_by(*columns) if columns else statement.having(func.count() > 0)
+    return _sums_of(connection, statement, query, len(groups))
+
+
+def _sums_of(connection: Connection, statement: Select[Any], query: UsageQuery, n_groups: int) -> Sums:
     sums: Sums = {}
     for row in connection.execute(statement):
-        key, values = _split(row, query.interval, len(groups))
+        key, values = _split(row, query.interval, n_groups)
         sums[key] = [int(value) for value in values]
-    return sums, {}
+    return sums
+
+
+def _add_sums(sums: Sums, more: Sums) -> None:
+    for key, values in more.items():
+        sums[key] = [one + other for one, other in zip(sums[key], values, strict=True)] if key in sums else values
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------
