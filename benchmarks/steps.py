@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import msgspec
 import uvloop
 from rich.console import Console
 
@@ -27,8 +28,9 @@ from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.core.allowances import Allowances, Budget, Measure, RateLimit, Scope, ScopeKind
 from weighbridge.core.clock import CountingIds, SystemClock, SystemRng
 from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
+from weighbridge.core.routes import HealthRules, plain_route
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Dialect, Origin, Record, VirtualKey
+from weighbridge.core.terms import Deployment, Dialect, Origin, Record, VirtualKey
 from weighbridge.http.client import HttpClient
 from weighbridge.http.client_connection import UpstreamConnection
 from weighbridge.http.server import Server
@@ -53,9 +55,10 @@ _BATCH_S = 0.005
 def run(rig: Rig, options: Options, console: Console) -> Section:  # noqa: ARG001 - needs no server; the same shape as the others
     """The least time of many batches, and the interpreter steps and calls of one exchange."""
     payloads = (SMALL, MEDIUM, LARGE, STREAM_PACED, STREAM_TOGETHER)
-    with steps(console, "steps", len(payloads) + len(_MONEY) - 1) as step:
+    with steps(console, "steps", len(payloads) + len(_MONEY)) as step:
         batches = _QUICK_BATCHES if options.quick else _BATCHES
-        rows = [_measure(payload, money, batches, step) for payload in payloads for money in (_MONEY if payload is SMALL else _ALL)]
+        small = (*_MONEY, _FAILS_OVER)
+        rows = [_measure(payload, money, batches, step) for payload in payloads for money in (small if payload is SMALL else _ALL)]
     return Section(
         name="steps",
         title="Python's own share of one exchange, transports faked",
@@ -71,7 +74,7 @@ def _measure(payload: Payload, money: _Money, batches: int, step: Step) -> list[
 
 
 async def _measure_on_loop(payload: Payload, money: _Money, batches: int) -> list[Value]:
-    bench = _Bench(payload, money, asyncio.get_running_loop())
+    bench = (_FailingOver if money.fails_over else _Bench)(payload, money, asyncio.get_running_loop())
     bench.exchange(100)
     took = bench.time_of(1)
     size = max(1, int(_BATCH_S / took))
@@ -143,6 +146,8 @@ class _Money(NamedTuple):
     prices: PriceBook = PriceBook()
     allowances: Allowances = Allowances()
     has_journal: bool = False
+    fails_over: bool = False
+    """The first target answers with 500, the second with what is wanted."""
 
 
 _MONEY = (
@@ -153,6 +158,7 @@ _MONEY = (
     _Money("priced, in the journal, 2 budgets, 2 limits", _PRICES, _ALLOWANCES, has_journal=True),
 )
 _ALL = _MONEY[-1:]
+_FAILS_OVER = _Money("the same, failed over", _PRICES, _ALLOWANCES, has_journal=True, fails_over=True)
 
 
 def _say(problem: str) -> None:
@@ -164,11 +170,7 @@ class _Bench:
 
     def __init__(self, payload: Payload, money: _Money, loop: asyncio.AbstractEventLoop) -> None:
         clock = SystemClock()
-        origin = Origin("http", "127.0.0.1", 9100)
-        bases = {Dialect.OPENAI: Base(origin, "/v1")}
-        provider = Provider("bench", bases, credentials=(Credential("bench#1", Secret("sk-upstream")),), models=MODELS)
-        key = VirtualKey("key_bench", "bench", digest_of(GATEWAY_KEY.encode()), team="bench")
-        plan = Plan(1, (provider,), keys=(key,), prices=money.prices, allowances=money.allowances)
+        plan = self._plan(money)
         client = HttpClient(clock=clock, limits=plan.limits)
         self._sink = RecordBuffer(self._take, loop)
         self._directory = TemporaryDirectory(prefix="weighbridge-steps-")
@@ -193,10 +195,7 @@ class _Bench:
         wire: Any = _Wire()
         self._client = ServerConnection(server)
         self._client.connection_made(wire)
-        pool = client._find_pool(origin)  # noqa: SLF001 - a pool dials for itself; here a connection is put into it
-        self._provider = UpstreamConnection(pool, origin)
-        self._provider.connection_made(wire)
-        pool._idle.append(self._provider)  # noqa: SLF001
+        self._providers = [_connection(client, next(iter(each.bases.values())).origin, wire) for each in plan.providers]
         head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {GATEWAY_KEY}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(payload.body)}\r\n\r\n"
@@ -204,6 +203,9 @@ class _Bench:
         request = head.encode() + payload.body
         self._request = [request[at : at + _READ_BYTES] for at in range(0, len(request), _READ_BYTES)]
         self._reply = replies_to(payload.body)
+
+    def _plan(self, money: _Money) -> Plan:
+        return Plan(1, (_provider("bench", 9100),), keys=(_KEY,), prices=money.prices, allowances=money.allowances)
 
     def close(self) -> None:
         """Remove the journal."""
@@ -223,7 +225,7 @@ class _Bench:
             for read in self._request:
                 self._client.data_received(read)
             for read in self._reply:
-                self._provider.data_received(read)
+                self._providers[-1].data_received(read)
 
     def time_of(self, times: int) -> float:
         """Seconds of one exchange among so many."""
@@ -240,6 +242,48 @@ class _Bench:
         finally:
             sys.settrace(None)
         yield from (counted.n_steps, counted.n_calls, len(counted.functions))
+
+
+_KEY = VirtualKey("key_bench", "bench", digest_of(GATEWAY_KEY.encode()), team="bench")
+
+
+def _provider(name: str, port: int) -> Provider:
+    bases = {Dialect.OPENAI: Base(Origin("http", "127.0.0.1", port), "/v1")}
+    return Provider(name, bases, credentials=(Credential(f"{name}#1", Secret("sk-upstream")),), models=MODELS)
+
+
+def _connection(client: HttpClient, origin: Origin, wire: Any) -> UpstreamConnection:
+    pool = client._find_pool(origin)  # noqa: SLF001 - a pool dials for itself; here a connection is put into it
+    connection = UpstreamConnection(pool, origin)
+    connection.connection_made(wire)
+    pool._idle.append(connection)  # noqa: SLF001
+    return connection
+
+
+class _FailingOver(_Bench):
+    """The same with two targets, of which the first fails each time."""
+
+    def _plan(self, money: _Money) -> Plan:
+        providers = (_provider("bench", 9100), _provider("other", 9101))
+        # Else the first would soon not be asked at all.
+        plan = Plan(1, providers, keys=(_KEY,), prices=money.prices, health=HealthRules(breakers=False, keys=False))
+        routes = [plain_route(model, *(Deployment(each.name, model) for each in providers)) for model in MODELS]
+        return msgspec.structs.replace(plan, routes=tuple(routes), allowances=money.allowances)
+
+    def exchange(self, times: int) -> None:
+        for _ in range(times):
+            for read in self._request:
+                self._client.data_received(read)
+            self._providers[0].data_received(_FAILURE)
+            for read in self._reply:
+                self._providers[1].data_received(read)
+
+
+_FAILED = b'{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}'
+_FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_FAILED),
+    _FAILED,
+)
 
 
 class _Counted:

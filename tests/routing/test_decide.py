@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from weighbridge.routing.members import Branch, Preferences
 from weighbridge.routing.strategies import STRATEGIES
 
 NO_WISHES = Wishes()
+FULL = os.environ.get("WEIGHBRIDGE_PROOF") == "full"
 
 
 def names(order):
@@ -172,7 +174,7 @@ def test_a_decision_is_complete_without_repetition_and_puts_the_well_first(tree,
     assert soonest == sorted(soonest)
 
 
-@settings(max_examples=300)
+@settings(max_examples=10_000 if FULL else 300, deadline=None)
 @given(TREES.filter(lambda tree: tree[0] != "leaf"), REQUESTS, WISHES, st.integers(0, 999), st.integers(1, 5))
 def test_a_rehearsal_tells_the_next_decision_and_changes_nothing(tree, request_, wishes, seed, times):
     root, rng = built(tree, {}), SystemRng(seed)
