@@ -62,3 +62,13 @@ def test_one_that_is_not_there_is_told(show, watch):
     watch.expected.append("404")
     page = show("requests/req_nothing")
     assert "there is no such request" in page.inner_text("main [role=alert]")
+
+
+def test_corrections_of_its_price_and_what_users_think_are_shown_as_they_are(show, retried):
+    page = show(f"requests/{retried['id']}")
+    assert "the list came late" in page.inner_text("#corrections")
+    assert page.locator("#corrections [data-nanousd]").get_attribute("data-nanousd") == "1250000"
+    feedback = page.inner_text("#feedback")
+    assert "75%" in feedback
+    assert "<img src=x" in feedback  # text, and nothing that runs
+    assert page.title() != "taken over"

@@ -24,6 +24,7 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/session/password",
             "/budgets/{budget_id}",
             "/credits",
+            "/feedback",
             "/price-corrections",
             "/credits/{account_id}",
             "/credits/{account_id}/given",
@@ -43,7 +44,7 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/targets",
             "/targets/clear",
         )
-    } | {"/metrics"}
+    } | {"/metrics", "/v1/feedback"}
     assert description["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     for operations in description["paths"].values():
         assert all(operation["security"] for operation in operations.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from weighbridge.core.codec import decode_json
 from weighbridge.core.terms import Usage
 from weighbridge.testing import Fault
 
@@ -62,3 +63,14 @@ def test_the_records_usage_is_the_one_that_is_billed(gateway, providers, path, b
         # Anthropic counts its thinking as output and does not tell how much of it that was.
         billed = msgspec.structs.replace(billed, reasoning=0)
     assert msgspec.convert(record["usage"], Usage) == billed
+
+
+def test_feedback_is_taken_as_soon_as_the_reply_is_there(gateway, providers):
+    reply = gateway.request("POST", "/v1/chat/completions", CHAT)
+    request_id = reply.headers["x-weighbridge-request-id"]
+    said = {"request_id": request_id, "score": 0.75, "label": "right", "comment": "Just so."}
+    assert gateway.request("POST", "/v1/feedback", said).status == 201
+    shown = gateway.admin(f"/requests/{request_id}")["feedback"]
+    assert [(each["score"], each["comment"]) for each in shown] == [(0.75, "Just so.")]
+    refused = gateway.request("POST", "/v1/feedback", {"request_id": request_id, "stars": 5})
+    assert (refused.status, decode_json(refused.body)["error"]["code"]) == (400, "unknown_field")

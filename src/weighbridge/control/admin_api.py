@@ -20,6 +20,7 @@ from weighbridge.control.audit_api import audit_router
 from weighbridge.control.budgets_api import budgets_router
 from weighbridge.control.corrections_api import corrections_router
 from weighbridge.control.credits_api import credits_router
+from weighbridge.control.feedback_api import FEEDBACK_PATH, feedback_admin_router, feedback_router
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
 from weighbridge.control.limits_api import limits_router
@@ -40,7 +41,10 @@ OPENAPI_PATH: Final = f"{PREFIX}/openapi.json"
 
 SESSION_PATH: Final = f"{PREFIX}/session"
 
-_OPEN: Final = frozenset((("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH)))
+_OPEN: Final = frozenset(
+    (("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH), ("POST", FEEDBACK_PATH))
+)
+"""Feedback is given with a virtual key, which its own route looks at."""
 
 _bearer: Final = HTTPBearer(auto_error=False, description="An admin key (`wb-…`).")
 
@@ -65,6 +69,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         targets_router(services),
         usage_router(services),
         requests_router(services),
+        feedback_admin_router(services),
         ledger_router(services),
         corrections_router(services),
     )
@@ -99,6 +104,7 @@ def admin_app(services: AdminServices) -> FastAPI:
     for router in (*_routers(services), session_router(services, sessions, actors)):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
     app.include_router(metrics_router(services), dependencies=[Depends(_described)])
+    app.include_router(feedback_router(services), dependencies=[Depends(_described)])
     install_error_handlers(app)
     app.add_middleware(
         AdminGate,

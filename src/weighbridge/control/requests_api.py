@@ -15,6 +15,7 @@ from weighbridge.auth.permissions import Permission
 from weighbridge.control.acting import Acting
 from weighbridge.control.admin_errors import gateway_error_response
 from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.feedback_api import feedback_view
 from weighbridge.control.instants import rfc3339_ns
 from weighbridge.control.usage_api import Filters
 from weighbridge.core.clock import NS_PER_MS
@@ -79,7 +80,9 @@ def requests_router(services: AdminServices) -> APIRouter:
             missing = f"There is no request '{request_id}', or not yet: the ledger is some tenths of a second behind."
             return gateway_error_response(GatewayError(ErrorKind.NOT_FOUND, missing, code="request_not_found"))
         corrections = await asyncio.to_thread(services.store.corrections.of_request, request_id)
-        return Response(encode_json(_detail(found, services.key_names(), corrections)), media_type="application/json")
+        opinions = await asyncio.to_thread(services.store.feedback.of_request, request_id)
+        told = {**_detail(found, services.key_names(), corrections), "feedback": list(map(feedback_view, opinions))}
+        return Response(encode_json(told), media_type="application/json")
 
     return router
 

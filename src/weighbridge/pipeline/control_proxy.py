@@ -15,7 +15,7 @@ from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.headers import HOP_BY_HOP, NOT_FOR_CONTROL
 from weighbridge.wire.error_bodies import error_headers, render_error
 
-_PATHS: Final = frozenset((b"/", b"/admin", b"/dashboard", b"/metrics", b"/favicon.ico"))
+_PATHS: Final = frozenset((b"/", b"/admin", b"/dashboard", b"/metrics", b"/favicon.ico", b"/v1/feedback"))
 _PREFIXES: Final = (b"/admin/", b"/dashboard/")
 _DEADLINES: Final = Deadlines(connect_ns=2_000_000_000, first_byte_ns=60_000_000_000)
 _MAX_BODY: Final = 8 * 1024 * 1024

@@ -26,6 +26,7 @@ from weighbridge.storage.correction_store import CorrectionStore
 from weighbridge.storage.credit_store import CreditStore
 from weighbridge.storage.engine import open_engine
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError
+from weighbridge.storage.feedback_store import FeedbackStore
 from weighbridge.storage.lease_store import LeaseStore
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.migrate import upgrade
@@ -61,6 +62,7 @@ class Store:
         "audit",
         "corrections",
         "credits",
+        "feedback",
         "leases",
         "ledger",
         "people",
@@ -80,6 +82,8 @@ class Store:
         """What customers have paid in advance."""
         self.corrections = CorrectionStore(self.transactions)
         """Prices that turned out to be others."""
+        self.feedback = FeedbackStore(self.transactions)
+        """What people think of answers."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
         self.alerts = AlertStore(self.transactions)

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, false
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    false,
+)
 
 metadata: Final = MetaData()
 
@@ -164,6 +178,22 @@ corrected_attempts: Final = Table(
 )
 """What a correction has added to an attempt's cost, and (with the first of a request's attempts) to its customer's charge."""
 Index("corrected_attempts_request", corrected_attempts.c.request_id)
+
+feedback: Final = Table(
+    "feedback",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("rater", Text, nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("score", Float),
+    Column("label", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+"""What people think of answers, one opinion of each rater; `series` is who asked and who answered."""
+Index("feedback_rater", feedback.c.request_id, feedback.c.rater, unique=True)
+Index("feedback_newest", feedback.c.created_at, feedback.c.id)
 
 audit_log: Final = Table(
     "audit_log",

@@ -19,6 +19,8 @@ from weighbridge.core.codec import decode_json
 ADMIN_KEY = "wb-an-admin-key-of-the-fake-gateway"
 PASSWORD = "correct horse battery staple"
 CSRF = "csrf-of-the-fake-gateway"
+SAID = "Just so. <img src=x onerror=\"document.title='taken over'\">"
+"""What one of the users thinks of an answer, and would like to do to whoever reads it."""
 DIMENSIONS = ("key", "user", "team", "organisation", "end_user", "route", "model", "provider", "tag", "session", "error", "dialect")
 INTERVALS = ("none", "minute", "hour", "day", "month")
 SUMS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
@@ -309,6 +311,16 @@ def add_requests(app: FastAPI, world: World) -> None:
             "config_version": 3,
             "attempts": each["_attempts"],
             "entries": entries,
+            "corrections": [
+                {
+                    "id": "cor_1",
+                    "reason": "the list came late",
+                    "at": world.now.isoformat(),
+                    "attempt": 0,
+                    "cost_nanousd": 1_250_000,
+                }
+            ],
+            "feedback": [{"id": "fbk_1", "at": each["at"], "rater": "u-1041", "score": 0.75, "label": "right", "comment": SAID}],
         }
 
 

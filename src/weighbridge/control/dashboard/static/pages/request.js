@@ -3,7 +3,7 @@
 import { get } from "../core/api.js";
 import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
-import { bytes, count, duration, exactMoney, exactMoment, moment, money } from "../core/format.js";
+import { bytes, count, dateTime, duration, exactMoney, exactMoment, moment, money, percent } from "../core/format.js";
 import { modelOf } from "../core/requests.js";
 import { waterfall } from "../charts/waterfall.js";
 import { badge, button, card, countOf, facts, moneyOf, pageHead, statusBadge, tile, timeOf } from "../parts/bits.js";
@@ -45,7 +45,7 @@ export async function show(view) {
       button("Copy id", () => copyText(found.id), { id: "copy-id" }),
     ),
     tiles(found),
-    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), correctionsCard(found), entriesCard(found)),
+    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), correctionsCard(found), feedbackCard(found), entriesCard(found)),
   );
 }
 
@@ -229,6 +229,19 @@ function correctionsCard(found) {
     { title: "Added to its cost", num: true, cell: (each) => moneyOf(each.cost_nanousd) },
   ];
   return card("Corrections of its price", table({ label: "Corrections", id: "corrections", columns, rows: found.corrections }), { flush: true });
+}
+
+/** What people think of the answer; nothing where nobody has said anything. */
+function feedbackCard(found) {
+  if (!found.feedback?.length) return null;
+  const columns = [
+    { title: "At", cell: (each) => dateTime(each.at) },
+    { title: "By", head: true, cut: 30, cell: (each) => each.rater },
+    { title: "Score", num: true, cell: (each) => (each.score === null ? "–" : percent(each.score, 0)) },
+    { title: "Label", cut: 30, cell: (each) => each.label },
+    { title: "Comment", cell: (each) => each.comment },
+  ];
+  return card("Feedback", table({ label: "Feedback", id: "feedback", columns, rows: found.feedback }), { flush: true });
 }
 
 function entriesCard(found) {
