@@ -172,6 +172,7 @@ def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
         level=lambda counter: gateway.levels.get(counter, (0, 0)),
         key_names=lambda: {key.id: key.name for key in store.live_keys()},
         metrics=gateway.metrics,
+        log_sinks=list,
         lag_bytes=lambda: 17,
         repricer=lambda models: Repricer(gateway.prices, {}, models),
         send_test_alert=gateway.send_test,

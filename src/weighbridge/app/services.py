@@ -44,6 +44,7 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         metrics=supervisor.metrics,
         repricer=supervisor.repricer,
         send_test_alert=supervisor.send_test_alert,
+        log_sinks=lambda: supervisor.log_sinks,
         lag_bytes=lambda: supervisor.ledger.mover.lag_bytes if supervisor.ledger is not None else 0,
         metrics_are_open=supervisor.loaded.config.metrics.open,
     )

@@ -26,6 +26,7 @@ from weighbridge.app.worker_process import WorkerProcess
 from weighbridge.config.alerts import compile_alerts
 from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
+from weighbridge.config.logs import compile_logs
 from weighbridge.config.problems import ConfigError
 from weighbridge.config.traces import compile_traces
 from weighbridge.config.watch import watch_config
@@ -61,13 +62,14 @@ from weighbridge.control.channel import (
 from weighbridge.control.control_site import control_site
 from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.control.log_sink import LogSink
 from weighbridge.control.price_corrections import repricer_of
 from weighbridge.control.prober import Prober
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
 from weighbridge.core.allowances import Allowances
-from weighbridge.core.clock import NS_PER_S, SystemClock
+from weighbridge.core.clock import NS_PER_S, SystemClock, SystemRng
 from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
@@ -112,6 +114,7 @@ class Supervisor:
         self.metrics = Metrics(metrics.labels, metrics.max_values)
         target = compile_traces(loaded.config)
         self._traces = TraceSink(target, __version__) if target is not None else None
+        self.log_sinks: list[LogSink] = []
         store.ledger.on_booked = self._booked
         self.data_dir = data_dir
         """Where everything is kept: the command line may name another one than the configuration."""
@@ -142,6 +145,7 @@ class Supervisor:
         with tempfile.TemporaryDirectory(prefix="weighbridge-") as private:
             # Not in the data directory: a Unix socket's path has at most 107 bytes.
             self._control_socket = Path(private) / "control.sock"
+            self.log_sinks = self._make_log_sinks()
             ledger = self.ledger = self._make_ledger(Path(private))
             await ledger.start()
             self._start_workers(ledger)
@@ -155,6 +159,8 @@ class Supervisor:
             self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
             if self._traces is not None:
                 self._tasks.spawn(self._traces.run())
+            for sink in self.log_sinks:
+                self._tasks.spawn(sink.run())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
             await self._stop.wait()
@@ -163,6 +169,7 @@ class Supervisor:
             await ledger.stop()
             control.stop()
             await self._tasks.cancel_all()
+            await asyncio.gather(*(sink.stop() for sink in self.log_sinks))
             await self._http.close()
             if self._traces is not None:
                 await self._traces.stop()
@@ -179,6 +186,17 @@ class Supervisor:
             n_workers=config.server.workers,
             clock=self.clock,
         )
+
+    def _make_log_sinks(self) -> list[LogSink]:
+        """Raises `StorageError` where what waits for them cannot be kept."""
+        targets = compile_logs(self.loaded.config)
+        if not targets:
+            return []
+        host, directory = lasting_host_id(self.data_dir), self.data_dir / "spool"
+        try:
+            return [LogSink(t, directory, host, self._http, self.loaded.proxies, self.clock, SystemRng()) for t in targets]
+        except OSError as error:
+            raise StorageError(f"rows for log sinks cannot be kept in {directory} ({error.strerror})") from None
 
     def _make_leases(self) -> LeaseKeeper:
         """Several hosts may share a server's database, so each has its part of a hard budget on lease."""
@@ -336,6 +354,8 @@ class Supervisor:
         self.metrics.observe(records)
         if self._traces is not None:
             self._traces.offer(records)
+        for sink in self.log_sinks:
+            sink.offer(records)
 
     # --- alerts -------------------------------------------------------------------------------------------------
 
@@ -417,6 +437,7 @@ def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
         "access_log": before.access_log != after.access_log,
         "metrics": before.metrics != after.metrics,
         "traces": before.traces != after.traces,
+        "logs": before.logs != after.logs,
     }
     changed = [name for name, has_changed in settings.items() if has_changed]
     if changed:

@@ -41,6 +41,7 @@ from weighbridge.config.fields import (
     Size,
     choice_schema,
 )
+from weighbridge.config.log_fields import LogSink
 from weighbridge.config.price_fields import Dollars, PriceRule
 from weighbridge.config.provider_fields import FormatName, ProbeInterval, QuirkValues, UrlPart
 from weighbridge.config.proxies import is_loopback
@@ -398,6 +399,8 @@ class Config(Section):
     """One line for each request."""
     alerts: Alerts = Field(default_factory=lambda: Alerts.model_validate({}))
     """What operators are told of when it happens."""
+    logs: Annotated[list[LogSink], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """Where each settled request is told: webhooks, and tables of ClickHouse."""
     traces: Traces = Field(default_factory=lambda: Traces.model_validate({}))
     """For an OpenTelemetry collector."""
     metrics: Metrics = Field(default_factory=Metrics)
@@ -431,6 +434,9 @@ class Config(Section):
             ids = [each.lasting_id() for each in entries]
             if (double := next((each for each in ids if ids.count(each) > 1), None)) is not None:
                 raise fault(field, f"has two entries under the id '{double}': give one of them an `id`")
+        names = [each.name for each in self.logs]
+        if len(set(names)) < len(names):
+            raise fault("logs", "has two sinks of one name")
         return self
 
 

@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from weighbridge.config import problems
+from weighbridge.control.log_sink import LogSink
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
@@ -108,6 +109,8 @@ class AdminServices:
     """What live virtual keys are called, by their ids."""
     metrics: Metrics
     """Counted from what is in the ledger."""
+    log_sinks: Callable[[], Sequence[LogSink]]
+    """Where rows of settled exchanges are sent."""
     lag_bytes: Callable[[], int]
     """What lies in journals and not in the store yet."""
     repricer: Callable[[str], Repricer]

@@ -13,6 +13,7 @@ from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.alert_look import credits_of
 from weighbridge.control.budget_board import BudgetView, budgets_now
 from weighbridge.control.credit_board import CreditView
+from weighbridge.control.log_sink import LogSink
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.money import NANO
 from weighbridge.routing.health_events import TargetState, TargetStatus
@@ -36,6 +37,7 @@ class GatewayGauges(Collector):
         yield from _targets(self._services.targets())
         yield from _budgets(self._budgets())
         yield _credits(credits_of(self._services))
+        yield from _log_sinks(self._services.log_sinks())
         yield _gauge("weighbridge_ledger_lag_bytes", "What lies in journals and not in the store yet.", self._services.lag_bytes())
 
     def describe(self) -> list[Metric]:
@@ -75,6 +77,18 @@ def _credits(accounts: Sequence[CreditView]) -> GaugeMetricFamily:
     for account in sorted(accounts, key=lambda each: each.balance_nanousd)[:MAX_SERIES]:
         family.add_metric((account.payer["kind"], account.payer["name"]), account.balance_nanousd / NANO)
     return family
+
+
+def _log_sinks(sinks: Sequence[LogSink]) -> Iterator[Metric]:
+    sent = CounterMetricFamily("weighbridge_log_sink_rows", "Rows that a log sink has taken.", labels=("sink",))
+    lost = CounterMetricFamily("weighbridge_log_sink_dropped", "Rows that no sink will see.", labels=("sink", "reason"))
+    waits = GaugeMetricFamily("weighbridge_log_sink_waiting_bytes", "What waits on disk for a log sink.", labels=("sink",))
+    for sink in sinks:
+        sent.add_metric((sink.name,), sink.n_sent)
+        for reason, n in (("spool_full", sink.spool.n_dropped), ("refused", sink.n_refused), ("disk", sink.n_lost)):
+            lost.add_metric((sink.name, reason), n)
+        waits.add_metric((sink.name,), sink.spool.n_bytes)
+    yield from (sent, lost, waits)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
