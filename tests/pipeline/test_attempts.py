@@ -477,3 +477,14 @@ async def test_nobody_looks_at_heads_where_no_route_goes_by_them(two):
     await two.chat(model="two")
     statuses = two.gateway.fleet.health.statuses(0)
     assert {status.headroom for status in statuses} <= {1.0}
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.PROVIDER_TIMEOUT, ErrorKind.PROVIDER_BROKE_OFF, ErrorKind.PROVIDER_MALFORMED])
+async def test_an_error_that_stops_in_its_middle_is_told_as_what_stopped_it(build, kind):
+    """Its rest was waited for without an end when the provider fell silent within it."""
+    world = build()
+    broken = GatewayError(kind, "It stopped.")
+    world.will_reply(b'{"error":{"mess', status=429, length=43, error=broken)
+    client = await asyncio.wait_for(world.chat(), 5)
+    assert (client.status, client.is_ended) == (broken.status, True)
+    assert client.json["error"]["message"] == "It stopped."

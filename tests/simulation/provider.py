@@ -12,6 +12,9 @@ FAULTS = [
     "close_after",
 ]  # fmt: skip
 
+MOST_PAUSES = 200
+"""While one body is read: an upload in a thousand small chunks would go on when everybody else is long gone."""
+
 
 class SimulatedProvider:
     """Serves one host. `faults` are weights by name; `storms` are spans of virtual seconds in which all is refused."""
@@ -29,6 +32,7 @@ class SimulatedProvider:
         self.idle_s = rng.choice([1.0, 30.0, 500.0])
         self._seed = rng.random()
         self._n_connections = 0
+        self._n_pauses = 0
 
     def calm_down(self) -> None:
         """From now on answer everything, and soon; to close after a reply, when it is announced, is no fault."""
@@ -69,6 +73,7 @@ class SimulatedProvider:
         return await self._reply(writer, rng, asked, served, fault)
 
     async def _read_body(self, reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
+        self._n_pauses = MOST_PAUSES
         if "content-length" in fields:
             return await self._read_slowly(reader, int(fields["content-length"]))
         body = b""
@@ -86,7 +91,9 @@ class SimulatedProvider:
                 raise asyncio.IncompleteReadError(b"", size)
             pieces.append(piece)
             size -= len(piece)
-            await asyncio.sleep(self.read_pause_s)
+            if self._n_pauses:
+                self._n_pauses -= 1
+                await asyncio.sleep(self.read_pause_s)
         return b"".join(pieces)
 
     async def _reply(self, writer: asyncio.StreamWriter, rng: Random, asked: Asked, served: Served, fault: str) -> bool:

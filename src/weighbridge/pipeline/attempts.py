@@ -379,9 +379,10 @@ class Attempts:
 
     async def _give_up(self, exchange: Exchange, error: GatewayError) -> None:
         """The last attempt failed: the caller gets what the provider sent, where that is an answer in its own dialect."""
-        relay = exchange.relay
-        assert exchange.reply is not None or relay is None
-        if isinstance(relay, Relay) and (exchange.reply is not None) and _is_for_the_caller(exchange.reply, error):
+        relay, reply = exchange.relay, exchange.reply
+        assert reply is not None or relay is None
+        # One that stopped in its middle is no answer, whatever its beginning says.
+        if isinstance(relay, Relay) and relay.broken is None and reply is not None and _is_for_the_caller(reply, error):
             exchange.verdict = error
             relay.release()
             exchange.error = relay.error if relay.is_over else await relay.outcome()

@@ -46,6 +46,7 @@ class Relay:
         "_reply",
         "_said",
         "_watch",
+        "broken",
         "error",
         "is_begun",
         "is_live",
@@ -83,7 +84,9 @@ class Relay:
         """Whether the client has (or is about to have) a status line."""
         self.is_over = False
         self.error: GatewayError | None = None
-        """What broke the reply off, once it is over."""
+        """What broke the reply off, or what is wrong with it, once it is over."""
+        self.broken: GatewayError | None = None
+        """What broke the reply off: nothing more will come."""
         self._filter: UsageChunkFilter | ResultsUrlFilter | None = None
         if exchange.edits_reply and reply.status == 200 and exchange.downstream.method != b"HEAD":
             self._filter = self._filter_for(exchange, reply)
@@ -207,6 +210,7 @@ class Relay:
 
     def on_error(self, error: GatewayError) -> None:
         """The reply broke off."""
+        self.broken = error
         if not self.is_over:
             self._finish(error)
 
