@@ -63,6 +63,14 @@ async def test_an_opinion_is_given_listed_summed_up_and_shown_with_its_request(p
     assert (table.text.count("\n"), "wrong" in table.text) == (2, True)
 
 
+async def test_a_body_is_read_whatever_its_type_is_called(public, app_key, people):
+    """As `curl -d` sends it."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    reply = await public.post("/v1/feedback", content=b'{"request_id": "req_1", "score": 1}', headers=app_key | form)
+    assert reply.status_code == 201
+    assert (await public.post("/v1/feedback", content=b"request_id=req_1", headers=app_key | form)).status_code == 400
+
+
 async def test_who_says_something_else_later_has_one_opinion(public, app_key, admin):
     for score in (0, 1):
         await give(public, app_key, score=score)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from typing import Annotated, Final, Literal
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from weighbridge.auth.addresses import may_come_from
@@ -90,9 +92,24 @@ class FeedbackParameters(BaseModel):
     cursor: str | None = Field(None, pattern=f"^fbk_{ID_FORM}", description="`next_cursor` of the page before.")
 
 
+class _JsonWhateverItIsCalled(APIRoute):
+    """A body is JSON also where `curl -d` calls it a form, as for all paths under `/v1`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's, with another header."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            others = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+            scope = {**request.scope, "headers": [*others, (b"content-type", b"application/json")]}
+            return await handle(Request(scope, request.receive))
+
+        return handled
+
+
 def feedback_router(services: AdminServices) -> APIRouter:
     """The route for applications, closed over the services."""
-    router = APIRouter(tags=["feedback"])
+    router = APIRouter(tags=["feedback"], route_class=_JsonWhateverItIsCalled)
 
     @router.post(FEEDBACK_PATH, status_code=201, summary="Say what somebody thinks of an answer", response_class=Response)
     async def give(said: GiveFeedback, request: Request) -> Response:
