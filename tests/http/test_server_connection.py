@@ -8,11 +8,11 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.http.conftest import MS, echo, refuse_gracefully, render_error
+from tests.http.conftest import MS, Collected, echo, refuse_gracefully, render_error
 
 from weighbridge.core.clock import SystemClock
 from weighbridge.core.errors import GatewayError
-from weighbridge.http.limits import MAX_LINGER_BYTES, MAX_PIPELINED, MAX_PIPELINED_IN_ONE_READ
+from weighbridge.http.limits import MAX_BUFFERED, MAX_LINGER_BYTES, MAX_PIPELINED, MAX_PIPELINED_IN_ONE_READ
 from weighbridge.http.server import Server
 from weighbridge.http.server_connection import ServerConnection
 from weighbridge.pipeline.plan import Limits
@@ -81,6 +81,27 @@ async def test_bodies_pipelined_beyond_the_bound_pause_the_client_and_still_arri
     sending = asyncio.ensure_future(peer.send(b"".join(map(post, bodies))))
     assert [(await peer.reply()).body for _ in bodies] == bodies
     await sending
+
+
+async def test_answers_before_a_pipelined_body_do_not_let_more_of_it_in_than_is_held(serve):
+    held = []
+
+    async def handler(exchange):
+        held.append(exchange.body_size)
+        if exchange.target == b"/large":
+            await exchange.read_body(2**26)
+        else:
+            exchange.stream_body(100).attach(Collected())
+            await asyncio.sleep(0.02)  # the time in which more of the body behind it would come
+        exchange.start(200, b"", 0)
+        exchange.end()
+
+    engine = await serve(handler)
+    peer = await engine.connect()
+    sending = asyncio.ensure_future(peer.send(post(b"x", b"/small") * 10 + post(b"u" * 20_000_000, b"/large")))
+    assert [(await peer.reply()).status for _ in range(11)] == [200] * 11
+    await sending
+    assert held[-1] <= MAX_BUFFERED + 2**18
 
 
 async def test_a_flood_of_pipelined_requests_ends_in_503_after_those_that_were_taken(serve):

@@ -24,6 +24,7 @@ from weighbridge.http.connection_state import BODY, HEAD, IDLE, LINGER, PIPE, RE
 from weighbridge.http.known_head import KnownHead
 from weighbridge.http.limits import (
     LINGER_S,
+    MAX_BUFFERED,
     MAX_LINGER_BYTES,
     MAX_PIPELINED,
     MAX_PIPELINED_IN_ONE_READ,
@@ -573,7 +574,10 @@ class ServerConnection(asyncio.Protocol):
             self._pause_reading()
 
     def resume_body(self) -> None:
-        """The taker of the body has caught up."""
+        """The taker of the body has caught up. A body behind it that is held to the bound waits on, for its own taker."""
+        behind = self._pending
+        if behind is not None and behind is not self._exchange and behind.body_size > MAX_BUFFERED:
+            return
         if self._is_body_paused:
             self._is_body_paused = False
             self._arm()
