@@ -96,6 +96,16 @@ def test_a_probe_that_says_nothing_or_never_ends_does_not_keep_the_next_one_wait
     assert breaker.admits(due + 1 + DEFAULT_RULES.probe_ns)
 
 
+def test_a_streak_of_bad_luck_does_not_open_it_for_one_that_fails_every_second_time(breaker):
+    unlucky = "fffsfffsfffsfffsfffs"  # 15 of 20
+    for outcome in unlucky:
+        (breaker.failed if outcome == "f" else breaker.succeeded)(START, START)
+    assert breaker.state is CLOSED
+    for outcome in unlucky * 2:  # 45 of 60 are no bad luck
+        (breaker.failed if outcome == "f" else breaker.succeeded)(START, START)
+    assert breaker.state is OPEN
+
+
 def test_traffic_comes_back_little_by_little(breaker):
     assert breaker.pace(START) == 1.0
     breaker.close(START)

@@ -30,6 +30,13 @@ def test_few_outcomes_say_nothing():
     assert outliers([GOOD._replace(failed=90)]) == []
 
 
+def test_what_chance_brings_about_between_equal_targets_is_none():
+    noisy, lucky = Sample(22, 14, 0, 0), Sample(22, 7, 0, 0)  # each fails every second time
+    assert outliers([noisy, lucky]) == []
+    assert outliers([noisy._replace(volume=110, failed=70), lucky._replace(volume=110, failed=35)]) != []
+    assert outliers([Sample(20, 12, 0, 0), Sample(20, 0, 0, 0)]) != []
+
+
 def test_each_further_ejection_is_longer_up_to_a_bound():
     waits = [ejection_ns(times) for times in range(1, 30)]
     assert waits[0] == FIRST_EJECTION_NS

@@ -24,8 +24,9 @@ _ENOUGH: Final = 50
 """Requests before anything is known of a 95th percentile."""
 _LOOK_EVERY: Final = 32
 """The percentile is found anew after so many requests."""
-_MOST_SAVED: Final = 5.0
-"""Second calls that may be saved up while nothing is slow."""
+_MOST_SAVED: Final = 10.0
+"""Second calls that may be saved up while nothing is slow. Slow answers come in clusters: with five, more than one request in a
+hundred was left slow in one of 200 simulated half hours."""
 
 
 class RouteHedge:

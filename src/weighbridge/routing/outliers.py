@@ -7,6 +7,7 @@ comparison: it is ejected for a while, and the others carry its share.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Final, NamedTuple
 
 from weighbridge.core.clock import NS_PER_MS, NS_PER_S
@@ -14,7 +15,11 @@ from weighbridge.core.clock import NS_PER_MS, NS_PER_S
 MIN_VOLUME: Final = 20
 """Outcomes in the window, of a target and of at least one peer, before they are compared."""
 WORSE_BY_POINTS: Final = 30
-"""Failed percent above the peers' median. Chance brings 30 points between equal targets once in some thousand windows of 20."""
+"""Failed percent above the peers' median: less is not far worse."""
+WORSE_BY_DEVIATIONS: Final = 4.0
+"""And standard deviations of the difference of two shares, above what chance brings about: of two targets that fail every second
+time, one in 30 windows of 20 outcomes is 30 points above the other, and one in 30,000 is so by four deviations. 60% against none
+are seen in 20 outcomes, 30% against none in 46."""
 SLOWER_FACTOR: Final = 4
 """Times the peers' median latency."""
 OWN_FACTOR: Final = 3
@@ -54,14 +59,15 @@ def outliers(samples: Sequence[Sample]) -> list[tuple[int, str]]:
 
 
 def _verdict(sample: Sample, peers: Sequence[Sample]) -> tuple[float, str] | None:
-    percent = sample.failed * 100 / sample.volume
-    usual = _median([peer.failed * 100 / peer.volume for peer in peers])
-    if percent >= usual + WORSE_BY_POINTS:
+    percent = _failed_percent(sample)
+    typical = sorted(peers, key=_failed_percent)[_lower_middle(len(peers))]
+    usual = _failed_percent(typical)
+    if percent >= usual + WORSE_BY_POINTS and _deviations(sample, typical) >= WORSE_BY_DEVIATIONS:
         return 100.0 + percent, f"ejected: {percent:.0f}% of {sample.volume} failed, {usual:.0f}% at its peers"
     latencies = [peer.latency_ns for peer in peers if peer.latency_ns > 0]
     if not latencies or sample.latency_ns < SLOW_FLOOR_NS:
         return None
-    theirs = _median(latencies)
+    theirs = sorted(latencies)[_lower_middle(len(latencies))]
     if sample.latency_ns > SLOWER_FACTOR * theirs and sample.latency_ns > OWN_FACTOR * sample.usual_ns > 0:
         took = f"{sample.latency_ns / NS_PER_S:.1f} s, {theirs / NS_PER_S:.1f} s at its peers"
         return min(100.0, sample.latency_ns / theirs), f"ejected: it takes {took}"
@@ -73,6 +79,17 @@ def ejection_ns(times: int) -> int:
     return min(LONGEST_EJECTION_NS, FIRST_EJECTION_NS * times)
 
 
-def _median(values: Sequence[float]) -> float:
-    """The lower middle: of two peers, the better one."""
-    return sorted(values)[(len(values) - 1) // 2]
+def _failed_percent(sample: Sample) -> float:
+    return sample.failed * 100 / sample.volume
+
+
+def _deviations(one: Sample, other: Sample) -> float:
+    """How many standard deviations the failed share of `one` is above that of `other`, if both are equal in truth."""
+    pooled = (one.failed + other.failed) / (one.volume + other.volume)
+    deviation = sqrt(pooled * (1 - pooled) * (1 / one.volume + 1 / other.volume))
+    return (one.failed / one.volume - other.failed / other.volume) / deviation if deviation else 0.0
+
+
+def _lower_middle(size: int) -> int:
+    """Where the median of so many sorted values is: of two peers, the better one."""
+    return (size - 1) // 2
