@@ -24,7 +24,6 @@ from weighbridge.http.connection_state import BODY, HEAD, IDLE, LINGER, PIPE, RE
 from weighbridge.http.known_head import KnownHead
 from weighbridge.http.limits import (
     LINGER_S,
-    MAX_BUFFERED,
     MAX_LINGER_BYTES,
     MAX_PIPELINED,
     MAX_PIPELINED_IN_ONE_READ,
@@ -575,10 +574,8 @@ class ServerConnection(asyncio.Protocol):
 
     def resume_body(self) -> None:
         """The taker of the body has caught up. A body behind it that is held to the bound waits on, for its own taker."""
-        behind = self._pending
-        if behind is not None and behind is not self._exchange and behind.body_size > MAX_BUFFERED:
-            return
-        if self._is_body_paused:
+        behind = self._pending if self._pending is not self._exchange else None
+        if self._is_body_paused and (behind is None or not behind.is_full):
             self._is_body_paused = False
             self._arm()
             self._resume_reading()

@@ -229,6 +229,11 @@ class ServerExchange:
             self._sink.on_end()
 
     @property
+    def is_full(self) -> bool:
+        """Whether as much of the body is held as may be, for want of a taker."""
+        return self._sink is None and self._body_size > MAX_BUFFERED
+
+    @property
     def is_body_due(self) -> bool:
         """Whether the handler waits for a body that is whole by now, or that will not come (see `wake`)."""
         return self._body_signal is not None and (self.has_body_ended or self.failure is not None)
