@@ -55,6 +55,22 @@ def test_costs_are_exported_to_the_last_digit(show, api, world):
     )
 
 
+def test_what_caches_save_adds_up_and_leads_to_its_requests(show, page, api, world):
+    span = span_of(world, 100)
+    page = show(f"caches?{span}&by=team")
+    rows = api.get(f"/usage?{span}&group_by=team").json()["data"]
+    shown = page.locator("#caches tbody tr td:nth-child(8) [data-nanousd]").evaluate_all(
+        "cells => cells.map((cell) => Number(cell.dataset.nanousd))"
+    )
+    assert shown == sorted((row["cache_saved_nanousd"] for row in rows), reverse=True)
+    assert page.get_attribute("#tile-saved", "title") == exact(sum(shown))
+    page.select_option("#group-by", "model")
+    page.wait_for_selector("#caches .sorter:text-is('Model')")
+    page.click("#caches tbody tr >> nth=0 >> a")
+    page.wait_for_selector("#requests")
+    assert "model=" in page.url
+
+
 def test_the_months_end_is_foretold_with_its_bounds(show):
     page = show("costs")
     assert page.inner_text("#tile-forecast .tile-value").startswith("$")

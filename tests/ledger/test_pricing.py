@@ -69,6 +69,24 @@ def test_the_lines_of_a_bill_add_up_to_its_amount(usage):
     assert all(line.amount_pico == line.number * line.rate for line in lines)
 
 
+@given(usages())
+def test_what_caches_save_is_the_difference_to_all_of_it_being_plain_input(usage):
+    cached = usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
+    plain = msgspec.structs.replace(usage, input=usage.input + cached, cache_read=0, cache_write_5m=0, cache_write_1h=0)
+    saved = of(FULL).cache_saved(usage)
+    assert abs(of(FULL).price(plain).amount - of(FULL).price(usage).amount - saved) <= 1  # each is rounded once
+    assert of(FULL).cache_saved(plain) == 0
+
+
+def test_a_prefix_that_is_written_and_never_read_is_a_loss_and_read_twice_a_gain():
+    assert of(FULL).cache_saved(Usage(cache_write_1h=1000)) == -1_250_000
+    assert of(FULL).cache_saved(Usage(cache_write_1h=1000, cache_read=2000)) == 1_000_000
+    assert (
+        of(FULL, regions=(RegionFactor("eu-*", UNIT * 11 // 10),)).cache_saved(Usage(cache_read=1000), region="eu-1") == 1_237_500
+    )
+    assert pricer(Period((Bracket(FULL),), from_wall_ns=10)).cache_saved(Usage(cache_read=1000), at_wall_ns=5) == 0
+
+
 @given(usages(), st.sampled_from([name for name in Usage.__struct_fields__ if name not in ("provenance", "reasoning")]), COUNTS)
 def test_more_of_anything_never_costs_less(usage, name, more):
     greater = msgspec.structs.replace(usage, **{name: getattr(usage, name) + more})

@@ -290,6 +290,7 @@ async def test_a_record_has_the_cost_of_each_attempt_and_of_all(build):
     record = world.record
     assert record.cost_nanousd == record.attempts[0].cost_nanousd == 600 * 1000 + 400 * 100 + 100 * 10_000
     assert record.price_state is record.attempts[0].price_state is PriceState.KNOWN
+    assert record.attempts[0].cache_saved_nanousd == 400 * (1_000 - 100)
 
 
 async def test_a_model_without_a_price_costs_nobody_knows_what_and_not_nothing(build):

@@ -6,6 +6,7 @@ import pytest
 from tests.storage.test_ledger_store import WALL_NS, attempt, settled
 
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.storage.ledger_sums import SUM_COLUMNS
 from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
 from weighbridge.storage.usage_queries import DIMENSIONS, INTERVALS, UsageQuery, usage
 
@@ -18,7 +19,7 @@ def ledger(store):
     items = [
         settled(
             number,
-            attempt(number),
+            attempt(number, cache_saved_nanousd=number - 20),
             start_wall_ns=WALL_NS - number * HOUR_NS,
             team=f"t{number % 3}",
             end_user="eve" if number % 2 else "",
@@ -71,6 +72,12 @@ def test_filters(ledger, filters, n):
     span = (NOW_S - 100 * 3_600, NOW_S + 60)
     assert requests_in(usage(ledger, UsageQuery(*span, filters=filters))) == n
     assert len(requests_page(ledger, RequestsQuery(*span, filters, limit=100))) == n
+
+
+@pytest.mark.parametrize("group", [(), ("team",), ("dialect",), ("end_user",)], ids=str)
+def test_what_caches_saved_adds_up_losses_too_wherever_the_sums_come_from(ledger, group):
+    answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, group_by=group))
+    assert sum(row.sums[SUM_COLUMNS.index("cache_saved")] for row in answer.rows) == sum(range(-20, 40))
 
 
 def test_percentiles_of_everything(ledger):

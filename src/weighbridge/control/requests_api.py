@@ -165,6 +165,7 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "cost_nanousd": attempt.cost_nanousd,
         "price_state": attempt.price_state.value,
         "reserved_nanousd": attempt.reserved_nanousd,
+        "cache_saved_nanousd": attempt.cache_saved_nanousd,
     }
 
 

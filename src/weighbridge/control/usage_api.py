@@ -35,6 +35,7 @@ _SUM_NAMES: Final = {
     "unknown_costs": "unknown_costs",
     "fallbacks": "fallbacks",
     "charged": "charged_nanousd",
+    "cache_saved": "cache_saved_nanousd",
 }
 _MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overhead_ms": OVERHEAD}
 
@@ -129,7 +130,6 @@ def _row(query: UsageQuery, row: UsageRow) -> dict[str, object]:
         "start": None if row.start_s is None else rfc3339(row.start_s),
         "group": dict(zip(query.group_by, row.group, strict=True)),
         **sums,
-        "cache_saved_nanousd": None,
         **{name: _told(row.quantiles.get(measure)) for name, measure in _MEASURES.items()},
     }
 

@@ -28,6 +28,12 @@ def from_pico(picodollars: int) -> Nanousd:
     return Nanousd((picodollars + PICO_PER_NANO // 2) // PICO_PER_NANO)
 
 
+def from_pico_difference(picodollars: int) -> int:
+    """The difference of two costs, rounded half away from zero, so that a gain and the same loss make nothing."""
+    rounded = (abs(picodollars) + PICO_PER_NANO // 2) // PICO_PER_NANO
+    return rounded if picodollars >= 0 else -rounded
+
+
 def format_usd(amount: Nanousd) -> str:
     """For people: `$1.25`, `$0.000004` (six decimals below one cent, never scientific notation)."""
     dollars = Decimal(amount) / NANO

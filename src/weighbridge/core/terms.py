@@ -276,6 +276,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """The most that it could cost, as it was held in budgets; what is booked where nobody knows the cost."""
     tier: str | None = None
     """Which tier served it, as its provider said; empty: it did not say. None: it was not kept."""
+    cache_saved_nanousd: int = 0
+    """How much less it cost than the same tokens would have without the provider's prompt cache; negative where what was written
+    to the cache cost more than was saved by reading."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

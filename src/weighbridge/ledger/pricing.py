@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.money import PICO_PER_NANO, Nanousd, from_pico
+from weighbridge.core.money import PICO_PER_NANO, Nanousd, from_pico, from_pico_difference
 from weighbridge.core.rates import HIGH_RATES, UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
 from weighbridge.core.terms import Provenance, Usage
 
@@ -204,6 +204,21 @@ class Pricer:
             return UNKNOWN
         bracket, state = found
         return _priced(usage, bracket, state, self._region_factor(region))
+
+    def cache_saved(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> int:
+        """How many nano-dollars less this usage costs than it would without a prompt cache: what was read and what was written
+        would have been plain input. Negative where writing cost more. 0 where nobody knows the price."""
+        found = self._bracket(usage.total_input, tier, at_wall_ns)
+        if found is None:
+            return 0
+        rates, plain = found[0].rates, found[0].input
+        pico = (
+            usage.cache_read * (plain - rates["cache_read"])
+            + usage.cache_write_5m * (plain - rates["cache_write_5m"])
+            + usage.cache_write_1h * (plain - rates["cache_write_1h"])
+        )
+        factor = self._region_factor(region)
+        return from_pico_difference(pico if factor == UNIT else _scaled(pico, factor))
 
     def lines(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> list[Line]:
         """The same, line by line; their sum, rounded once, is the amount."""

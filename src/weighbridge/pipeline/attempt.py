@@ -105,6 +105,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
             cost.state,
             reserved,
             (exchange.meter.service_tier or "") if exchange.meter is not None else "",
+            _cache_saved(exchange, target),
         )
     )
     return error
@@ -122,6 +123,15 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
     meter = exchange.meter
     tier = meter.service_tier if meter is not None else None
     return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+
+
+def _cache_saved(exchange: Exchange, target: Target) -> int:
+    """What the provider's prompt cache has saved of the attempt's cost."""
+    usage, meter = exchange.usage, exchange.meter
+    if target.pricer is None or not (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
+        return 0
+    tier = meter.service_tier if meter is not None else None
+    return target.pricer.cache_saved(usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
 
 
 def region_of(target: Target) -> str:

@@ -36,6 +36,7 @@ from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
     BatchSums,
     Tokens,
+    cache_saved,
     fact_sums,
     provenance_number,
     series_of,
@@ -205,7 +206,8 @@ class LedgerStore:
             sums.add(record, series, tokens, charged)
             of_facets = (numbers[",".join(record.tags)], numbers[record.dialect.value], numbers[_error_of(record)])
             sums.add_facets(record.start_wall_ns // NS_PER_S, series, of_facets, fact_sums(record, tokens, charged))
-            facts.append((*_fact(number, record, series, tokens, numbers, seq + len(written), len(own)), charged))
+            fact = _fact(number, record, series, tokens, numbers, seq + len(written), len(own))
+            facts.append((*fact, charged, cache_saved(record)))
             bodies.append((number, _encode(record)))
             written += [(entry, "") for entry in own]
         _insert(connection, requests, facts)

@@ -49,6 +49,7 @@ SUM_COLUMNS: Final = (
     "unknown_costs",
     "fallbacks",
     "charged",
+    "cache_saved",
 )
 """What is summed up, in this order."""
 _sums_of: Final[Callable[[RollupSums], tuple[int, ...]]] = attrgetter(*SUM_COLUMNS)
@@ -71,7 +72,7 @@ class RollupSums:
 
     def __init__(self) -> None:
         self.requests = self.errors = self.input = self.cache_read = self.cache_write = self.output = self.reasoning = 0
-        self.cost = self.estimated = self.unknown_costs = self.fallbacks = self.charged = 0
+        self.cost = self.estimated = self.unknown_costs = self.fallbacks = self.charged = self.cache_saved = 0
 
     def add(self, record: Record, tokens: Tokens, charged: int) -> None:
         """One more request, for which the customer was charged so much."""
@@ -85,6 +86,7 @@ class RollupSums:
         self.reasoning += tokens.reasoning
         self.fallbacks += len(record.attempts) > 1
         for attempt in record.attempts:
+            self.cache_saved += attempt.cache_saved_nanousd
             cost = attempt.cost_nanousd
             if cost is None:
                 self.unknown_costs += 1
@@ -226,7 +228,13 @@ def fact_sums(record: Record, tokens: Tokens, charged: int) -> tuple[int, ...]:
     cost = record.cost_nanousd or 0
     estimated = cost if record.price_state is PriceState.ESTIMATED else 0
     is_unknown = record.price_state is PriceState.UNKNOWN
-    return (1, int(bool(record.error)), *tokens, cost, estimated, int(is_unknown), int(len(record.attempts) > 1), charged)
+    told = (1, int(bool(record.error)), *tokens, cost, estimated, int(is_unknown), int(len(record.attempts) > 1), charged)
+    return (*told, cache_saved(record))
+
+
+def cache_saved(record: Record) -> int:
+    """What prompt caches have saved, all attempts together, in nano-dollars."""
+    return sum([attempt.cache_saved_nanousd for attempt in record.attempts])
 
 
 def _by_grain(sums: Grained, finest: int) -> Iterator[tuple[int, tuple[int, ...], Sequence[int]]]:

@@ -68,8 +68,10 @@ requests: Final = Table(
     Column("first_entry", BigInteger, nullable=False),
     Column("entries", SmallInteger, nullable=False),
     Column("charged", BigInteger, nullable=False, server_default="0"),
+    Column("cache_saved", BigInteger, nullable=False, server_default="0"),
 )
-"""One narrow row for each request. `input` is all that went in; `cost` null is unknown; `charged` is what its customer pays."""
+"""One narrow row for each request. `input` is all that went in; `cost` null is unknown; `charged` is what its customer pays;
+`cache_saved` is how much more it would have cost without the provider's prompt cache."""
 Index("requests_request_id", requests.c.request_id)
 Index("requests_at", requests.c.at)
 for _name in ("end_user", "session", "error", "tags"):  # most requests have none of them
@@ -148,8 +150,9 @@ open_attempts: Final = Table(
 )
 """Attempts that were begun and not settled yet, as far as journals have been moved."""
 
-_LATER: Final = {"charged": "0"}
+_LATER: Final = {"charged": "0", "cache_saved": "0"}
 """Columns of sums that came later, and what rows from before have of them until they are told."""
+_LATER_OF_FACETS: Final = {"cache_saved": "0"}
 
 rollups: Final = Table(
     "rollups",
@@ -183,7 +186,7 @@ facets: Final = Table(
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("series", Integer, primary_key=True, autoincrement=False),
     Column("value", Integer, primary_key=True, autoincrement=False),
-    *(Column(name, BigInteger, nullable=False) for name in SUM_COLUMNS),
+    *(Column(name, BigInteger, nullable=False, server_default=_LATER_OF_FACETS.get(name)) for name in SUM_COLUMNS),
     sqlite_with_rowid=False,
 )
 """Sums of each hour, day and week of each series, by what is in no series (`ledger_sums.FACETS`); and of all."""

@@ -216,7 +216,7 @@ def quantiles(values: list[float]) -> dict | None:
 
 
 def summed(rows: list[dict]) -> dict:
-    saved = [each["_saved"] for each in rows if each["_saved"] is not None]
+    saved = [each["_saved"] for each in rows]
     return {
         "requests": len(rows),
         "errors": sum(each["error"] is not None for each in rows),
@@ -224,7 +224,7 @@ def summed(rows: list[dict]) -> dict:
         "cost_nanousd": sum(each["cost_nanousd"] or 0 for each in rows),
         "estimated_nanousd": sum(each["cost_nanousd"] or 0 for each in rows if each["price_state"] == "estimated"),
         "unknown_costs": sum(attempt["cost_nanousd"] is None for each in rows for attempt in each["_attempts"]),
-        "cache_saved_nanousd": sum(saved) if saved else None,
+        "cache_saved_nanousd": sum(saved),
         "fallbacks": sum(each["attempts"] > 1 and each["error"] is None for each in rows),
         **{name: quantiles([each[name] for each in rows]) for name in ("duration_ms", "first_byte_ms", "overhead_ms")},
     }

@@ -88,7 +88,7 @@ def _request(rng: random.Random, index: int, at: datetime) -> dict:
         "overhead_ms": round(rng.lognormvariate(-1.6, 0.4), 4),
         "attempts": len(attempts),
         "_attempts": attempts,
-        "_saved": None if rate_in is None else int(used["cache_read"] * rate_in * 0.9 * 1_000),
+        "_saved": 0 if rate_in is None else int(used["cache_read"] * rate_in * 0.9 * 1_000),
     }
 
 

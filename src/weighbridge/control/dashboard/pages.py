@@ -35,6 +35,7 @@ PAGES: Final = (
     Page("routes", "Routes", "Traffic"),
     Page("playground", "Playground", "Traffic"),
     Page("costs", "Costs", "Money"),
+    Page("caches", "Caches", "Money"),
     Page("budgets", "Budgets and limits", "Money"),
     Page("ledger", "Ledger", "Money"),
     Page("keys", "Keys", "Access"),

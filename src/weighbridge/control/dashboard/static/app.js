@@ -15,6 +15,7 @@ const PAGES = {
   routes: () => import("./pages/routes.js"),
   playground: () => import("./pages/playground.js"),
   costs: () => import("./pages/costs.js"),
+  caches: () => import("./pages/caches.js"),
   budgets: () => import("./pages/budgets.js"),
   ledger: () => import("./pages/ledger.js"),
   keys: () => import("./pages/keys.js"),

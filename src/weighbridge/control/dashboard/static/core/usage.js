@@ -16,7 +16,7 @@ export const NOTHING = Object.freeze({
   cost_nanousd: 0n,
   estimated_nanousd: 0n,
   unknown_costs: 0,
-  cache_saved_nanousd: null,
+  cache_saved_nanousd: 0n,
   fallbacks: 0,
   duration_ms: null,
   first_byte_ms: null,

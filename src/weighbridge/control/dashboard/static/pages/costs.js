@@ -218,7 +218,7 @@ function tableCard(view, { groups, by, and, names, now }) {
     {
       title: "Cache savings",
       num: true,
-      cell: (row) => (row.cache_saved_nanousd === null ? "–" : moneyOf(row.cache_saved_nanousd)),
+      cell: (row) => moneyOf(row.cache_saved_nanousd),
       sort: (row) => row.cache_saved_nanousd,
     },
     { title: "Requests", num: true, cell: (row) => countOf(row.requests), sort: (row) => row.requests },

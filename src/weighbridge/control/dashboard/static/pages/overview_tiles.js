@@ -85,9 +85,9 @@ export function tiles(view, { now, then, time }) {
     tile({
       id: "tile-saved",
       label: "Cache savings",
-      value: now.cache_saved_nanousd === null ? "–" : money(now.cache_saved_nanousd),
-      title: now.cache_saved_nanousd === null ? "Unknown" : exactMoney(now.cache_saved_nanousd),
-      href: link(),
+      value: money(now.cache_saved_nanousd),
+      title: exactMoney(now.cache_saved_nanousd),
+      href: `/dashboard/caches${link().slice("/dashboard/requests".length)}`,
       series: line((row) => row.cache_read_tokens),
       foot: [h("span", null, `${percent(ratio(now.cache_read_tokens, now.input_tokens) ?? 0)} of input from caches`)],
     }),
