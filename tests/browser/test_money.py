@@ -43,6 +43,18 @@ def test_a_group_leads_to_its_requests(show, world):
     assert "provider=" in page.url
 
 
+def test_costs_by_a_property_lead_to_the_requests_that_have_it(show, api, world):
+    span = span_of(world, 300)
+    page = show(f"costs?{span}")
+    page.select_option("#group-by", "property.env")
+    page.wait_for_selector("#costs .sorter:text-is('env')")
+    assert set(page.locator("#costs tbody tr td:first-child, #costs tbody tr th").all_inner_texts()) == {"prod", "test", "(no env)"}
+    page.click("#costs tbody a:text-is('prod')")
+    page.wait_for_selector("#requests")
+    assert "tag=env%3Dprod" in page.url
+    assert api.get(f"/usage?{span}&tag=env=prod").json()["data"][0]["requests"] > 0
+
+
 def test_costs_are_exported_to_the_last_digit(show, api, world):
     span = span_of(world)
     page = show(f"costs?{span}&by=model")

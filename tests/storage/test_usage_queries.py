@@ -80,6 +80,24 @@ def test_what_caches_saved_adds_up_losses_too_wherever_the_sums_come_from(ledger
     assert sum(row.sums[SUM_COLUMNS.index("cache_saved")] for row in answer.rows) == sum(range(-20, 40))
 
 
+@pytest.mark.parametrize("interval", ["none", "hour", "minute"])
+def test_a_property_is_grouped_by_its_values_and_who_has_none_is_together(store, interval):
+    tags = [("env=prod", "checkout"), ("env=test",), ("checkout",), (), ("env=prod",)]
+    items = [settled(n, attempt(), start_wall_ns=WALL_NS - n * NS_PER_S, tags=tags[n % 5]) for n in range(20)]
+    store.ledger.move("j_2", 0, 100, items)
+    answer = usage(store.ledger, UsageQuery(NOW_S - 3_600, NOW_S + 60, interval, ("property.env", "tag")))
+    found: dict[tuple[str, ...], int] = {}
+    for row in answer.rows:
+        found[row.group] = found.get(row.group, 0) + row.sums[0]
+    assert found == {
+        ("prod", "env=prod"): 8,
+        ("prod", "checkout"): 4,
+        ("test", "env=test"): 4,
+        ("", "checkout"): 4,
+        ("", ""): 4,
+    }
+
+
 def test_percentiles_of_everything(ledger):
     (row,) = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60)).rows
     assert all(1.0 <= quantiles.p99 / quantiles.p50 <= 1.1 for quantiles in row.quantiles.values())

@@ -57,7 +57,7 @@ def usage(
 
 
 def _query(start: str, end: str, by: list[str], interval: str, where: list[str]) -> UsageQuery:
-    from weighbridge.storage.usage_queries import DIMENSIONS, UsageQuery
+    from weighbridge.storage.usage_queries import DIMENSIONS, UsageQuery, is_dimension
 
     if interval not in _INTERVALS:
         raise CliError(f"{interval!r} is no interval: one is {', '.join(_INTERVALS)}")
@@ -67,8 +67,9 @@ def _query(start: str, end: str, by: list[str], interval: str, where: list[str])
     for each in where:
         name, _, value = each.partition("=")
         filters.setdefault(name, []).append(value)
-    if unknown := next((name for name in (*by, *filters) if name not in DIMENSIONS), None):
-        raise CliError(f"{unknown!r} is nothing that usage is known by: {', '.join(DIMENSIONS)}")
+    unknown = next((name for name in by if not is_dimension(name)), None) or next((n for n in filters if n not in DIMENSIONS), None)
+    if unknown:
+        raise CliError(f"{unknown!r} is nothing that usage is known by: {', '.join(DIMENSIONS)}, or (to group) property.<name>")
     begins, ends = span_of(start, end)
     return UsageQuery(begins, ends, interval, tuple(dict.fromkeys(by)), {name: tuple(values) for name, values in filters.items()})
 

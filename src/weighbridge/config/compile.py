@@ -46,6 +46,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         prices=compile_prices(config),
         allowances=compile_allowances(config),
         tariffs=compile_tariffs(config),
+        properties=tuple(config.properties),
         has_leases=config.database is not None,
         health=HealthRules(config.health.breakers, config.health.keys),
     )

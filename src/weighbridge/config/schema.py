@@ -425,6 +425,9 @@ class Config(Section):
     """How much may come in a time, from whom."""
     tariffs: Annotated[list[Tariff], BeforeValidator(lambda value: value if value is not None else [])] = []
     """What customers pay on top of the provider's price. Nothing where no entry is for them."""
+    properties: Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]], Field(max_length=16)] = []
+    """Members of a request's `metadata` that it is booked under, as a header `x-weighbridge-property-<name>` says it too. Name what
+    has few values, such as `feature` or `env`: each value is a line of reports."""
     unknown_prices: UnknownPrices = Field(default_factory=UnknownPrices)
     """What happens to requests for models whose price no list has."""
 

@@ -42,6 +42,7 @@ _MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overh
 Dimension = Literal[
     "key", "team", "user", "organisation", "route", "provider", "model", "end_user", "tag", "session", "error", "dialect"
 ]
+Property = Annotated[str, Field(pattern=r"^property\.[a-z0-9_.-]{1,40}$")]
 Values = Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=_MAX_VALUES)]
 
 
@@ -91,7 +92,9 @@ class UsageParameters(Filters):
     """What is asked."""
 
     interval: Literal["none", "minute", "hour", "day", "month"] = Field("none", description="One row for each, in UTC.")
-    group_by: Annotated[list[Dimension], Field(max_length=_MAX_GROUPS)] = Field([], description="At most two.")
+    group_by: Annotated[list[Dimension | Property], Field(max_length=_MAX_GROUPS)] = Field(
+        [], description="At most two; `property.<name>` is what requests have said of themselves under this name."
+    )
     format: Literal["json", "csv"] = "json"
 
 

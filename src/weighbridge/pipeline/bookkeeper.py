@@ -26,6 +26,7 @@ from weighbridge.limits.leases import LeaseWant, Lessor
 from weighbridge.limits.table import Draw, Hold, Table, TableFullError, clamped
 from weighbridge.pipeline.account import Account, Holding, used_of
 from weighbridge.pipeline.attempt import credential_name, region_of
+from weighbridge.pipeline.attribution import attribution_of
 from weighbridge.pipeline.bounds import (
     BOUNDLESS,
     HIDDEN_TOKENS,
@@ -51,7 +52,7 @@ from weighbridge.pipeline.refusals import (
 )
 from weighbridge.pipeline.said import Said
 from weighbridge.pipeline.target import Target
-from weighbridge.pipeline.traits import BYTES_A_TOKEN, end_user, labels_of, output_bound
+from weighbridge.pipeline.traits import BYTES_A_TOKEN, output_bound
 from weighbridge.wire.translate import FORMAT_OF
 
 _USUAL_OUTPUT_TOKENS: Final = 500
@@ -120,14 +121,13 @@ class Bookkeeper:
 
     def admit(self, exchange: Exchange, now_ns: int) -> None:
         """Find out whom a request counts for, and take its part of every rate limit. Raises `GatewayError` LIMIT_EXCEEDED."""
-        session, tags, trace = labels_of(exchange)
-        account = exchange.account = Account(end_user(exchange), session, tags, trace)
+        account = exchange.account = Account(*attribution_of(exchange))
         ledgers = exchange.snapshot.ledgers
         if not ledgers.counts_requests:
             return
         key = exchange.key
         who = account.end_user if ledgers.counts_end_users else ""
-        name = (key.id if key is not None else "", exchange.route_name, who, tags)
+        name = (key.id if key is not None else "", exchange.route_name, who, account.tags)
         accounts = account.accounts = ledgers.by_request.get(name) or _accounts_of(exchange, ledgers, name)
         if accounts.limits:
             draws, short = self._drawn(exchange, accounts.limits, now_ns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from weighbridge.core.ports import Downstream
 from weighbridge.core.terms import VirtualKey
+from weighbridge.pipeline.attribution import Attribution
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.snapshot import Snapshot
 from weighbridge.pipeline.target import Target
@@ -19,10 +20,10 @@ class HeadMemo:
     """The head of a connection's last request and what it meant."""
 
     __slots__ = (
+        "attribution",
         "fields",
         "headers",
         "key",
-        "labels",
         "match",
         "method",
         "method_text",
@@ -43,8 +44,8 @@ class HeadMemo:
         self.fields = exchange.fields
         self.match = match
         self.key = key
-        self.labels: tuple[str, tuple[str, ...], str] | None = None
-        """The session, the tags and the trace that its headers name (`traits.labels_of`)."""
+        self.attribution: Attribution | None = None
+        """What its headers say of whom it is for."""
         self.method_text = downstream.method.decode("latin-1")
         self.path_text = exchange.path.decode("latin-1")
         """Both as a Record has them."""

@@ -62,5 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     allowances: Allowances = Allowances()
     tariffs: tuple[TariffRule, ...] = ()
     """What customers pay: the first that counts a request."""
+    properties: tuple[str, ...] = ()
+    """Members of a request's `metadata` that it is booked under."""
     has_leases: bool = False
     """Whether other hosts spend from the same hard budgets, so that each has its part on lease."""

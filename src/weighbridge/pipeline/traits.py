@@ -15,6 +15,7 @@ from weighbridge.core.codec import JsonError
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.routes import Route, StickyBy
 from weighbridge.core.terms import Dialect
+from weighbridge.pipeline.attribution import METADATA_HEADER, SESSION_HEADERS, end_user, strings_of
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.wire.envelope import Envelope
 
@@ -24,7 +25,6 @@ BYTES_A_TOKEN: Final = 4
 _USUAL_OUTPUT_TOKENS: Final = 500
 """Where the request has no bound: a usual answer. Only used to compare prices."""
 
-_SESSION_HEADERS: Final = (b"x-session-id", b"helicone-session-id", b"x-weighbridge-session", b"session-id")
 _CONVERSATION_FIELDS: Final = ("messages", "input", "contents")
 _BEFORE_IT: Final = ("tools", "system", "instructions", "systemInstruction", "system_instruction")
 """What vendors put before the messages in the prompt, and so in their caches."""
@@ -37,10 +37,8 @@ _SECRET_HEADERS: Final = frozenset(
     (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie", b"proxy-authorization")
 )
 _IMAGE_MARKS: Final = (b'"image_url"', b'"input_image"', b'"image"', b'"inlineData"', b'"inline_data"')
-_METADATA_HEADER: Final = b"x-weighbridge-metadata"
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_texts = msgspec.json.Decoder(dict[str, object]).decode
 
 
 class RequestTraits:
@@ -100,9 +98,9 @@ class RequestTraits:
         envelope = exchange.envelope
         found: dict[str, str] = {}
         if envelope is not None and (raw := envelope.raw("metadata")) is not None:
-            found |= _strings(bytes(raw))
-        header = exchange.fields.get(_METADATA_HEADER)
-        return found | _strings(header) if header is not None else found
+            found |= strings_of(bytes(raw))
+        header = exchange.fields.get(METADATA_HEADER)
+        return found | strings_of(header) if header is not None else found
 
     @property
     def has_tools(self) -> bool:
@@ -128,7 +126,7 @@ class RequestTraits:
     def session(self) -> bytes:
         """The session that a header names, else the beginning of the conversation."""
         fields = self.exchange.fields
-        named = next((fields[name] for name in _SESSION_HEADERS if name in fields), b"")
+        named = next((fields[name] for name in SESSION_HEADERS if name in fields), b"")
         return named or (self.prefixes[min(1, len(self.prefixes) - 1)] if self.prefixes else b"")
 
     @property
@@ -165,50 +163,6 @@ _VALUES: Final[dict[str, Callable[[RequestTraits], object]]] = {
 """The variables of a condition (`RouteTarget.when`)."""
 
 
-def end_user(exchange: Exchange) -> str:
-    """The end user that a request names: OpenAI's `safety_identifier` and `user`, Anthropic's `metadata.user_id`. Empty: none."""
-    envelope = exchange.envelope
-    if envelope is None:
-        return ""
-    if not envelope.has_any(_USER_FIELDS):
-        return ""
-    if exchange.dialect is Dialect.ANTHROPIC:
-        nested = envelope.nested("metadata") if _is_object(envelope, "metadata") else None
-        return (_string(nested, "user_id") if nested is not None else "")[:_MAX_USER]
-    return (_string(envelope, "safety_identifier") or _string(envelope, "user"))[:_MAX_USER]
-
-
-def labels_of(exchange: Exchange) -> tuple[str, tuple[str, ...], str]:
-    """The session that a request says it belongs to (empty: none), the tags that it is booked under: its key's, and its own
-    (`x-weighbridge-tags: checkout, beta`), and its `traceparent`."""
-    memo = exchange.head_memo
-    if memo is not None and memo.labels is not None:
-        return memo.labels
-    fields = exchange.fields
-    session = next((fields[name].decode("latin-1")[:_MAX_USER] for name in _SESSION_HEADERS if name in fields), "")
-    tags = exchange.key.tags if exchange.key is not None else ()
-    header = fields.get(_TAGS_HEADER)
-    if header is not None:
-        named = [part.strip()[:_MAX_TAG] for part in header.decode("latin-1").split(",")]
-        tags = tuple(dict.fromkeys((*tags, *(part for part in named if part))))[: len(tags) + _MAX_TAGS]
-    trace = fields[_TRACE_HEADER].decode("latin-1")[:_MAX_TRACE] if _TRACE_HEADER in fields else ""
-    if memo is not None:
-        memo.labels = session, tags, trace
-    return session, tags, trace
-
-
-_TAGS_HEADER: Final = b"x-weighbridge-tags"
-_TRACE_HEADER: Final = b"traceparent"
-_MAX_TRACE: Final = 55
-"""As long as one is (W3C Trace Context, section 3.2)."""
-_MAX_TAGS: Final = 16
-_MAX_TAG: Final = 64
-"""Characters: they are counters' names and columns of reports."""
-_USER_FIELDS: Final = frozenset(("user", "safety_identifier", "metadata"))
-_MAX_USER: Final = 256
-"""Characters of an end user's name that count: OpenAI takes 64, others more; it goes into Records."""
-
-
 def output_bound(exchange: Exchange) -> int | None:
     """The bound on the output that a request names; None where it has none, or what stands there is no bound."""
     envelope = exchange.envelope
@@ -217,23 +171,10 @@ def output_bound(exchange: Exchange) -> int | None:
     for name in _OUTPUT_BOUNDS:
         if envelope.has(name) and (bound := _integer(envelope, name)) is not None:
             return bound
-    if exchange.dialect is Dialect.GEMINI and _is_object(envelope, "generationConfig"):
+    if exchange.dialect is Dialect.GEMINI and envelope.is_object("generationConfig"):
         nested = envelope.nested("generationConfig")
         return _integer(nested, "maxOutputTokens") if nested is not None else None
     return None
-
-
-def _is_object(envelope: Envelope, name: str) -> bool:
-    raw = envelope.raw(name)
-    return raw is not None and bytes(raw)[:1] == b"{"
-
-
-def _string(envelope: Envelope, name: str) -> str:
-    try:
-        # A NUL is in no name that a database takes; counters lie under the name that is kept.
-        return (envelope.string(name) or "").replace("\0", "\ufffd")
-    except GatewayError:  # not a string: the provider will say so
-        return ""
 
 
 def _integer(envelope: Envelope, name: str) -> int | None:
@@ -242,14 +183,6 @@ def _integer(envelope: Envelope, name: str) -> int | None:
     except GatewayError:
         return None
     return bound if bound is not None and bound > 0 else None
-
-
-def _strings(text: bytes) -> dict[str, str]:
-    try:
-        members = _texts(text)
-    except JsonError:
-        return {}
-    return {name: value if isinstance(value, str) else str(value) for name, value in members.items()}
 
 
 def _prefixes_of(envelope: Envelope | None) -> list[bytes]:

@@ -36,9 +36,12 @@ MAX_ROWS: Final = 10_000
 IN_SUMS: Final = ("key", "team", "user", "organisation", "route", "provider", "model")
 IN_FACTS: Final = ("end_user", "tag", "session", "error", "dialect")
 DIMENSIONS: Final = (*IN_SUMS, *IN_FACTS)
+PROPERTY: Final = "property."
+"""What the name of a dimension begins with that is a property: `property.env` groups by the values of tags `env=…`."""
 INTERVALS: Final = ("none", "minute", "hour", "day", "month")
 _SECONDS: Final = {"minute": 60, "hour": 3_600, "day": 86_400, "month": 86_400}
 _COLUMNS: Final = {"user": "owner", "tag": "tags"}
+_TAGS: Final = "tags"
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 _BUCKETS: Final = 512
 """More than there are: a time of 64 bits is in one below 400."""
@@ -104,7 +107,7 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         buckets: Buckets = {}
         if facet is not None:
             sums = _from_facets(connection, query, facet)
-        elif any(name in IN_FACTS for name in (*query.group_by, *query.filters)):
+        elif any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
             sums = _from_facts(connection, query, conditions, query.from_s, query.to_s)
         else:
             sums, buckets = _from_sums(connection, query, conditions)
@@ -114,8 +117,9 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         for (start, group), values in sums.items()
     ]
     merged = _by_month(rows) if query.interval == "month" else rows
-    if "tag" in query.group_by:
-        merged = _by_tag(merged, query)
+    for place, name in enumerate(query.group_by):
+        if _column_of(name) == _TAGS:
+            merged = _taken_apart(merged, place, name, query.filters)
     merged.sort(key=lambda row: (row.start_s or 0, row.group))
     return UsageAnswer(merged[:MAX_ROWS], is_complete=len(merged) <= MAX_ROWS)
 
@@ -125,10 +129,23 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
 
 def _facet_of(connection: Connection, query: UsageQuery) -> str | None:
     """The one of `FACETS` that is asked about, if sums of it can tell."""
-    asked = {_COLUMNS.get(name, name) for name in (*query.group_by, *query.filters) if name in IN_FACTS}
+    asked = {_column_of(name) for name in (*query.group_by, *query.filters) if _is_of_facts(name)}
     if len(asked) != 1 or query.interval == "minute" or not asked <= set(FACETS) or is_filling(connection):
         return None
     return asked.pop()
+
+
+def is_dimension(name: str) -> bool:
+    """Whether usage can be grouped by it."""
+    return name in DIMENSIONS or (name.startswith(PROPERTY) and len(name) > len(PROPERTY))
+
+
+def _column_of(name: str) -> str:
+    return _TAGS if name.startswith(PROPERTY) else _COLUMNS.get(name, name)
+
+
+def _is_of_facts(name: str) -> bool:
+    return name in IN_FACTS or name.startswith(PROPERTY)
 
 
 def conditions_of(
@@ -170,7 +187,7 @@ def _of_models(connection: Connection, values: Sequence[str]) -> ColumnElement[b
 
 
 def _column(name: str, facet: str | None = None) -> ColumnElement[Any]:
-    column = _COLUMNS.get(name, name)
+    column = _column_of(name)
     if name in IN_SUMS:
         return series.c[column]
     return requests.c[column] if facet is None else facets.c.value
@@ -362,19 +379,25 @@ def _by_month(rows: Sequence[UsageRow]) -> list[UsageRow]:
     return list(months.values())
 
 
-def _by_tag(rows: Sequence[UsageRow], query: UsageQuery) -> list[UsageRow]:
-    """Sets of tags taken apart: a request with two counts for both."""
-    place = query.group_by.index("tag")
-    wanted = set(query.filters.get("tag", ()))
+def _taken_apart(rows: Sequence[UsageRow], place: int, name: str, filters: Mapping[str, tuple[str, ...]]) -> list[UsageRow]:
+    """Sets of tags taken apart at this place of the group: by tag, of which a request with two counts for both; or by the value of
+    a property, which is empty where it has none."""
+    wanted = set(filters.get("tag", ())) if name == "tag" else set()
     apart: dict[tuple[int | None, tuple[str, ...]], UsageRow] = {}
     for row in rows:
-        for tag in row.group[place].split(","):
-            if wanted and tag not in wanted:
+        tags = row.group[place].split(",")
+        for value in tags if name == "tag" else [_property_of(tags, name)]:
+            if wanted and value not in wanted:
                 continue
-            group = (*row.group[:place], tag, *row.group[place + 1 :])
+            group = (*row.group[:place], value, *row.group[place + 1 :])
             before = apart.get((row.start_s, group))
             apart[row.start_s, group] = row._replace(group=group) if before is None else _sum(before, row)
     return list(apart.values())
+
+
+def _property_of(tags: Sequence[str], name: str) -> str:
+    mark = f"{name.removeprefix(PROPERTY)}="
+    return next((tag.removeprefix(mark) for tag in tags if tag.startswith(mark)), "")
 
 
 def _sum(one: UsageRow, other: UsageRow) -> UsageRow:

@@ -122,6 +122,11 @@ class Envelope:
         start, end = self.locate(name)[-1]
         return msgspec.Raw(self._body[start - self._base : end - self._base])
 
+    def is_object(self, name: str) -> bool:
+        """Whether a field is present and an object."""
+        raw = self.raw(name)
+        return raw is not None and bytes(raw)[:1] == b"{"
+
     def string(self, name: str) -> str | None:
         """A text field; None if absent or null. Raises `GatewayError` INVALID_REQUEST if it is of another type."""
         raw = self._fields.get(name)

@@ -174,6 +174,9 @@ def value_of(each: dict, dimension: str):
             return each["key_id"]
         case "tag":
             return each["tags"][0] if each["tags"] else ""
+        case property if property.startswith("property."):
+            name, _, value = value_of(each, "tag").partition("=")
+            return value if name == property.removeprefix("property.") else ""
         case _:
             return each[dimension]
 
@@ -235,7 +238,11 @@ def add_usage(app: FastAPI, world: World) -> None:
     async def usage(request: Request):
         rows, start, end = chosen(world, request, ("interval", "group_by"))
         interval, by = request.query_params.get("interval", "none"), request.query_params.getlist("group_by")
-        if interval not in INTERVALS or len(by) > 2 or set(by) - set(DIMENSIONS):
+        if (
+            interval not in INTERVALS
+            or len(by) > 2
+            or any(name not in DIMENSIONS and not name.startswith("property.") for name in by)
+        ):
             raise HTTPException(400, "interval or group_by")
         groups: dict = {}
         for each in rows:

@@ -64,7 +64,7 @@ def _request(rng: random.Random, index: int, at: datetime) -> dict:
         "organisation": organisation,
         "end_user": rng.choice(("u-1041", "u-2210", "u-0007", "")),
         "session": f"run-{index // 40}" if key_name in ("code-review", "nightly-evals") else "",
-        "tags": ["batch"] if key_name == "nightly-evals" else [],
+        "tags": ["batch"] if key_name == "nightly-evals" else [f"env={'test' if index % 3 else 'prod'}"],
         "route": "smart" if provider in ("openai", "anthropic") and model != "gpt-5-mini" else f"{provider}/{model}",
         "requested_model": "smart" if provider in ("openai", "anthropic") and model != "gpt-5-mini" else model,
         "provider": provider,

@@ -16,6 +16,10 @@ export const DIMENSIONS = [
 ];
 const NAMES = new Set(DIMENSIONS.map((each) => each.name));
 
+/** What requests say of themselves under a name of their own: grouped by `property.env`, filtered by the tag `env=prod`. */
+const PROPERTY = "property.";
+const isProperty = (name) => name.startsWith(PROPERTY) && name.length > PROPERTY.length;
+
 /** What a request can be filtered by besides, as the list of requests takes it. */
 export const REQUEST_FILTERS = [
   { name: "status", title: "Status", kind: "number" },
@@ -28,9 +32,20 @@ const REQUEST_NAMES = new Set(REQUEST_FILTERS.map((each) => each.name));
 /** `?failed=1`, a filter of ours: every kind of error. */
 export const FAILED = "failed";
 
-export const isDimension = (name) => NAMES.has(name);
+export const isDimension = (name) => NAMES.has(name) || isProperty(name ?? "");
+
+/** What figures can be grouped by, as a choice: `used` is usage by tag, which tells the properties. */
+export function groupings(used) {
+  const names = used.map((row) => row.group.tag.split("=")).flatMap((parts) => (parts.length > 1 ? [parts[0]] : []));
+  const properties = [...new Set(names)].sort().slice(0, 50);
+  return [
+    ...DIMENSIONS.map((each) => [each.name, `By ${each.title.toLowerCase()}`]),
+    ...properties.map((name) => [`${PROPERTY}${name}`, `By property ${name}`]),
+  ];
+}
 
 export function titleOf(name) {
+  if (isProperty(name)) return name.slice(PROPERTY.length);
   return [...DIMENSIONS, ...REQUEST_FILTERS].find((each) => each.name === name)?.title ?? name;
 }
 
@@ -46,13 +61,16 @@ export function filtersOf(query, { ofRequests = false } = {}) {
 /** A link to the requests behind a figure: the span and filters of the view, and more filters. */
 export function requestsLink(query, more = {}) {
   const linked = new URLSearchParams();
+  const names = Object.keys(more).filter(isProperty);
   for (const name of ["from", "to"]) if (query.has(name)) linked.set(name, query.get(name));
   for (const [name, values] of Object.entries(filtersOf(query, { ofRequests: true }))) {
-    if (!(name in more)) for (const value of values) linked.append(name, value);
+    if (!(name in more) && !(name === "tag" && names.length > 0)) for (const value of values) linked.append(name, value);
   }
   if (query.has(FAILED) && !(FAILED in more)) linked.set(FAILED, "1");
   for (const [name, value] of Object.entries(more)) {
-    if (value !== null && value !== undefined && value !== "") linked.set(name, value);
+    if (value === null || value === undefined || value === "") continue;
+    if (isProperty(name)) linked.append("tag", `${name.slice(PROPERTY.length)}=${value}`);
+    else linked.set(name, value);
   }
   const text = linked.toString();
   return `/dashboard/requests${text ? `?${text}` : ""}`;

@@ -1,6 +1,6 @@
 // Caches: how much of what goes in comes from the providers' prompt caches, what that saves, and where writing costs more than it saves.
 
-import { DIMENSIONS, filtersOf, isDimension, labelOf, requestsLink, titleOf } from "../core/dimensions.js";
+import { filtersOf, groupings, isDimension, labelOf, requestsLink, titleOf } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { count, exactCount, exactMoney, money, percent, ratio } from "../core/format.js";
 import { keyNames } from "../core/names.js";
@@ -29,14 +29,15 @@ async function load(view) {
   const filters = filtersOf(view.query);
   const options = { signal: view.signal };
   const by = isDimension(view.query.get("by")) ? view.query.get("by") : "model";
-  const [now, then, time, groups, names] = await Promise.all([
+  const [now, then, time, groups, tags, names] = await Promise.all([
     total(range, filters, options),
     total(before(range), filters, options),
     overTime(range, filters, intervalOf(range), options),
     usage(range, filters, { group_by: by }, options),
+    usage(range, filters, { group_by: "tag" }, options),
     keyNames(options),
   ]);
-  return { range, by, now, then, time, rows: groups.data, names };
+  return { range, by, now, then, time, rows: groups.data, names, options: groupings(tags.data) };
 }
 
 const shareRead = (row) => ratio(row.cache_read_tokens, row.input_tokens);
@@ -146,7 +147,7 @@ function losersCard(view, { rows, by, names }) {
   );
 }
 
-function tableCard(view, { rows, by, names }) {
+function tableCard(view, { rows, by, names, options }) {
   const most = rows.reduce((largest, row) => (row.cache_saved_nanousd > largest ? row.cache_saved_nanousd : largest), 0n);
   const behind = (row) => requestsLink(view.query, row.group[by] ? { [by]: row.group[by] } : {});
   const columns = [
@@ -178,7 +179,6 @@ function tableCard(view, { rows, by, names }) {
       sort: (row) => row.cache_saved_nanousd,
     },
   ];
-  const options = DIMENSIONS.map((each) => [each.name, `By ${each.title.toLowerCase()}`]);
   return card(
     "What caches save",
     table({

@@ -1,7 +1,7 @@
 // Costs: by any two dimensions, where the month is going, what stands out, and all of it as a file.
 
 import { queryOf } from "../core/api.js";
-import { DIMENSIONS, filtersOf, isDimension, labelOf, requestsLink, titleOf } from "../core/dimensions.js";
+import { filtersOf, groupings, isDimension, labelOf, requestsLink, titleOf } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { chartMoney, count, date, dollars, exactMoment, exactMoney, money, percent, plural, ratio } from "../core/format.js";
 import { anomalies, monthsEnd } from "../core/forecast.js";
@@ -62,14 +62,15 @@ async function load(view) {
   const and = isDimension(wanted) && wanted !== by ? wanted : "";
   const names = await keyNames(options);
   const measure = (row) => dollars(row.cost_nanousd);
-  const [now, then, time, days, groups] = await Promise.all([
+  const [now, then, time, days, groups, tags] = await Promise.all([
     total(range, filters, options),
     total(before(range), filters, options),
     overTimeBy(by, range, filters, intervalOf(range), measure, { names, signal: view.signal }),
     overTimeBy(by, MEMORY, filters, "day", measure, { most: 100, names, signal: view.signal }),
     usage(range, filters, { group_by: and ? [by, and] : [by] }, options),
+    usage(range, filters, { group_by: "tag" }, options),
   ]);
-  return { range, by, and, names, now, then, time, days, groups };
+  return { range, by, and, names, now, then, time, days, groups, options: groupings(tags.data) };
 }
 
 function tiles(view, { now, then, days }) {
@@ -172,8 +173,7 @@ function anomaliesCard(view, { days, by }) {
   );
 }
 
-function tableCard(view, { groups, by, and, names, now }) {
-  const options = DIMENSIONS.map((each) => [each.name, `By ${each.title.toLowerCase()}`]);
+function tableCard(view, { groups, by, and, names, now, options }) {
   const tools = [
     choice("First dimension", options, by, (name) => view.change({ by: name }), "group-by"),
     choice(
