@@ -26,6 +26,7 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/credits",
             "/feedback",
             "/price-corrections",
+            "/erasures",
             "/credits/{account_id}",
             "/credits/{account_id}/given",
             "/limits/{limit_id}",

@@ -108,6 +108,18 @@ async def test_segments_go_when_they_are_moved_whole(journals, store, mover):
     assert list(journals.iterdir()) == []
 
 
+async def test_a_segment_that_was_moved_whole_goes_though_nothing_comes_after_it(journals, store, clock, mover, told):
+    with closing(journal(journals)) as worker:
+        worker.append_settled(settled(1))
+        worker.turn_page()
+        await mover.move()
+        assert [each.sequence for each in list_journals(journals)["j_1"]] == [1]
+        other = mover_of(journals, store, clock, told)  # as after a restart
+        worker.append_settled(settled(2))
+        await other.move()
+        assert n_requests(store) == 2
+
+
 async def test_a_segment_that_was_begun_since_the_directory_was_read_is_not_lost(journals, store, mover, told):
     """A worker goes on to its next segment and dies while the mover still looks at the list without it."""
     worker = journal(journals, segment_bytes=4_096)

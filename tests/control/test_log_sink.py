@@ -13,6 +13,7 @@ from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.alert_sender import signature
 from weighbridge.control.log_sink import LogSink
 from weighbridge.core.clock import SystemClock
+from weighbridge.core.erasure import Erasure, SubjectKind, digest_of_name
 from weighbridge.core.secret import Secret
 from weighbridge.http.client import HttpClient
 from weighbridge.pipeline.plan import Limits
@@ -150,3 +151,32 @@ async def test_a_disk_that_is_full_is_counted_and_stops_nobody(tmp_path, monkeyp
         monkeypatch.setattr(sink.spool, "_write", lambda _lines: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         sink.offer([record(1), record(2)])
         assert sink.n_lost == 2
+
+
+def erasure_of(name):
+    return Erasure("era_1", record(0).start_wall_ns + 1, SubjectKind.END_USER, b"s", digest_of_name(name, b"s"))
+
+
+async def test_rows_of_whoever_is_erased_are_not_sent_any_more(receiver, tmp_path):
+    receiver.statuses = [503]
+    async with sink_of(tmp_path, receiver.base) as sink:
+        sink.offer([record(n, end_user="ann" if n % 2 else "bob") for n in range(4)])
+        await sink.flush()  # which fails: the batch waits
+        sink.erase([erasure_of("ann")])
+        await sink.flush()
+        assert sink.n_sent == 2
+    assert [row["end_user"] for row in receiver.rows[4:]] == ["bob", "bob"]
+
+
+async def test_while_they_cannot_be_taken_out_nothing_is_sent(receiver, tmp_path, capfd):
+    async with sink_of(tmp_path, receiver.base) as sink:
+        sink.offer([record(1, end_user="ann"), record(2, end_user="bob")])
+        (kept,) = sink.spool._files
+        away = kept.rename(kept.with_suffix(".away"))
+        sink.erase([erasure_of("ann")])
+        await sink.flush()
+        assert receiver.requests == []
+        away.rename(kept)
+        await sink.flush()
+    assert [row["end_user"] for row in receiver.rows] == ["bob"]
+    assert "held back" in capfd.readouterr().err

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 
+from msgspec.structs import replace
 from tests.control.conftest import record
 
 from weighbridge.control.record_keeper import MAX_RECENT, RecordKeeper
+from weighbridge.core.erasure import Erasure, SubjectKind, digest_of_name
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
 from weighbridge.telemetry.record_lines import RecordLines
 
@@ -71,3 +73,12 @@ def test_only_the_last_records_are_kept_to_look_at() -> None:
     keeper.take(RecordLines.of([record(f"req_{n}") for n in range(MAX_RECENT + 5)]), lambda n: None)
     assert len(keeper.recent(MAX_RECENT + 5)) == MAX_RECENT
     assert keeper.recent(1)[0].request_id == f"req_{MAX_RECENT + 4}"
+
+
+def test_whoever_is_erased_is_in_no_record_that_is_shown() -> None:
+    keeper = keeper_on(Disk())
+    keeper.take(RecordLines.of([replace(record("req_1"), end_user="ann"), record("req_2")]), lambda _n: None)
+    keeper.take(RecordLines.of([replace(record("req_3"), end_user="bob")]), lambda _n: None)
+    at = record("req_1").start_wall_ns + 1
+    keeper.forget([Erasure("era_1", at, SubjectKind.END_USER, b"s", digest_of_name("ann", b"s"))])
+    assert [each.request_id for each in keeper.recent(10)] == ["req_3"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
+from tests.journeys.conftest import PATIENCE_S
 
 from weighbridge.core.codec import decode_json
 
@@ -101,3 +103,26 @@ def test_a_file_that_is_loaded_again_leaves_what_was_made_here(gateway):
     gateway.write_config(written)
     gateway.admin("/config/reload", "POST")
     assert {limit["source"] for limit in gateway.admin("/limits")["data"]} == {"config", "store"}
+
+
+def test_whoever_is_erased_while_it_serves_is_in_no_file_of_it(gateway):
+    """Not in the database, nor in the journals of workers that have nothing more to write."""
+    key = gateway.weighbridge("keys", "create", "--name", "ci")
+    for _ in range(20):
+        assert gateway.chat(key=key, user="ann-planted-name").status == 200
+    gateway.weighbridge("erase", "--end-user", "ann-planted-name", "--yes")
+    deadline = time.monotonic() + PATIENCE_S
+    while found := files_with(gateway.data_dir, b"ann-planted-name"):
+        assert time.monotonic() < deadline, found
+    gateway.stop()
+    assert gateway.weighbridge("ledger", "verify", "--json")
+    assert files_with(gateway.data_dir, b"ann-planted-name") == []
+
+
+def files_with(directory, name):
+    found = []
+    for path in directory.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and name in path.read_bytes():
+                found.append(path.name)
+    return found

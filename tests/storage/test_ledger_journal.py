@@ -126,6 +126,28 @@ async def test_segments_follow_one_another(journal, tmp_path):
     assert all(path.stat().st_size <= 1_000 for path in segments(tmp_path))
 
 
+async def test_a_page_is_turned_only_where_something_is_on_it(journal, tmp_path):
+    opened = journal()
+    opened.turn_page()
+    opened.append_started(begun(1))
+    opened.turn_page()
+    opened.turn_page()
+    assert len(segments(tmp_path)) == 2
+    opened.append_settled(ended(1))
+    assert read(tmp_path) == [begun(1), ended(1)]
+
+
+async def test_where_there_is_no_room_for_another_page_the_present_one_goes_on(journal, tmp_path, problems):
+    opened = journal()
+    opened.append_started(begun(1))
+    with files_end_at(0):
+        opened.turn_page()
+    opened.append_settled(ended(1))
+    assert read(tmp_path) == [begun(1), ended(1)]
+    assert len(problems) == 1
+    assert not opened.is_full
+
+
 async def test_an_item_that_is_longer_than_a_segment_has_one_of_its_own(journal, tmp_path):
     opened = journal(segment_bytes=1_000)
     items = [ended(0), ended(1, "x" * 5_000), ended(2, "x" * 5_000), ended(3)]

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from tests.storage.test_ledger_store import attempt, record
 
-from weighbridge.telemetry.log_rows import PERSONAL, LogRow, Redaction, lines_of, row_of
+from weighbridge.core.erasure import Erasure, SubjectKind, digest_of_name
+from weighbridge.telemetry.log_rows import PERSONAL, LogRow, Redaction, is_of_erased, lines_of, row_of
 
+AT = record(0).start_wall_ns
 WHO = {"user": "ann", "organisation": "acme", "end_user": "u-1", "session": "s-1", "tags": ("a", "b")}
 
 
@@ -45,3 +47,19 @@ def test_what_is_personal_can_be_left_out_or_hashed(name):
 def test_nobody_is_not_hashed():
     row = Redaction(hashed=frozenset(("end_user", "tags")), salt="x").applied(row_of(record(1)))
     assert (row.end_user, row.tags) == ("", ())
+
+
+@pytest.mark.parametrize(
+    ("record_of", "redaction", "is_theirs"),
+    [
+        ({"end_user": "ann"}, Redaction(), True),
+        ({"end_user": "bob", "user": "ann"}, Redaction(), False),
+        ({"end_user": "ann", "start_wall_ns": AT + 2_000_000}, Redaction(), False),  # who came back afterwards
+        ({"end_user": "ann"}, Redaction(hashed=frozenset({"end_user"}), salt="x"), False),
+    ],
+)
+def test_a_waiting_row_of_somebody_erased_is_known_by_its_name(record_of, redaction, is_theirs):
+    erasure = Erasure("era_1", AT + 1_000_000, SubjectKind.END_USER, b"s", digest_of_name("ann", b"s"))
+    (line,) = lines_of([record(1, **record_of)], redaction)
+    assert is_of_erased(line, erasure) is is_theirs
+    assert not is_of_erased(line[:-1], erasure)

@@ -71,3 +71,15 @@ def test_every_line_is_sent_once_or_counted_and_the_bound_holds(tmp_path_factory
         n_sent += batch.n_lines
         spool.done(batch)
     assert n_sent + spool.n_dropped == n_kept
+
+
+def test_lines_that_are_taken_out_are_in_no_file_and_the_others_keep_their_order(tmp_path):
+    spool = Spool(tmp_path / "s", 1_000)
+    spool.append([b"a1", b"b1", b"a2", b"b2", b"a3", b"b3"], 2)
+    spool.append([b"a4"], 2)
+    assert spool.keep_only(lambda line: not line.startswith(b"a")) == 4
+    assert all(b"a" not in path.read_bytes() for path in (tmp_path / "s").iterdir())
+    spool.append([b"b5"], 2)
+    for each in (spool, Spool(tmp_path / "s", 1_000)):
+        assert (each.take(9, 99).body, each.n_bytes) == (b"b1\nb2\nb3\nb5\n", 12)
+    assert spool.keep_only(lambda _line: True) == 0

@@ -58,9 +58,11 @@ from weighbridge.control.channel import (
     Start,
     Taken,
     Targets,
+    TurnPage,
 )
 from weighbridge.control.control_site import control_site
 from weighbridge.control.credit_expiry import CreditExpiry
+from weighbridge.control.erasure_watch import ErasureWatch
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.log_sink import LogSink
 from weighbridge.control.price_corrections import repricer_of
@@ -70,6 +72,7 @@ from weighbridge.control.target_board import TargetBoard
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S, SystemClock, SystemRng
+from weighbridge.core.erasure import Erasure
 from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
@@ -157,6 +160,7 @@ class Supervisor:
             self._tasks.spawn(self._watch_alerts())
             self._tasks.spawn(self._make_prober().run())
             self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
+            self._tasks.spawn(ErasureWatch(self.store.erasures, self._forget, self.clock).run())
             if self._traces is not None:
                 self._tasks.spawn(self._traces.run())
             for sink in self.log_sinks:
@@ -356,6 +360,14 @@ class Supervisor:
             self._traces.offer(records)
         for sink in self.log_sinks:
             sink.offer(records)
+
+    def _forget(self, erasures: Sequence[Erasure]) -> None:
+        """Of whoever has asked for it, what is here besides the store."""
+        self.records.forget(erasures)
+        for worker in self.workers:
+            worker.send(TurnPage())
+        for sink in self.log_sinks:
+            sink.erase(erasures)
 
     # --- alerts -------------------------------------------------------------------------------------------------
 

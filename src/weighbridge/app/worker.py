@@ -39,6 +39,7 @@ from weighbridge.control.channel import (
     Taken,
     Targets,
     ToWorker,
+    TurnPage,
 )
 from weighbridge.core.clock import CountingIds, SystemClock, SystemRng
 from weighbridge.core.tasks import TaskSet
@@ -123,6 +124,8 @@ class Worker:
             self._gateway.fleet.health.clear(message.name)
         elif isinstance(message, Taken) and self._sink is not None:
             self._sink.taken(message.n_records)
+        elif isinstance(message, TurnPage) and self._journal is not None:
+            self._journal.turn_page()
         elif isinstance(message, Drain):
             self._tasks.spawn(self._drain(message.timeout_s))
 

@@ -16,6 +16,7 @@ from weighbridge.cli.check_config import check_config
 from weighbridge.cli.config_file import ConfigOption, DataDirOption, chosen_config
 from weighbridge.cli.console import CliError, report
 from weighbridge.cli.credits import credits_app
+from weighbridge.cli.erase import erase
 from weighbridge.cli.explain import explain
 from weighbridge.cli.init import init
 from weighbridge.cli.keys import keys_app
@@ -75,6 +76,7 @@ app.command()(audit)
 app.command()(statement)
 app.command()(usage)
 app.command()(backup)
+app.command()(erase)
 app.add_typer(ledger_app, name="ledger")
 app.command()(models)
 app.add_typer(prices_app, name="prices")

@@ -20,6 +20,7 @@ from weighbridge.control.audit_api import audit_router
 from weighbridge.control.budgets_api import budgets_router
 from weighbridge.control.corrections_api import corrections_router
 from weighbridge.control.credits_api import credits_router
+from weighbridge.control.erasures_api import erasures_router
 from weighbridge.control.feedback_api import FEEDBACK_PATH, feedback_admin_router, feedback_router
 from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
@@ -72,6 +73,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         feedback_admin_router(services),
         ledger_router(services),
         corrections_router(services),
+        erasures_router(services),
     )
 
 

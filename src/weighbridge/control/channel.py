@@ -170,13 +170,17 @@ class ClearHealth(msgspec.Struct, frozen=True, tag="clear_health"):
     name: str
 
 
+class TurnPage(msgspec.Struct, frozen=True, tag="turn_page"):
+    """Begin the journal's next segment, so that the present one can be deleted."""
+
+
 class Bug(msgspec.Struct, frozen=True, tag="bug"):
     """An exception that nothing expected. `trace` is for the log; it may name files, never values."""
 
     trace: str
 
 
-ToWorker = Start | SetPlan | SetKeys | FoundKey | GotLeases | FoundResponse | HealthNews | ClearHealth | Taken | Drain
+ToWorker = Start | SetPlan | SetKeys | FoundKey | GotLeases | FoundResponse | HealthNews | ClearHealth | Taken | TurnPage | Drain
 FromWorker = (
     Ready
     | Applied

@@ -135,6 +135,8 @@ class LedgerMover:
             if found is not None:
                 return found
             place = (segment.sequence + 1, 0)
+            if not is_last:
+                segment.path.unlink(missing_ok=True)
         if not is_gone:
             return _NOTHING
         return _Step(self._store.close(journal_id), is_closed=True, has_more=False)

@@ -17,10 +17,11 @@ from weighbridge.config.compile import parse_base
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.alert_sender import signature
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.erasure import Erasure
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Clock, Rng, Upstream, UpstreamRequest
 from weighbridge.core.terms import Deadlines, Record, Tls
-from weighbridge.telemetry.log_rows import SinkTarget, lines_of
+from weighbridge.telemetry.log_rows import SinkTarget, is_of_erased, lines_of
 from weighbridge.telemetry.log_spool import Batch, Spool
 
 MAX_BATCH_BYTES: Final = 4_000_000
@@ -54,6 +55,7 @@ class LogSink:
         self._failures = 0
         self._refusals = 0
         self._batch: Batch | None = None
+        self._erasures: list[Erasure] = []
         self.n_sent = 0
         self.n_refused = 0
         """Lines that the receiver will never take."""
@@ -86,15 +88,33 @@ class LogSink:
         except TimeoutError:
             return
 
+    def erase(self, erasures: Sequence[Erasure]) -> None:
+        """Take what waits of them out, before anything more is sent."""
+        self._erasures += erasures
+
     async def flush(self) -> None:
         """Send what waits, as long as the receiver takes it."""
         while True:
+            if self._erasures and not await self._take_out():
+                return
             if self._batch is None:
                 self._batch = await asyncio.to_thread(self.spool.take, self._target.batch_lines, MAX_BATCH_BYTES)
             if self._batch is None or not await self._deliver(self._batch):
                 return
             await asyncio.to_thread(self.spool.done, self._batch)
             self._batch = None
+
+    async def _take_out(self) -> bool:
+        """Whether nothing of the erased ones waits any more."""
+        erasures, self._erasures = self._erasures, []
+        self._batch = None  # it may have them in it
+        try:
+            await asyncio.to_thread(self.spool.keep_only, lambda line: not any(is_of_erased(line, each) for each in erasures))
+        except OSError as error:
+            self._erasures += erasures
+            sys.stderr.write(f"What waits for the log sink '{self.name}' cannot be changed, and is held back: {error.strerror}\n")
+            return False
+        return True
 
     def _pause_s(self) -> float:
         if not self._failures:

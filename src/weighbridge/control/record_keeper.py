@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
+from weighbridge.core.erasure import Erasure
 from weighbridge.core.terms import Record
 from weighbridge.telemetry.access_log import AccessLog
 from weighbridge.telemetry.record_lines import RecordLines
@@ -54,6 +55,13 @@ class RecordKeeper:
         self._n_recent += batch.n_records
         while self._n_recent - recent[0].n_records >= MAX_RECENT:
             self._n_recent -= recent.popleft().n_records
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Drop every batch that names somebody who has asked to be forgotten: the store has the others' Records too."""
+        self._recent = deque(
+            batch for batch in self._recent if not any(each.concerns(record) for each in erasures for record in batch.records())
+        )
+        self._n_recent = sum(batch.n_records for batch in self._recent)
 
     def close(self) -> None:
         """Close the log; nothing is taken any more."""

@@ -120,6 +120,15 @@ class JournalFile:
         """Write it. 4 µs for a usual Record."""
         return self._append(settled)
 
+    def turn_page(self) -> None:
+        """Begin the next segment if there is anything in this one, which is then deleted as soon as it was moved."""
+        if self._is_stuck or self._left == self._segment_bytes - HEADER_BYTES:
+            return  # a full disk has other worries; `_retry` goes on in this segment
+        try:
+            self._open_next()
+        except OSError as error:
+            self._on_problem(f"The ledger's journal cannot begin a new segment: {error.strerror or error}")
+
     @property
     def is_full(self) -> bool:
         """Whether something could not be written yet, or is lost to a broken disk: nothing may be admitted."""

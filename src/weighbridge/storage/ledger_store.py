@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.erasure import without_names
 from weighbridge.core.ports import Clock
 from weighbridge.core.rates import NO_TARIFF, Tariff
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record
@@ -27,6 +28,7 @@ from weighbridge.ledger.journal import JournalItem
 from weighbridge.ledger.terms import Charge, Entry, EntryKind, Settled, Started
 from weighbridge.limits.counters import is_of_credits
 from weighbridge.storage.engine import writing
+from weighbridge.storage.erasure_store import KNOWN_FOR_NS, erasures_since
 from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
 from weighbridge.storage.ledger_facets import next_piece
@@ -96,7 +98,7 @@ class Balance(NamedTuple):
 class LedgerStore:
     """Entries, balances, counters and facts. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_labels", "_lock", "_reader", "_writer", "host", "on_booked", "retention", "tariff_of")
+    __slots__ = ("_clock", "_labels", "_last_erasure", "_lock", "_reader", "_writer", "host", "on_booked", "retention", "tariff_of")
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
@@ -104,6 +106,7 @@ class LedgerStore:
         self._clock = clock
         self._labels = Labels()
         self._lock = Lock()
+        self._last_erasure = ""
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
         self.retention = Retention()
         """For how long `expire` leaves things alone."""
@@ -138,7 +141,7 @@ class LedgerStore:
                 [{"journal_id": journal_id, "sequence": sequence, "offset": offset, "is_closed": False}],
                 replaced=("sequence", "offset"),
             )
-            settled = [item for item in items if isinstance(item, Settled)]
+            settled = self._without_erased(connection, [item for item in items if isinstance(item, Settled)])
             charged = self._book(connection, settled)
         self.on_booked([item.record for item in settled])
         return charged
@@ -154,7 +157,7 @@ class LedgerStore:
             connection.execute(delete(open_attempts).where(open_attempts.c.journal_id == journal_id))
             row = {"journal_id": journal_id, "sequence": 0, "offset": 0, "is_closed": True}
             _upsert(connection, journal_positions, [row], replaced=("is_closed",))
-            settled = _unresolved(left, self._clock.wall_ns())
+            settled = self._without_erased(connection, _unresolved(left, self._clock.wall_ns()))
             charged = self._book(connection, settled)
         self.on_booked([item.record for item in settled])
         return charged
@@ -217,6 +220,22 @@ class LedgerStore:
         _add(connection, latencies, ("n",), sums.latencies())
         _add(connection, facets, SUM_COLUMNS, sums.facets())
         return self._charge(connection, settled, numbers, first)
+
+    def _without_erased(self, connection: Connection, settled: Sequence[Settled]) -> Sequence[Settled]:
+        """The same without the names of those who have asked to be forgotten after these requests, and before they came here."""
+        known = erasures_since(connection, self._clock.wall_ns() - KNOWN_FOR_NS)
+        if not known:
+            return settled
+        if known[-1].id != self._last_erasure:
+            self._last_erasure = known[-1].id
+            self._labels.forget()  # names may have been taken from texts
+        latest = known[-1].at_wall_ns
+        return [
+            msgspec.structs.replace(item, record=without_names(item.record))
+            if item.record.start_wall_ns < latest and any(erasure.concerns(item.record) for erasure in known)
+            else item
+            for item in settled
+        ]
 
     def _entries_of(self, item: Settled) -> list[Entry]:
         """What a prepaid customer is charged has been taken already, at the tariff that the request was served under."""

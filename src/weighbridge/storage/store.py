@@ -25,6 +25,7 @@ from weighbridge.storage.audit_store import AuditStore
 from weighbridge.storage.correction_store import CorrectionStore
 from weighbridge.storage.credit_store import CreditStore
 from weighbridge.storage.engine import open_engine
+from weighbridge.storage.erasure_store import ErasureStore
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError
 from weighbridge.storage.feedback_store import FeedbackStore
 from weighbridge.storage.lease_store import LeaseStore
@@ -62,6 +63,7 @@ class Store:
         "audit",
         "corrections",
         "credits",
+        "erasures",
         "feedback",
         "leases",
         "ledger",
@@ -84,6 +86,8 @@ class Store:
         """Prices that turned out to be others."""
         self.feedback = FeedbackStore(self.transactions)
         """What people think of answers."""
+        self.erasures = ErasureStore(self.transactions)
+        """Who has asked to be forgotten."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
         self.alerts = AlertStore(self.transactions)

@@ -254,6 +254,22 @@ firing_alerts: Final = Table(
 )
 """Conditions that operators were told of and that are not over."""
 
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("feedback", BigInteger, nullable=False),
+    Column("responses", BigInteger, nullable=False),
+)
+"""Who has asked to be forgotten (`core/erasure.py`), and how much that was. Never a name."""
+Index("erasures_at", erasures.c.at, erasures.c.id)
+
 stored_responses: Final = Table(
     "stored_responses",
     metadata,

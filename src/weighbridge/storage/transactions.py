@@ -31,7 +31,8 @@ class Once(msgspec.Struct, frozen=True):
     digest: bytes
     """SHA-256 of who asks and the `Idempotency-Key`."""
     request: bytes
-    """SHA-256 of what is asked: another request under the same key is a mistake."""
+    """SHA-256 of what is asked, with the key: another request under the same key is a mistake. The key, which is not kept, hides
+    names that would be guessed from the digest."""
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -133,7 +134,8 @@ class Transactions:
 
 def once_of(actor: str, idempotency_key: str, request: bytes) -> Once:
     """The memory of a header's value, for one actor."""
-    return Once(digest_of(f"{actor}\n{idempotency_key}".encode()), digest_of(request))
+    asked_with = f"{actor}\n{idempotency_key}".encode()
+    return Once(digest_of(asked_with), digest_of(asked_with + b"\n" + request))
 
 
 def replace_row(connection: Connection, table: Table, subject_id: str, version: int | None, values: Mapping[str, Any]) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
-from weighbridge.core.clock import NS_PER_MS, utc_from_ns
+from weighbridge.core.clock import NS_PER_MS, NS_PER_S, utc_from_ns
 from weighbridge.core.codec import encode_json
+from weighbridge.core.erasure import Erasure
 from weighbridge.core.money import NANO
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Attempt, Record
@@ -99,6 +101,27 @@ class SinkTarget(NamedTuple):
     only_errors: bool = False
     batch_lines: int = 500
     spool_bytes: int = 100_000_000
+
+
+class _Named(msgspec.Struct):
+    at: datetime
+    end_user: str
+    user: str
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+def is_of_erased(line: bytes, erasure: Erasure) -> bool:
+    """Whether a row names somebody who has asked to be forgotten after its request. One whose names were hashed does not.
+
+    What is no row of ours names nobody that could be known.
+    """
+    try:
+        row = _named(line)
+    except msgspec.DecodeError:
+        return False
+    return row.at.timestamp() * NS_PER_S < erasure.at_wall_ns and erasure.is_of(row.end_user, row.user)
 
 
 def row_of(record: Record) -> LogRow:

@@ -7,7 +7,7 @@ oldest give way, and what they held is counted. Nothing here is needed by the le
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
@@ -77,6 +77,29 @@ class Spool:
                 self.n_bytes -= self._files.pop(path, 0)
                 path.unlink(missing_ok=True)
 
+    def keep_only(self, is_kept: Callable[[bytes], bool]) -> int:
+        """Take out the lines that are not to be kept. How many that were. Raises `OSError`: then some of them are still there."""
+        with self._lock:
+            return sum(self._filter(path, is_kept) for path in list(self._files))
+
+    def _filter(self, path: Path, is_kept: Callable[[bytes], bool]) -> int:
+        lines = path.read_bytes().splitlines()
+        kept = [line for line in lines if is_kept(line)]
+        if len(kept) == len(lines):
+            return 0
+        # Under the same number, so that the order stays; only then the other one, since twice is better than never.
+        place = {each: size for each, size in self._files.items() if each != path}
+        self.n_bytes -= self._files[path]
+        if kept:
+            other = self._directory / f"{path.name.partition('-')[0]}-{len(kept)}{_ENDING}"
+            body = b"".join([line + b"\n" for line in kept])
+            _store(other, body)
+            place[other] = len(body)
+            self.n_bytes += len(body)
+        path.unlink(missing_ok=True)
+        self._files = dict(sorted(place.items()))
+        return len(lines) - len(kept)
+
     def _write(self, lines: Sequence[bytes]) -> None:
         body = b"".join([line + b"\n" for line in lines])
         with self._lock:
@@ -87,13 +110,17 @@ class Spool:
                 self.n_bytes -= self._files.pop(oldest)
                 self.n_dropped += _lines_in(oldest)
                 oldest.unlink(missing_ok=True)
-            part = path.with_suffix(".part")
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(body)
-            part.replace(path)
+            _store(path, body)
             self._files[path] = len(body)
             self.n_bytes += len(body)
+
+
+def _store(path: Path, body: bytes) -> None:
+    part = path.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(body)
+    part.replace(path)
 
 
 def _lines_in(path: Path) -> int:
