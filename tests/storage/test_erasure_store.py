@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.storage.test_ledger_store import WALL_NS, attempt, settled, started
 
 from weighbridge.core.codec import encode_json
@@ -84,8 +85,7 @@ def test_a_request_that_was_still_in_a_journal_comes_without_its_name(asked):
 
 
 def test_an_attempt_whose_worker_died_is_closed_without_the_name(asked):
-    begun = started(7)
-    asked.ledger.move("j_1", 0, 20, [type(begun)(*(getattr(begun, f) for f in begun.__struct_fields__[:-1]), ANN)])
+    asked.ledger.move("j_1", 0, 20, [replace(started(7), end_user=ANN)])
     asked.erasures.erase(SubjectKind.END_USER, ANN, ACT)
     asked.ledger.close("j_1")
     assert names_in(asked) == {("", ""), (BOB, "run-planted-2")}
