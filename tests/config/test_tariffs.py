@@ -31,6 +31,11 @@ def test_estimates_are_charged_where_the_tariff_says_so(tariffs):
     assert [found.of(record(team=team)).charges_estimates for team in ("search", "ads")] == [True, False]
 
 
+def test_own_keys_are_free_unless_a_tariff_has_a_fee_for_them(tariffs):
+    found = tariffs("tariffs: [{scope: 'team:search', markup: 20%, own_keys: 5%}, {scope: gateway, markup: 20%}]")
+    assert [found.of(record(team=team)).own_key_ppm for team in ("search", "ads")] == [50_000, 0]
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -39,6 +44,7 @@ def test_estimates_are_charged_where_the_tariff_says_so(tariffs):
         ("{scope: gateway, markup: '-101%'}", "at least"),
         ("{scope: gateway, discount: '-5%'}", "percentage"),
         ("{scope: gateway, estimates: perhaps}", "waive"),
+        ("{scope: gateway, own_keys: '-5%'}", "not less than nothing"),
         ("{markup: 5%}", "scope"),
     ],
 )

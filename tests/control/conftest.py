@@ -13,6 +13,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
+from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.auth.passwords import hash_password
 from weighbridge.auth.people import Place, Role
 from weighbridge.auth.virtual_keys import mint_key
@@ -22,8 +23,9 @@ from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import NO_USAGE, Record
+from weighbridge.core.terms import NO_USAGE, Dialect, Origin, Record
 from weighbridge.ledger.repricing import Repricer
+from weighbridge.providers.base import Base, Provider
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.engine import sqlite_url
 from weighbridge.storage.people_store import NewUser
@@ -72,6 +74,8 @@ class Gateway:
         self.levels: dict[str, tuple[int, int]] = {}
         self.metrics = Metrics()
         self.prices = PriceBook()
+        self.master_keys = MasterKeys([Secret("m" * 32)])
+        self.providers = {name: provider_of(name) for name in ("openai", "anthropic")}
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
 
     def clear(self, name: str) -> bool:
@@ -88,6 +92,10 @@ class Gateway:
 
     async def reload(self) -> ReloadOutcome:
         return self.reloaded
+
+
+def provider_of(name: str) -> Provider:
+    return Provider(name, {Dialect.OPENAI: Base(Origin("https", f"{name}.test", 443), "/v1")})
 
 
 def record(request_id: str) -> Record:
@@ -176,6 +184,8 @@ def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
         lag_bytes=lambda: 17,
         repricer=lambda models: Repricer(gateway.prices, {}, models),
         send_test_alert=gateway.send_test,
+        master_keys=lambda: gateway.master_keys,
+        providers=lambda: gateway.providers,
     )
 
 

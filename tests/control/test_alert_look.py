@@ -7,6 +7,7 @@ from weighbridge.control.alert_rules import conditions_of
 from weighbridge.core.alerts import AlertOn, AlertRule, Alerts
 from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.routing.health_events import TargetState, TargetStatus
 from weighbridge.storage.transactions import Act
 
 
@@ -19,4 +20,7 @@ def test_what_rules_look_at_is_what_the_ledger_and_the_gateway_say(services, sto
     assert len(sight.budgets) == 2
     assert [condition.title for condition in conditions_of(rules[0], sight)] == ["$3.00 was spent in 5 min"]
     assert sight.lag_bytes == 17
+    own, ours = (TargetStatus(each, TargetState.RESTING, "", 5, 1.0, 0, 0, 0, 0, 0, 0, 1.0, ()) for each in ("a~team:x/m", "a/m"))
+    gateway.targets = [own, ours]
+    assert look_around(services, Alerts(rules), 1).targets == [ours]  # the other one is its customer's to mend
     assert look_around(services, Alerts(rules[:1]), 1).budgets == ()  # nobody looks at them

@@ -26,6 +26,8 @@ async def test_a_scrape_tells_of_the_gateway_and_of_what_is_in_the_ledger(admin,
     gateway.targets = [
         TargetStatus(f"openai/{model}", TargetState.OPEN, "", 5, 1.0, 1, 10, 5, 0, 0, 0, 1.0, (key,)) for model in ("gpt-5", "mini")
     ]
+    own = KeyStatus("own:pkey_1", KeyState.PARKED, "", 5, 1)
+    gateway.targets.append(TargetStatus("openai~team:search/gpt-5", TargetState.OPEN, "", 5, 1.0, 1, 10, 5, 0, 0, 0, 1.0, (own,)))
     reply = await admin.get(URL)
     assert reply.headers["content-type"].startswith("text/plain; version=")
     found = samples(reply.text)
@@ -35,6 +37,8 @@ async def test_a_scrape_tells_of_the_gateway_and_of_what_is_in_the_ledger(admin,
     assert found["weighbridge_target_state", "open", "openai/gpt-5"] == 1
     assert found["weighbridge_target_state", "closed", "openai/gpt-5"] == 0
     assert found["weighbridge_provider_key_state", "openai#1", "resting"] == 1
+    assert "search/gpt-5" not in reply.text
+    assert "own:pkey_1" not in reply.text
     assert found["weighbridge_budget_amount", "b", "month", "search", "team", "usd"] == 5
     assert found["weighbridge_ledger_lag_bytes",] == 17
     assert found["weighbridge_worker_restarts_total",] == 1

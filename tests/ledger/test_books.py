@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -100,6 +101,29 @@ def test_an_unknown_cost_without_a_bound_is_still_a_question_in_the_books(record
 
 def test_what_the_customers_own_key_paid_for_is_free(record):
     assert books.entries_of(record(0, 0), Tariff(markup_ppm=500_000)) == []
+
+
+def with_own_key(found, *places):
+    attempts = [msgspec.structs.replace(a, credential="own:pkey_1") if n in places else a for n, a in enumerate(found.attempts)]
+    return msgspec.structs.replace(found, attempts=tuple(attempts))
+
+
+def test_an_own_keys_cost_is_apart_and_only_its_fee_is_charged(record):
+    made = with_own_key(record(1_000, 500), 0)
+    assert balances(books.entries_of(made, Tariff(markup_ppm=500_000, discount_ppm=100_000, own_key_ppm=50_000))) == {
+        "own_key_cost:p0": 1_000,
+        "own_key_payable:p0": -1_000,
+        "provider_cost:p1": 500,
+        "provider_payable:p1": -500,
+        "customer:key:key_1": 725,
+        "revenue:key:key_1": -725,
+    }
+    assert books.charge_of(with_own_key(record(1_000), 0).attempts, Tariff(markup_ppm=500_000)) == 0
+
+
+def test_an_own_keys_unknown_cost_is_no_question_of_ours(record, started):
+    assert books.entries_of(with_own_key(record(None, reserved=900), 0)) == []
+    assert books.unresolved_entries([msgspec.structs.replace(started(), own_key="own:pkey_1")], 9) == []
 
 
 def test_entries_are_of_the_end_of_their_exchange(record):

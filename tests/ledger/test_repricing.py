@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,15 @@ def test_an_estimate_stays_one_at_any_price():
     assert found.charge == 0  # it was not charged
     (entry,) = entries_of_repriced("cor_1", made, found.repriced, WALL, "")
     assert (entry.credit, entry.amount_nanousd) == (account(AccountKind.UNRESOLVED_COST, "openai"), 400_000)
+
+
+def test_an_own_keys_price_is_corrected_where_it_was_booked_and_its_fee_with_it():
+    own = msgspec.structs.replace(attempt(600_000), credential="own:pkey_1")
+    made, found = outcome(Repricer(book(2, 20), {}), own, tariff=Tariff(markup_ppm=500_000, own_key_ppm=100_000))
+    assert found.charge == 60_000
+    (entry,) = entries_of_repriced("cor_1", made, found.repriced, WALL, "")
+    assert (entry.debit, entry.credit) == ("own_key_cost:openai", "own_key_payable:openai")
+    assert entry.amount_nanousd == 600_000
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from tests.pipeline.test_bookkeeper import ANTHROPIC, COST, PRICES, USD, will_an
 from weighbridge.core.allowances import Allowances, Budget, Prepaid, Scope, ScopeKind
 from weighbridge.core.codec import decode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.own_keys import Owner, OwnerKind, OwnKey
 from weighbridge.core.rates import NO_TARIFF, Tariff, charged, cost_within, most_charged
 from weighbridge.core.routes import RetryPolicy, plain_route
-from weighbridge.core.terms import NO_USAGE, Deployment, Provenance
+from weighbridge.core.secret import Secret
+from weighbridge.core.terms import NO_USAGE, Attempt, Deployment, Provenance
 from weighbridge.ledger.books import charge_of, entries_of
 from weighbridge.ledger.tariffs import TariffRule
-from weighbridge.ledger.terms import EntryKind, Settled
+from weighbridge.ledger.terms import EntryKind, Settled, Started
 from weighbridge.pipeline.account import Account
 from weighbridge.storage.credit_store import counter_of
 
@@ -141,22 +143,62 @@ async def test_an_attempt_of_unknown_outcome_is_not_charged(build):
 
 
 TARIFFS = st.builds(
-    Tariff, markup_ppm=st.integers(-1_000_000, 3_000_000), discount_ppm=st.integers(0, 1_000_000), charges_estimates=st.booleans()
+    Tariff,
+    markup_ppm=st.integers(-1_000_000, 3_000_000),
+    discount_ppm=st.integers(0, 1_000_000),
+    charges_estimates=st.booleans(),
+    own_key_ppm=st.integers(0, 2_000_000),
 )
 
 
-@given(st.lists(st.none() | st.integers(0, 10**12), max_size=6), TARIFFS)
-def test_the_parts_of_attempts_are_the_charge_of_all_and_each_fits_what_was_held(costs, tariff):
+@given(st.lists(st.tuples(st.none() | st.integers(0, 10**12), st.booleans()), max_size=6), TARIFFS)
+def test_the_parts_of_attempts_are_the_charge_of_all_and_each_fits_what_was_held(made, tariff):
     account = Account("", "", (), "")
-    parts = [account.charge(cost, NO_USAGE, tariff) for cost in costs]
-    assert all(0 <= part <= most_charged(cost or 0, tariff) for part, cost in zip(parts, costs, strict=True))
-    assert sum(parts) == charged(sum(cost or 0 for cost in costs), tariff)
-    assert charge_of((), tariff) == 0
+    parts = [account.charge(cost, NO_USAGE, tariff, is_own=is_own) for cost, is_own in made]
+    held = [most_charged(cost or 0, tariff, is_own=is_own) for cost, is_own in made]
+    assert all(0 <= part <= most for part, most in zip(parts, held, strict=True))
+    names = {False: "openai#1", True: "own:pkey_1"}
+    assert sum(parts) == charge_of(
+        [Attempt("p", "m", names[is_own], 200, None, NO_USAGE, 0, 0, 0, c) for c, is_own in made], tariff
+    )
 
 
-@given(st.integers(0, 10**15), TARIFFS)
-def test_a_cost_within_an_amount_is_charged_no_more(amount, tariff):
-    cost = cost_within(amount, tariff)
+@given(st.integers(0, 10**15), TARIFFS, st.booleans())
+def test_a_cost_within_an_amount_is_charged_no_more(amount, tariff, is_own):
+    cost = cost_within(amount, tariff, is_own=is_own)
+
+    def charge(cost):
+        return charged(0, tariff, cost) if is_own else charged(cost, tariff)
+
     if cost > 0:
-        assert most_charged(cost, tariff) <= amount or not charged(cost, tariff)
-    assert charged(max(0, cost_within(amount, tariff)), tariff) <= max(0, amount)
+        assert most_charged(cost, tariff, is_own=is_own) <= amount or not charge(cost)
+    assert charge(max(0, cost)) <= max(0, amount)
+
+
+# --- own keys -----------------------------------------------------------------------------------------------------------
+
+OWN = OwnKey("pkey_1", Owner(OwnerKind.TEAM, "search"), "openai", Secret("sk-brought-0123"))
+
+
+@pytest.mark.parametrize(("fee_ppm", "charge"), [(0, 0), (50_000, COST // 20)])
+async def test_an_own_key_takes_a_fee_from_the_credits_and_never_what_its_provider_bills(build, fee_ppm, charge):
+    world = searching(build, **of(charge + USD, Tariff(markup_ppm=500_000, own_key_ppm=fee_ppm)), own_keys=(OWN,))
+    will_answer(world)
+    assert (await world.chat(max_tokens=200)).status == 200
+    assert level(world) == (charge, 0)
+    (settled,) = (item for item in world.journal.items if isinstance(item, Settled))
+    booked = {entry.kind: entry.amount_nanousd for entry in entries_of(settled.record, charged=charge)}
+    assert booked == {EntryKind.OWN_KEY_COST: COST} | ({EntryKind.CHARGE: charge} if charge else {})
+
+
+async def test_who_has_no_credits_may_use_a_key_of_his_own_where_that_is_free(build):
+    world = searching(build, **of(0, Tariff(markup_ppm=500_000)), own_keys=(OWN,))
+    will_answer(world)
+    assert (await world.chat(max_tokens=200)).status == 200
+
+
+async def test_the_journal_says_of_an_attempt_whose_key_it_is_before_it_is_sent(build):
+    world = searching(build, **of(USD), own_keys=(OWN,))
+    will_answer(world)
+    await world.chat(max_tokens=200)
+    assert [item.own_key for item in world.journal.items if isinstance(item, Started)] == ["own:pkey_1"]

@@ -16,8 +16,10 @@ from weighbridge.ledger.books import NO_TARIFF, charge_adjustment, cost_adjustme
 from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_store import NOT_BEGUN, UNRESOLVED, LedgerStore
+from weighbridge.storage.ledger_sums import SUM_COLUMNS
 from weighbridge.storage.ledger_tables import counters, entries, requests, rollups
 from weighbridge.storage.store import Store
+from weighbridge.storage.usage_queries import UsageQuery, usage
 
 WALL_NS = 1_800_000_000_000_000_000
 
@@ -88,6 +90,25 @@ def facts_of(ledger: LedgerStore) -> list[tuple[str, int | None]]:
 
 
 def assert_sound(ledger: LedgerStore) -> None:
+    assert verify(ledger).problems == []
+
+
+def test_what_own_keys_have_cost_is_told_apart_and_everything_adds_up(ledger: LedgerStore) -> None:
+    own = msgspec.structs.replace(attempt(700), credential="own:pkey_1")
+    ledger.tariff_of = lambda _record: Tariff(markup_ppm=500_000, own_key_ppm=100_000)
+    ledger.move("j_1", 0, 9, [settled(1, own), settled(2, own, attempt(1_000)), settled(3, attempt(1_000))])
+    answer = usage(ledger, UsageQuery(WALL_NS // 10**9 - 60, WALL_NS // 10**9 + 60))
+    sums = dict(zip(SUM_COLUMNS, answer.rows[0].sums, strict=True))
+    assert (sums["cost"], sums["own_cost"], sums["charged"]) == (3_400, 1_400, 70 + 1_570 + 1_500)
+    assert balance_of(ledger, "own_key_cost:openai") == 1_400
+    assert balance_of(ledger, "provider_cost:openai") == 2_000
+    assert verify(ledger).problems == []
+
+
+def test_an_own_key_attempt_that_nobody_settled_is_no_bill_of_ours(ledger: LedgerStore) -> None:
+    ledger.move("j_1", 0, 9, [msgspec.structs.replace(started(), own_key="own:pkey_1"), started(2)])
+    ledger.close("j_1")
+    assert balance_of(ledger, "unresolved_cost:openai") == 9_000
     assert verify(ledger).problems == []
 
 

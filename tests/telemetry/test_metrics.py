@@ -86,3 +86,11 @@ def test_an_operator_chooses_further_labels():
     for name in ("weighbridge_requests_total", "weighbridge_tokens_total", "weighbridge_cost_usd_total"):
         assert value(metrics, name, **labels) > 0
     assert value(Metrics(), "weighbridge_requests_total") == 0
+
+
+def test_customers_own_keys_are_one_in_the_labels_however_many_they_are():
+    metrics = Metrics()
+    made = [msgspec.structs.replace(attempt(), credential=f"own:pkey_{n}") for n in range(3)]
+    metrics.observe([record(n, each) for n, each in enumerate(made)])
+    target = {"provider": made[0].provider, "model": made[0].model, "error_type": ""}
+    assert value(metrics, "weighbridge_attempts_total", **target, credential="own", status="200") == 3

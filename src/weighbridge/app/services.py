@@ -46,6 +46,8 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         send_test_alert=supervisor.send_test_alert,
         log_sinks=lambda: supervisor.log_sinks,
         lag_bytes=lambda: supervisor.ledger.mover.lag_bytes if supervisor.ledger is not None else 0,
+        master_keys=lambda: supervisor.provider_keys.master_keys,
+        providers=supervisor.providers,
         metrics_are_open=supervisor.loaded.config.metrics.open,
     )
 

@@ -6,6 +6,7 @@ Nothing here stands on a request's path. Signals: SIGTERM and SIGINT drain and l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import tempfile
@@ -54,6 +55,7 @@ from weighbridge.control.channel import (
     Ready,
     Records,
     SetKeys,
+    SetOwnKeys,
     SetPlan,
     Start,
     Taken,
@@ -67,6 +69,7 @@ from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.log_sink import LogSink
 from weighbridge.control.price_corrections import repricer_of
 from weighbridge.control.prober import Prober
+from weighbridge.control.provider_key_registry import ProviderKeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
@@ -79,6 +82,7 @@ from weighbridge.http.client import HttpClient
 from weighbridge.ledger.repricing import Repricer
 from weighbridge.ledger.tariffs import Tariffs
 from weighbridge.pipeline.plan import Plan
+from weighbridge.providers.base import Provider
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_retention import Retention
 from weighbridge.storage.store import Store
@@ -89,6 +93,8 @@ from weighbridge.telemetry.trace_sink import TraceSink
 STORE_POLL_S: Final = 0.25
 """How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
 RETRY_LOG_S: Final = 1.0
+USED_KEYS_S: Final = 10.0
+"""How often it is noted when customers' own provider keys were last used."""
 
 
 class Supervisor:
@@ -112,6 +118,7 @@ class Supervisor:
         self.workers: list[WorkerProcess] = []
         self.keys = AllKeys(KeyRegistry(store))
         self.stored_allowances = AllowanceRegistry(store)
+        self.provider_keys = ProviderKeyRegistry(store, self.clock)
         self.store = store
         metrics = loaded.config.metrics
         self.metrics = Metrics(metrics.labels, metrics.max_values)
@@ -144,6 +151,7 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT. Raises `ListenError` or `StorageError` if the gateway cannot start."""
         await self.keys.poll()
         await self.stored_allowances.poll()
+        await self._open_provider_keys()
         self._compile()
         with tempfile.TemporaryDirectory(prefix="weighbridge-") as private:
             # Not in the data directory: a Unix socket's path has at most 107 bytes.
@@ -157,6 +165,7 @@ class Supervisor:
             control = self._start_control()
             self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
+            self._tasks.spawn(self._note_used_keys())
             self._tasks.spawn(self._watch_alerts())
             self._tasks.spawn(self._make_prober().run())
             self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
@@ -171,6 +180,8 @@ class Supervisor:
             await self._drain()
             moving.cancel()
             await ledger.stop()
+            with contextlib.suppress(StorageError):
+                await self.provider_keys.note_used()
             control.stop()
             await self._tasks.cancel_all()
             await asyncio.gather(*(sink.stop() for sink in self.log_sinks))
@@ -281,6 +292,10 @@ class Supervisor:
             tell=lambda events: self._pass_on(HealthNews(list(events))),
         )
 
+    def providers(self) -> dict[str, Provider]:
+        """Those of the configuration, by their names."""
+        return {provider.name: provider for provider in self._plan.providers}
+
     @property
     def written_allowances(self) -> Allowances:
         """Budgets and limits of the configuration."""
@@ -337,16 +352,33 @@ class Supervisor:
             try:
                 delta = await self.keys.poll()
                 has_other_allowances = await self.stored_allowances.poll()
+                has_other_own_keys = await self.provider_keys.poll()
             except StorageError as error:
                 sys.stderr.write(f"The store cannot be read, keys and budgets stay as they are: {error}\n")
                 continue
-            if delta is not None or has_other_allowances:
+            if delta is not None or has_other_allowances or has_other_own_keys:
                 self._compile()
             for worker in self.workers:
                 if has_other_allowances:
                     worker.send(SetPlan(self._plan))
-                elif delta is not None:
+                    continue
+                if has_other_own_keys:
+                    worker.send(SetOwnKeys(self._plan.own_keys))
+                if delta is not None:
                     worker.send(SetKeys(delta))
+
+    async def _open_provider_keys(self) -> None:
+        """Open what customers have brought with the configured master keys. Raises `StorageError`."""
+        self.provider_keys.set_master_keys(self.loaded.config.provider_keys.opened_with())
+        await self.provider_keys.poll()
+        if problem := self.provider_keys.problem():
+            sys.stderr.write(problem + "\n")
+
+    async def _note_used_keys(self) -> None:
+        while True:
+            await asyncio.sleep(USED_KEYS_S)
+            with contextlib.suppress(StorageError):  # only that somebody reads an older time
+                await self.provider_keys.note_used()
 
     async def _retry_log(self) -> None:
         while True:
@@ -356,6 +388,7 @@ class Supervisor:
     def _booked(self, records: Sequence[Record]) -> None:
         """Exchanges that are in the ledger now, for whoever counts or follows them. Called on the mover's thread."""
         self.metrics.observe(records)
+        self.provider_keys.saw(records)
         if self._traces is not None:
             self._traces.offer(records)
         for sink in self.log_sinks:
@@ -404,7 +437,7 @@ class Supervisor:
         written, made = plan.allowances, self.stored_allowances.allowances
         self._written_allowances = written
         allowances = Allowances(written.budgets + made.budgets, written.limits + made.limits, made.prepaid)
-        self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored, allowances=allowances)
+        self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored, allowances=allowances, own_keys=self.provider_keys.keys)
 
     async def reload(self) -> ConfigError | None:
         """Load the configuration again and hand it to the workers. What is wrong with it, if anything: then the old one stays."""
@@ -423,6 +456,8 @@ class Supervisor:
         self.loaded = loaded
         self.version += 1
         self.loaded_wall_ns = self.clock.wall_ns()
+        with contextlib.suppress(StorageError):  # what was open stays so, and the next look tries again
+            await self._open_provider_keys()
         self._compile()
         for worker in self.workers:
             worker.send(SetPlan(self._plan))

@@ -34,6 +34,7 @@ from weighbridge.control.channel import (
     Ready,
     Records,
     SetKeys,
+    SetOwnKeys,
     SetPlan,
     Start,
     Taken,
@@ -112,6 +113,8 @@ class Worker:
             self._apply(message.plan)
         elif isinstance(message, SetKeys) and self._gateway is not None:
             self._gateway.swap_keys(message.delta)
+        elif isinstance(message, SetOwnKeys) and self._gateway is not None:
+            self._gateway.swap_own_keys(message.keys)
         elif isinstance(message, FoundKey):
             self._keys.answered(message)
         elif isinstance(message, GotLeases):

@@ -25,6 +25,7 @@ from weighbridge.cli.limits import limits_app
 from weighbridge.cli.models import models
 from weighbridge.cli.orgs import orgs_app
 from weighbridge.cli.prices import prices_app
+from weighbridge.cli.provider_keys import provider_keys_app
 from weighbridge.cli.statement import statement
 from weighbridge.cli.teams import teams_app
 from weighbridge.cli.usage import usage
@@ -72,6 +73,7 @@ app.add_typer(users_app, name="users")
 app.add_typer(budgets_app, name="budgets")
 app.add_typer(limits_app, name="limits")
 app.add_typer(credits_app, name="credits")
+app.add_typer(provider_keys_app, name="provider-keys")
 app.command()(audit)
 app.command()(statement)
 app.command()(usage)

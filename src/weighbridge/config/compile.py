@@ -96,6 +96,7 @@ def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRo
         max_in_flight=entry.max_in_flight or 0,
         max_in_flight_per_key=entry.max_in_flight_per_key or 0,
         operation_paths={str(name): row.fill_path(path, values) for name, path in paths.items()},
+        key_auth=row.auth,
     )
 
 

@@ -181,6 +181,11 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return directory / text
 
 
+def read_path(value: object, info: ValidationInfo) -> Path:
+    """A path as it stands in the file: relative to the file's directory."""
+    return _path(value, info)
+
+
 def _readable_file(value: object, info: ValidationInfo) -> Path:
     path = _path(value, info)
     try:

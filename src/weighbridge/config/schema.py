@@ -44,6 +44,7 @@ from weighbridge.config.fields import (
 from weighbridge.config.log_fields import LogSink
 from weighbridge.config.price_fields import Dollars, PriceRule
 from weighbridge.config.provider_fields import FormatName, ProbeInterval, QuirkValues, UrlPart
+from weighbridge.config.provider_key_fields import ProviderKeys
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
 from weighbridge.config.section import Section, Timeouts, fault, written
@@ -409,6 +410,8 @@ class Config(Section):
     """The accounts of all requests."""
     providers: Annotated[dict[ProviderName, Provider], BeforeValidator(_empty_is_none)] = {}
     """Whom the gateway calls, by a name of your choice."""
+    provider_keys: ProviderKeys = Field(default_factory=lambda: ProviderKeys.model_validate({}))
+    """Customers' own keys at providers, beside those of the gateway's own that stand above."""
     retry: Retry = Field(default_factory=Retry)
     """How often and for how long a request may be tried, where its route does not say."""
     health: Health = Field(default_factory=Health)

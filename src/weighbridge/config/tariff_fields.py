@@ -25,11 +25,19 @@ def _markup(value: object) -> Decimal:
     return markup
 
 
+def _fee(value: object) -> Decimal:
+    fee = _markup(value)
+    if fee < 0:
+        raise ValueError("must be a percentage such as `5%`, not less than nothing")
+    return fee
+
+
 def _editor(title: str, pattern: str) -> Any:
     return WithJsonSchema({"title": title, "type": "string", "pattern": pattern})
 
 
 Markup = Annotated[Decimal, BeforeValidator(_markup), _editor("percentage", r"^-?[0-9.]+%$|\$\{")]
+Fee = Annotated[Decimal, BeforeValidator(_fee), _editor("percentage", r"^[0-9.]+%$|\$\{")]
 
 
 class Tariff(Section):
@@ -41,6 +49,9 @@ class Tariff(Section):
     """On top of the provider's price."""
     discount: Discount = written("0%")
     """Off the marked-up price."""
+    own_keys: Fee = written("0%")
+    """What is charged for a request that was made with the customer's own key at a provider, as a share of the price that the
+    provider bills to the customer. The markup and the discount do not concern it."""
     estimates: Literal["waive", "charge"] = "waive"
     """What becomes of an attempt whose usage its provider did not tell, since its stream broke off or its caller left: nothing is
     charged for it, or its estimate is."""

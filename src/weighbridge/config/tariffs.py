@@ -16,7 +16,12 @@ def compile_tariffs(config: schema.Config) -> tuple[TariffRule, ...]:
 
 
 def _tariff(written: WrittenTariff) -> Tariff:
-    return Tariff(_ppm(written.markup), _ppm(written.discount), charges_estimates=written.estimates == "charge")
+    return Tariff(
+        _ppm(written.markup),
+        _ppm(written.discount),
+        charges_estimates=written.estimates == "charge",
+        own_key_ppm=_ppm(written.own_keys),
+    )
 
 
 def _ppm(share: Decimal) -> int:

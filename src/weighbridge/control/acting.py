@@ -59,8 +59,8 @@ def act_of(request: Request, actor: Actor, idempotency_key: str | None = None, a
     address = request.client.host if request.client is not None else ""
     if idempotency_key is None or asked is None:
         return Act(actor.name, address)
-    # Without the password: what is kept of a request is a fast hash, which would help whoever guesses.
-    body = encode_json(asked.model_dump(mode="json", exclude_unset=True, exclude={"password"}))
+    # Without what is secret: what is kept of a request is a fast hash, which would help whoever guesses.
+    body = encode_json(asked.model_dump(mode="json", exclude_unset=True, exclude={"password", "secret"}))
     return Act(actor.name, address, once_of(actor.name, idempotency_key, f"{request.url.path}\n".encode() + body))
 
 

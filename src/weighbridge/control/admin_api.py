@@ -27,6 +27,7 @@ from weighbridge.control.ledger_api import ledger_router
 from weighbridge.control.limits_api import limits_router
 from weighbridge.control.metrics_api import METRICS_PATH, metrics_router
 from weighbridge.control.organisations_api import organisations_router
+from weighbridge.control.provider_keys_api import provider_keys_router
 from weighbridge.control.requests_api import requests_router
 from weighbridge.control.session_api import session_router
 from weighbridge.control.sessions import Sessions
@@ -63,6 +64,7 @@ def _routers(services: AdminServices) -> tuple[APIRouter, ...]:
         budgets_router(services),
         limits_router(services),
         credits_router(services),
+        provider_keys_router(services),
         audit_router(services),
         alerts_router(services),
         statements_router(services),

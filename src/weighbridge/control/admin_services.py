@@ -9,12 +9,14 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.config import problems
 from weighbridge.control.log_sink import LogSink
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
 from weighbridge.ledger.repricing import Repricer
+from weighbridge.providers.base import Provider
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.metrics import Metrics
@@ -117,5 +119,9 @@ class AdminServices:
     """Today's prices, for models of a pattern."""
     send_test_alert: Callable[[], Awaitable[dict[str, str]]]
     """Sends a notice to every destination: by its name why one did not take it, or nothing."""
+    master_keys: Callable[[], MasterKeys] = MasterKeys
+    """Under which customers' own provider keys are sealed."""
+    providers: Callable[[], Mapping[str, Provider]] = dict
+    """Those of the configuration, by their names."""
     metrics_are_open: bool = False
     """Whether `/metrics` needs no key."""

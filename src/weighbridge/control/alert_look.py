@@ -9,6 +9,7 @@ from weighbridge.control.credit_board import CreditView, credits_now
 from weighbridge.core.alerts import Alerts
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.routing.health_events import is_of_own_key
 from weighbridge.storage.usage_queries import usage
 
 
@@ -20,7 +21,8 @@ def look_around(services: AdminServices, alerts: Alerts, n_workers: int) -> Sigh
         now_s=services.clock.wall_ns() // NS_PER_S,
         status=services.status(),
         n_workers=n_workers,
-        targets=services.targets(),
+        # What is held against a customer's own key is for the customer to mend.
+        targets=[target for target in services.targets() if not is_of_own_key(target.id)],
         budgets=_budgets(services) if sees_budgets else (),
         credits=credits_of(services) if sees_budgets else (),
         lag_bytes=services.lag_bytes(),

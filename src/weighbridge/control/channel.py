@@ -10,6 +10,7 @@ import msgspec
 
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_private, private_decoder
+from weighbridge.core.own_keys import OwnKey
 from weighbridge.core.terms import VirtualKey
 from weighbridge.limits.leases import Granted, LeaseWant
 from weighbridge.pipeline.plan import Plan
@@ -54,6 +55,12 @@ class SetKeys(msgspec.Struct, frozen=True, tag="set_keys"):
     """Keys that were made, changed or revoked."""
 
     delta: KeysDelta
+
+
+class SetOwnKeys(msgspec.Struct, frozen=True, tag="set_own_keys"):
+    """What customers have brought, all of it: some were made, changed or deleted."""
+
+    keys: tuple[OwnKey, ...]
 
 
 class FoundKey(msgspec.Struct, frozen=True, tag="found_key"):
@@ -180,7 +187,20 @@ class Bug(msgspec.Struct, frozen=True, tag="bug"):
     trace: str
 
 
-ToWorker = Start | SetPlan | SetKeys | FoundKey | GotLeases | FoundResponse | HealthNews | ClearHealth | Taken | TurnPage | Drain
+ToWorker = (
+    Start
+    | SetPlan
+    | SetKeys
+    | SetOwnKeys
+    | FoundKey
+    | GotLeases
+    | FoundResponse
+    | HealthNews
+    | ClearHealth
+    | Taken
+    | TurnPage
+    | Drain
+)
 FromWorker = (
     Ready
     | Applied

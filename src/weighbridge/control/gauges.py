@@ -16,7 +16,7 @@ from weighbridge.control.credit_board import CreditView
 from weighbridge.control.log_sink import LogSink
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.money import NANO
-from weighbridge.routing.health_events import TargetState, TargetStatus
+from weighbridge.routing.health_events import TargetState, TargetStatus, is_of_own_key
 from weighbridge.routing.provider_key import KeyState
 
 MAX_SERIES: Final = 2_000
@@ -34,7 +34,8 @@ class GatewayGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every gauge."""
         yield from self._gateway()
-        yield from _targets(self._services.targets())
+        # Not those of customers' own keys: names without bound, and nothing that an operator can mend.
+        yield from _targets([target for target in self._services.targets() if not is_of_own_key(target.id)])
         yield from _budgets(self._budgets())
         yield _credits(credits_of(self._services))
         yield from _log_sinks(self._services.log_sinks())

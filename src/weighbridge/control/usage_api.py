@@ -36,6 +36,7 @@ _SUM_NAMES: Final = {
     "fallbacks": "fallbacks",
     "charged": "charged_nanousd",
     "cache_saved": "cache_saved_nanousd",
+    "own_cost": "own_key_cost_nanousd",
 }
 _MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overhead_ms": OVERHEAD}
 

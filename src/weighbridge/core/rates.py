@@ -198,37 +198,52 @@ class Tariff(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     discount_ppm: int = 0
     charges_estimates: bool = False
     """Whether an attempt whose usage nobody told (its stream broke off, its caller left) is charged at the estimate of it."""
+    own_key_ppm: int = 0
+    """What is charged for an attempt with the customer's own key, as a share of the price that its provider bills to the customer:
+    neither markup nor discount concern it."""
 
 
 NO_TARIFF: Final = Tariff()
 """The provider's price."""
 
 
-def charged(cost: int, tariff: Tariff) -> Nanousd:
-    """What a customer pays for a cost in nano-dollars, rounded half to even. Raises `ValueError` for a tariff that would pay the
-    customer."""
+def charged(cost: int, tariff: Tariff, own_cost: int = 0) -> Nanousd:
+    """What a customer pays for a cost in nano-dollars, and for an `own_cost` that a provider bills to him; rounded once, half to
+    even. Raises `ValueError` for a tariff that would pay the customer."""
     numerator, denominator = _factor(tariff)
-    if numerator == denominator:
+    if numerator == denominator and not own_cost:
         return Nanousd(cost)
-    quotient, rest = divmod(cost * numerator, denominator)
+    quotient, rest = divmod(cost * numerator + own_cost * _own_factor(tariff), denominator)
     twice = rest * 2
     return Nanousd(quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1)))
 
 
-def most_charged(cost: int, tariff: Tariff) -> int:
-    """What one attempt of at most this cost can add to the charge of an exchange, however the others round."""
+def most_charged(cost: int, tariff: Tariff, *, is_own: bool = False) -> int:
+    """What one attempt of at most this cost (`is_own`: with the customer's own key) can add to the charge of an exchange, however
+    the others round."""
     numerator, denominator = _factor(tariff)
+    if is_own:
+        numerator = _own_factor(tariff)
     return -(-cost * numerator // denominator) + 1 if numerator else 0
 
 
-def cost_within(amount: int, tariff: Tariff) -> int:
+def cost_within(amount: int, tariff: Tariff, *, is_own: bool = False) -> int:
     """The highest cost for which `most_charged` is no more than an amount; `UNBOUNDED` where nothing is charged."""
     numerator, denominator = _factor(tariff)
+    if is_own:
+        numerator = _own_factor(tariff)
     return (amount - 1) * denominator // numerator if numerator else UNBOUNDED
 
 
 UNBOUNDED: Final = 2**62
 """Nano-dollars: no request costs as much."""
+
+
+def _own_factor(tariff: Tariff) -> int:
+    """Over the same denominator as `_factor`."""
+    if tariff.own_key_ppm < 0:
+        raise ValueError("a tariff's fee for own keys is not negative")
+    return tariff.own_key_ppm * UNIT
 
 
 def _factor(tariff: Tariff) -> tuple[int, int]:

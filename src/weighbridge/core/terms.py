@@ -256,6 +256,11 @@ class Deployment(msgspec.Struct, frozen=True):
     model: str
 
 
+OWN_KEY_PREFIX: Final = "own:"
+"""How the names of credentials begin that a customer has brought. Those of the configuration begin with a provider's name, in
+which there is no colon."""
+
+
 class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try at one deployment: what was sent, what came, when. `*_ns` count from the start of the exchange; -1 never came."""
 
@@ -279,6 +284,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     cache_saved_nanousd: int = 0
     """How much less it cost than the same tokens would have without the provider's prompt cache; negative where what was written
     to the cache cost more than was saved by reading."""
+
+    @property
+    def is_own_key(self) -> bool:
+        """Whether it was made with the customer's own key, so that the provider bills the customer and not us."""
+        return self.credential.startswith(OWN_KEY_PREFIX)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

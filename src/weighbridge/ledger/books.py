@@ -47,9 +47,17 @@ def charge_of(attempts: Sequence[Attempt], tariff: Tariff) -> Nanousd:
     """What the customer pays for an exchange: all its attempts together, marked up, discounted, and rounded once, half to even.
 
     An attempt whose usage nobody told is charged at its estimate where the tariff says so, else not at all; one whose cost
-    nobody knows never is. Raises `ValueError` for a tariff that would pay the customer.
+    nobody knows never is. Of one with the customer's own key, the fee that the tariff says. Raises `ValueError` for a tariff that
+    would pay the customer.
     """
-    return rates.charged(sum(chargeable(attempt.cost_nanousd, attempt.usage.provenance, tariff) for attempt in attempts), tariff)
+    ours = own = 0
+    for attempt in attempts:
+        amount = chargeable(attempt.cost_nanousd, attempt.usage.provenance, tariff)
+        if attempt.is_own_key:
+            own += amount
+        else:
+            ours += amount
+    return rates.charged(ours, tariff, own)
 
 
 def chargeable(cost: int | None, provenance: Provenance, tariff: Tariff) -> int:
@@ -61,14 +69,18 @@ def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | Non
     """A cost for each attempt that the provider may bill, and the customer's charge: by the tariff, or what was `charged` already.
 
     An attempt whose usage nobody told is booked apart, at its estimate or at the bound that was held for it, zero or not: a
-    question that the books must keep.
+    question that the books must keep. What a provider bills to the customer, whose own key it was asked with, is a third kind: no
+    debt of ours, so that what is not known of it is no question either.
     """
     request_id = record.request_id
     wall_ns = record.start_wall_ns + record.duration_ns
     entries = []
     for number, attempt in enumerate(record.attempts):
         amount = attempt.cost_nanousd
-        if amount is None:
+        if attempt.is_own_key:
+            if amount:
+                entries.append(_cost(request_id, number, attempt.provider, amount, _OWN_KEY, wall_ns))
+        elif amount is None:
             entries.append(_cost(request_id, number, attempt.provider, attempt.reserved_nanousd, _UNRESOLVED, wall_ns))
         elif attempt.usage.provenance is _ESTIMATED:
             entries.append(_cost(request_id, number, attempt.provider, amount, _UNRESOLVED, wall_ns))
@@ -83,9 +95,14 @@ def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | Non
 def unresolved_entries(started: Iterable[Started], wall_ns: int) -> list[Entry]:
     """For attempts that were sent and never settled: each at its reserved bound, apart from what providers surely bill.
 
-    The customer is charged nothing: nobody can show that they received anything. Budgets count the bound.
+    The customer is charged nothing: nobody can show that they received anything. Budgets count the bound. What was sent with the
+    customer's own key is no bill of ours in any case.
     """
-    return [_cost(each.request_id, each.attempt, each.provider, each.reserved_nanousd, _UNRESOLVED, wall_ns) for each in started]
+    return [
+        _cost(each.request_id, each.attempt, each.provider, each.reserved_nanousd, _UNRESOLVED, wall_ns)
+        for each in started
+        if not each.own_key
+    ]
 
 
 def cost_adjustment(
@@ -106,6 +123,16 @@ def estimate_adjustment(
 ) -> Entry:
     """The same for what was booked apart, since nobody knows what was used."""
     expense, payable = account(AccountKind.UNRESOLVED_COST, provider), account(AccountKind.UNRESOLVED_PAYABLE, provider)
+    debit, credit = (expense, payable) if difference_nanousd >= 0 else (payable, expense)
+    kind = EntryKind.COST_ADJUSTMENT
+    return Entry(entry_id, debit, credit, abs(difference_nanousd), kind, wall_ns, request_id, attempt, note=note)
+
+
+def own_key_adjustment(
+    entry_id: str, provider: str, difference_nanousd: int, wall_ns: int, request_id: str, attempt: int, *, note: str = ""
+) -> Entry:
+    """The same for what a provider bills to the customer."""
+    expense, payable = account(AccountKind.OWN_KEY_COST, provider), account(AccountKind.OWN_KEY_PAYABLE, provider)
     debit, credit = (expense, payable) if difference_nanousd >= 0 else (payable, expense)
     kind = EntryKind.COST_ADJUSTMENT
     return Entry(entry_id, debit, credit, abs(difference_nanousd), kind, wall_ns, request_id, attempt, note=note)

@@ -16,7 +16,7 @@ import msgspec
 from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import PriceBook, Tariff
 from weighbridge.core.terms import Attempt, Provenance, Record
-from weighbridge.ledger.books import charge_of, cost_adjustment, estimate_adjustment, resolved
+from weighbridge.ledger.books import charge_of, cost_adjustment, estimate_adjustment, own_key_adjustment, resolved
 from weighbridge.ledger.price_book import card_for
 from weighbridge.ledger.pricing import Pricer
 from weighbridge.ledger.terms import Entry
@@ -113,6 +113,9 @@ def entries_of_repriced(correction: str, record: Record, repriced: Sequence[Repr
     for each in repriced:
         attempt = record.attempts[each.place]
         name, where = f"{correction}/{record.request_id}/{each.place}", (record.request_id, each.place)
+        if attempt.is_own_key:
+            entries.append(own_key_adjustment(name, attempt.provider, each.difference, wall_ns, *where, note=note))
+            continue
         if attempt.usage.provenance is Provenance.ESTIMATED:
             # Booked apart at its bound or its estimate, and it stays apart: what it used is a guess at any price.
             difference = each.after - (attempt.reserved_nanousd if each.before is None else each.before)

@@ -43,6 +43,8 @@ class Started(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     user: str = ""
     organisation: str = ""
     end_user: str = ""
+    own_key: str = ""
+    """The credential, where it is one that the customer has brought: then the provider bills it to the customer."""
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="e"):

@@ -27,6 +27,7 @@ class Account:
     __slots__ = (
         "accounts",
         "chargeable",
+        "chargeable_own",
         "charged",
         "charges",
         "draws",
@@ -55,14 +56,19 @@ class Account:
         self.charges: list[Charge] = []
         """What counters were charged for attempts that others have followed."""
         self.n_started = 0
-        self.chargeable = self.charged = 0
-        """Of a prepaid customer: what attempts that are over have cost, and what is charged for them together."""
+        self.chargeable = self.chargeable_own = self.charged = 0
+        """Of a prepaid customer: what attempts that are over have cost, those with his own keys apart, and what is charged for all
+        of them together."""
 
-    def charge(self, cost: int | None, usage: Usage, tariff: Tariff) -> int:
-        """What one more attempt adds to what its customer is charged. All of them together are rounded once: no attempt's part
-        is negative, and the parts are what `ledger.books.charge_of` says of all."""
-        self.chargeable += chargeable(cost, usage.provenance, tariff)
-        before, self.charged = self.charged, charged(self.chargeable, tariff)
+    def charge(self, cost: int | None, usage: Usage, tariff: Tariff, *, is_own: bool) -> int:
+        """What one more attempt (`is_own`: with the customer's own key) adds to what its customer is charged. All of them together
+        are rounded once: no attempt's part is negative, and the parts are what `ledger.books.charge_of` says of all."""
+        amount = chargeable(cost, usage.provenance, tariff)
+        if is_own:
+            self.chargeable_own += amount
+        else:
+            self.chargeable += amount
+        before, self.charged = self.charged, charged(self.chargeable, tariff, self.chargeable_own)
         return self.charged - before
 
 
@@ -84,6 +90,7 @@ class Holding:
         "nanousd",
         "number",
         "output_tokens",
+        "own_key",
         "spent_charge",
         "spent_input",
         "spent_nanousd",
@@ -99,6 +106,8 @@ class Holding:
         self.output_tokens = output_tokens
         self.nanousd = nanousd
         """The most that it may cost."""
+        self.own_key = ""
+        """The credential, where it is one that the customer has brought."""
         self.counts = False
         """Whether any budget or limit of its target has to be told what it came to."""
         self.budgets: Sequence[BudgetAccount] = ()

@@ -165,7 +165,7 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
     holding.came_to(reserved if cost.amount is None else cost.amount, usage)
     tariff = exchange.account.accounts.tariff
     if tariff is not None:
-        holding.spent_charge = exchange.account.charge(cost.amount, usage, tariff)
+        holding.spent_charge = exchange.account.charge(cost.amount, usage, tariff, is_own=target.own is not None)
     return cost, reserved
 
 

@@ -27,6 +27,7 @@ from weighbridge.pipeline.duplex import run_duplex
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.held_relay import HeldRelay
+from weighbridge.pipeline.own_keys import own_key_failed, own_keys_rest
 from weighbridge.pipeline.prepare import prepare
 from weighbridge.pipeline.proof import UNKNOWN_SHAPE, ErrorProof, proof_for
 from weighbridge.pipeline.race import LOST, Ask, Runner
@@ -104,7 +105,7 @@ class Attempts:
             target = target_of(candidate)
             has_next = place + 1 < len(order)
             if target.max_in_flight and candidate.live.in_flight >= target.max_in_flight:
-                place = await self._passed_over(exchange, candidate.id, place, has_next=has_next)
+                place = await self._passed_over(exchange, candidate.live.id, place, has_next=has_next)
                 continue
             now_ns = clock.now_ns()
             asked_ns = asked_ns or now_ns
@@ -142,7 +143,7 @@ class Attempts:
                 await self._give_up(exchange, error)
                 return
             decided_ns = exchange.decided_ns
-            failed = error
+            failed = _told_of_own_key(exchange, error)
             self._note(exchange, error)
             exchange.forget_attempt()
             exchange.decided_ns = 0
@@ -201,7 +202,7 @@ class Attempts:
                 reply = await self._upstream.send(request)
             exchange.reply = reply
             if candidate.live.reads_headroom:
-                self._fleet.health.saw_headers(candidate.id, reply.headers, self._clock.now_ns())
+                self._fleet.health.saw_headers(candidate.live.id, reply.headers, self._clock.now_ns())
             if reply.status == 101:
                 await run_duplex(exchange, reply, self._clock)
                 return None
@@ -362,12 +363,12 @@ class Attempts:
         now_ns = self._clock.now_ns()
         wait_ns = target.keys.soonest_ns(target.deployment.model, now_ns) - now_ns
         if wait_ns <= 0:  # none rests, but all have their fill of requests
-            await self._passed_over(exchange, target.deployment.provider, 0, has_next=False)
+            await self._passed_over(exchange, target.pool_name, 0, has_next=False)
             return
         elapsed_ns = now_ns - exchange.downstream.received_ns
         if policy.max_attempts <= 1 or wait_ns > policy.max_hint_ns or elapsed_ns + wait_ns > policy.time_ns:
             exchange.target = exchange.target or target
-            raise all_keys_rest(wait_ns)
+            raise all_keys_rest(wait_ns) if target.own is None else own_keys_rest(target, wait_ns)
         await self._wait(wait_ns)
         exchange.waited_ns += self._clock.now_ns() - now_ns
 
@@ -380,6 +381,9 @@ class Attempts:
     async def _give_up(self, exchange: Exchange, error: GatewayError) -> None:
         """The last attempt failed: the caller gets what the provider sent, where that is an answer in its own dialect."""
         relay, reply = exchange.relay, exchange.reply
+        if (told := _told_of_own_key(exchange, error)) is not error:
+            exchange.error = told
+            return
         assert reply is not None or relay is None
         # One that stopped in its middle is no answer, whatever its beginning says.
         if isinstance(relay, Relay) and relay.broken is None and reply is not None and _is_for_the_caller(reply, error):
@@ -395,6 +399,14 @@ class Attempts:
         self._books.concede(exchange)
         if exchange.reply is not None:
             exchange.reply.abort()
+
+
+def _told_of_own_key(exchange: Exchange, error: GatewayError) -> GatewayError:
+    """The same error, or, if it is a customer's own key that the provider did not take, one that says so."""
+    target = exchange.target
+    if target is None or target.own is None or error.kind not in _SAYS_IT_OF_THE_KEY:
+        return error
+    return own_key_failed(error, target, exchange.credential_turn)
 
 
 def is_repeatable(exchange: Exchange) -> bool:

@@ -191,6 +191,8 @@ class Bookkeeper:
         if of_target.limits:
             self._draw_for_target(exchange, holding, of_target, now_ns)
         account.n_started += 1
+        if target.own is not None:
+            holding.own_key = credential_name(target, turn)
         exchange.holding = holding
         return None
 
@@ -444,6 +446,7 @@ def _started(exchange: Exchange, holding: Holding, nanousd: int, charges: tuple[
         key.user,
         key.organisation,
         exchange.account.end_user,
+        holding.own_key,
     )
 
 
@@ -505,7 +508,9 @@ class _Wanted:
     def amounts(self) -> Amounts:
         """What it asks of budgets of each unit."""
         nanousd = clamped(self.nanousd)
-        charge = 0 if self._tariff is None else clamped(most_charged(self.nanousd, self._tariff))
+        charge = (
+            0 if self._tariff is None else clamped(most_charged(self.nanousd, self._tariff, is_own=self.target.own is not None))
+        )
         return nanousd, clamped(self.extent[0] + self.extent[1]), charge
 
     def output_for(self, amount: int, unit: int) -> int:
@@ -513,7 +518,7 @@ class _Wanted:
         if unit == _TOKENS:
             return amount - self.extent.input_tokens
         if unit == _CHARGED and self._tariff is not None:
-            amount = cost_within(amount, self._tariff)
+            amount = cost_within(amount, self._tariff, is_own=self.target.own is not None)
         least, many = self._cost(0), 1_000_000
         rest = amount - least
         rate = self._cost(many) - least  # so many nano-dollars for a million tokens

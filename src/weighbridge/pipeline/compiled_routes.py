@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from weighbridge.auth.presented_key import may_use
@@ -13,7 +13,7 @@ from weighbridge.core.terms import Deployment, Endpoint, VirtualKey
 from weighbridge.ledger.price_book import card_for
 from weighbridge.ledger.pricing import HIGH_PRICER, Pricer, flat_pricer
 from weighbridge.pipeline.target import Pricing, Target, dialect_asked
-from weighbridge.providers.base import Provider
+from weighbridge.providers.base import Credential, Provider
 from weighbridge.routing.conditions import compile_condition
 from weighbridge.routing.decide import first_of_each
 from weighbridge.routing.fit import CountStyle, can_serve, is_native, translation_for
@@ -47,6 +47,10 @@ class RoutingMemory(Protocol):
 
     def key_pool(self, provider: Provider, spec: RouteTarget | None) -> KeyPool:
         """The keys that a target may be asked with."""
+        ...
+
+    def own_pool(self, name: str, credentials: Sequence[Credential]) -> KeyPool:
+        """A customer's own keys, with a state of their own under this name."""
         ...
 
 

@@ -53,6 +53,8 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
     weight: float = 1.0
     in_flight: int = 0
     first_token_ms: float | None = None
+    own_key: bool = False
+    """It would be asked with a key that the caller's own side has brought."""
     cost_usd: list[float] | None = None
     """From and to: the input alone, and with the whole bound on the output. Null: nobody knows the price."""
 
@@ -211,6 +213,7 @@ def _choice(described: Exchange, candidate: Candidate, traits: RequestTraits, no
         weight=candidate.weight,
         in_flight=live.in_flight,
         first_token_ms=round(live.first_token_ns / 1e6, 1) or None,
+        own_key=target.own is not None,
         cost_usd=_cost_usd(candidate, traits),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from weighbridge.core.errors import ErrorKind, GatewayError
@@ -11,7 +11,7 @@ from weighbridge.core.routes import Route, RouteTarget, StrategyName
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.target import Target
 from weighbridge.pipeline.waiting_room import WaitingRoom
-from weighbridge.providers.base import Provider
+from weighbridge.providers.base import Credential, Provider
 from weighbridge.routing.health import HealthBook
 from weighbridge.routing.hedge import Hedges
 from weighbridge.routing.key_pool import KeyPool
@@ -61,6 +61,14 @@ class Fleet:
             provider.name, provider.credentials, allowed=allowed, max_in_flight=provider.max_in_flight_per_key
         )
 
+    def own_pool(self, name: str, credentials: Sequence[Credential]) -> KeyPool:
+        """A customer's own keys, with a state of their own under this name."""
+        return self.health.keys.pool(name, credentials)
+
+    def forget_pools(self, names: Iterable[str]) -> None:
+        """Own keys that are gone, or may not be used for now: what was held against them is no more."""
+        self.health.forget(frozenset(names))
+
     def set_routes(self, routes: Iterable[Route]) -> None:
         """Which targets are peers, by the configuration: those of one route."""
         peers = {
@@ -72,7 +80,7 @@ class Fleet:
 
     def began(self, candidate: Candidate, now_ns: int) -> None:
         """A request is about to be sent."""
-        self.health.began(candidate.id, now_ns)
+        self.health.began(candidate.live.id, now_ns)
 
     def ended(self, exchange: Exchange, candidate: Candidate, target: Target, turn: int, error: GatewayError | None) -> None:
         """An attempt is over: an answer came whole (no error and a reply that has begun), or it failed, or its client has gone."""
@@ -81,23 +89,23 @@ class Fleet:
         model = target.deployment.model
         if error is None and exchange.status:
             first_ns = exchange.first_byte_ns - began_ns if exchange.is_stream and exchange.first_byte_ns else 0
-            self.health.succeeded(candidate.id, now_ns, began_ns, first_ns)
+            self.health.succeeded(candidate.live.id, now_ns, began_ns, first_ns)
             target.keys.succeeded(turn, model, now_ns, began_ns)
-            self._free_place(candidate.id, target)
+            self._free_place(candidate, target)
             return
         kind = error.kind if error is not None else _CLIENT_CLOSED
         hint_ns = error.retry_after_ns if error is not None else None
         rules = exchange.snapshot.plan.health
-        self.health.failed(candidate.id, now_ns, began_ns, kind if rules.breakers else _CLIENT_CLOSED)
+        self.health.failed(candidate.live.id, now_ns, began_ns, kind if rules.breakers else _CLIENT_CLOSED)
         of_key = kind if rules.keys else _CLIENT_CLOSED
         target.keys.failed(turn, of_key, model, now_ns, began_ns, retry_after_ns=hint_ns)
 
-        self._free_place(candidate.id, target)
+        self._free_place(candidate, target)
 
     # --- places ---------------------------------------------------------------------------------------------------
 
     def room_at(self, name: str) -> WaitingRoom:
-        """Where to wait for a place at a target, or at a provider's keys (by the provider's name)."""
+        """Where to wait for a place at a target, or at a pool of keys (by the provider's name, or that of own ones)."""
         room = self._rooms.get(name)
         if room is None:
             if len(self._rooms) > _MAX_ROOMS:
@@ -105,9 +113,9 @@ class Fleet:
             room = self._rooms[name] = WaitingRoom("All places at the provider are taken.")
         return room
 
-    def _free_place(self, name: str, target: Target) -> None:
+    def _free_place(self, candidate: Candidate, target: Target) -> None:
         if self._rooms:
-            for each in (name, target.deployment.provider):
+            for each in (candidate.live.id, target.pool_name):
                 if (room := self._rooms.get(each)) is not None:
                     room.wake()
 

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from weighbridge.auth.addresses import may_come_from
 from weighbridge.auth.presented_key import presented_key
 from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S, SystemRng
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.own_keys import OwnKey
 from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Rng, Sink, Upstream
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
@@ -105,13 +108,24 @@ class Gateway:
     def swap(self, plan: Plan) -> None:
         """A new version of the configuration, from the next request on."""
         self.fleet.set_routes(plan.routes)
-        self.snapshot = Snapshot(plan, self.fleet)
+        self._follow(Snapshot(plan, self.fleet))
         self._unknown_keys.clear()
 
     def swap_keys(self, delta: KeysDelta) -> None:
         """Keys that were made, changed or revoked, from the next request on."""
         self.snapshot = self.snapshot.with_keys(delta)
         self._unknown_keys.clear()
+
+    def swap_own_keys(self, keys: tuple[OwnKey, ...]) -> None:
+        """What customers have brought, from the next request on."""
+        self._follow(self.snapshot.with_plan(msgspec.structs.replace(self.snapshot.plan, own_keys=keys)))
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        before = self.snapshot.own_keys
+        self.snapshot = snapshot
+        if before is not None:
+            left = snapshot.own_keys.pool_names() if snapshot.own_keys is not None else set()
+            self.fleet.forget_pools(before.pool_names() - left)
 
     # --- the journey --------------------------------------------------------------------------------------------
 
@@ -155,6 +169,8 @@ class Gateway:
             if KEY_HEADER in exchange.fields and await self._is_replayed(exchange):
                 return
             compiled = self._resolve(exchange)
+            if exchange.snapshot.own_keys is not None:
+                compiled = self._by_own_keys(exchange, compiled)
             if compiled.is_special:
                 if compiled.route.joins and await self._is_joined(exchange):
                     return
@@ -257,6 +273,12 @@ class Gateway:
             others = [snapshot.permitted(key, other, each) for other, each in zip(names, others, strict=True)]
         return snapshot.one_after_another([compiled, *others]) if others else compiled
 
+    @staticmethod
+    def _by_own_keys(exchange: Exchange, compiled: CompiledRoute) -> CompiledRoute:
+        """The route as it is for who has brought keys of his own. Raises `GatewayError` where those cannot be read."""
+        assert exchange.key is not None
+        return exchange.snapshot.by_own_keys(exchange.key, compiled)
+
     def _decide(self, exchange: Exchange, compiled: CompiledRoute) -> Sequence[Candidate]:
         """Who is asked, in which order. Raises `GatewayError` where nobody may be."""
         if compiled.only is not None and not needs_a_decision(exchange):
@@ -287,7 +309,8 @@ class Gateway:
         """Tell who would be asked, without asking."""
         body = await exchange.downstream.read_body(exchange.snapshot.limits.max_body_bytes)
         described = described_exchange(exchange, body)
-        answer = explain(described, self._resolve(described), self.fleet.rng, self._clock.now_ns())
+        compiled = self._by_own_keys(described, self._resolve(described))
+        answer = explain(described, compiled, self.fleet.rng, self._clock.now_ns())
         exchange.requested_model = described.requested_model
         exchange.status, exchange.reply_bytes = 200, len(answer)
         settle(exchange, self._clock, self._books, self._sink)

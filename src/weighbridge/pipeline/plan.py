@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from weighbridge.core.allowances import Allowances
+from weighbridge.core.own_keys import NO_OWN_KEYS, OwnKey
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import HealthRules, RetryPolicy, Route
 from weighbridge.core.terms import VirtualKey
@@ -64,5 +65,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What customers pay: the first that counts a request."""
     properties: tuple[str, ...] = ()
     """Members of a request's `metadata` that it is booked under."""
+    own_keys: tuple[OwnKey, ...] = NO_OWN_KEYS
+    """Keys at providers that customers have brought."""
     has_leases: bool = False
     """Whether other hosts spend from the same hard budgets, so that each has its part on lease."""

@@ -17,6 +17,7 @@ from weighbridge.core.terms import Deployment, Dialect, Endpoint, Operation, Vir
 from weighbridge.ledger.tariffs import Tariffs
 from weighbridge.limits.accounts import Ledgers
 from weighbridge.pipeline.compiled_routes import CompiledRoute, RouteCompiler, RoutingMemory
+from weighbridge.pipeline.own_keys import OwnKeys
 from weighbridge.pipeline.plan import Limits, Plan
 from weighbridge.pipeline.target import Target
 from weighbridge.providers.base import Provider
@@ -51,6 +52,8 @@ class Snapshot:
         self.routes: dict[str, Route] = {route.requested_model: route for route in plan.routes}
         self.keys: dict[bytes, VirtualKey] = dict(keys) if keys is not None else {key.digest: key for key in plan.keys}
         self.models: tuple[ModelEntry, ...] = tuple(_model_entries(plan))
+        self.own_keys = OwnKeys(plan.own_keys) if plan.own_keys else None
+        """What customers have brought; None where nobody has, so that nobody's requests pay for it."""
         self._memory = memory
         self._compiler = RouteCompiler(self.providers, self.routes, plan.version, memory, plan.prices)
         self._compiled: dict[_Asked, CompiledRoute] = {}
@@ -66,6 +69,15 @@ class Snapshot:
         for key in delta.upserted:
             keys[key.digest] = key
         return Snapshot(self.plan, self._memory, keys)
+
+    def with_plan(self, plan: Plan) -> Snapshot:
+        """The same keys with a plan that differs in what customers have brought."""
+        return Snapshot(plan, self._memory, self.keys)
+
+    def by_own_keys(self, key: VirtualKey, compiled: CompiledRoute) -> CompiledRoute:
+        """What a route becomes by the provider keys that a virtual key's requests are sent with. Raises `GatewayError` where none
+        of those can be read."""
+        return compiled if self.own_keys is None else self.own_keys.applied(key, compiled, self._memory, self.version)
 
     def route_for(self, requested: str, endpoint: Endpoint, pinned: str | None) -> CompiledRoute:
         """Who serves a requested model, and in which format. Raises `GatewayError` (see `routing.resolve`)."""

@@ -11,6 +11,7 @@ import msgspec
 
 from weighbridge.core.clock import SystemRng
 from weighbridge.core.codec import encode_json
+from weighbridge.core.own_keys import Owner, OwnKey
 from weighbridge.core.rates import ModelFacts
 from weighbridge.core.routes import Parameter, RouteTarget
 from weighbridge.core.terms import Deadlines, Deployment, Dialect, Operation, Origin, WireFormat
@@ -63,6 +64,17 @@ class Pricing(NamedTuple):
 NO_PRICING: Final = Pricing(None, HIGH_PRICER)
 
 
+class OwnPool(NamedTuple):
+    """A customer's own keys at one provider, which take turns. `keys` are those that can be read."""
+
+    name: str
+    """Under which their health is kept: never the provider's."""
+    owner: Owner
+    keys: tuple[OwnKey, ...]
+    falls_back: bool
+    """Whether the gateway's keys may be used where these fail."""
+
+
 def _output_bound(parameters: Sequence[Parameter]) -> int | None:
     bounds = [int(p.json) for p in parameters if p.name in OUTPUT_PARAMETERS and p.json.isdigit()]
     return max(bounds, default=None)
@@ -97,6 +109,8 @@ class Target:
         "output_override",
         "override_names",
         "overrides",
+        "own",
+        "pool_name",
         "pricer",
         "provider",
         "reply_lines",
@@ -115,6 +129,7 @@ class Target:
         spec: RouteTarget | None = None,
         keys: KeyPool | None = None,
         pricing: Pricing = NO_PRICING,
+        own: OwnPool | None = None,
     ) -> None:
         base = provider.bases[dialect]
         self.provider = provider
@@ -135,6 +150,9 @@ class Target:
         # In Bedrock's paths the slashes of an ARN are part of the name.
         self.model_quoted = quote(model, safe=":@-._~" if dialect is Dialect.BEDROCK else "/:@-._~").encode()
         self.credentials: tuple[Credential, ...] = provider.credentials
+        self.own = own
+        """Whose keys these are, where they are a customer's own; None: the gateway's."""
+        self.pool_name = provider.name if own is None else own.name
         self.keys = keys if keys is not None else KeyPools(SystemRng()).pool(provider.name, provider.credentials)
         """Who says which credential is to be used."""
         self.pricer = pricing.pricer
@@ -171,6 +189,8 @@ class Target:
             _header_safe(model),
             version,
         )
+        if own is not None:
+            self.reply_lines += b"x-weighbridge-own-key: %b\r\n" % own.owner.kind.encode()
 
 
 def _host_of(origin: Origin) -> bytes:

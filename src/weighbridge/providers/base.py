@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from fnmatch import fnmatchcase
+from typing import Final
 
 import msgspec
 
@@ -33,6 +34,10 @@ class AuthStyle(Enum):
     """An OAuth token of a Google Cloud account (Vertex AI)."""
     ENTRA = "entra"
     """An OAuth token of Microsoft Entra ID (Azure)."""
+
+
+KEY_STYLES: Final = frozenset((AuthStyle.BEARER, AuthStyle.X_API_KEY, AuthStyle.X_GOOG_API_KEY, AuthStyle.API_KEY))
+"""Those that are a fixed header line with the key."""
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -122,3 +127,11 @@ class Provider(msgspec.Struct, frozen=True):
     """Requests at a time to one of its models, for each worker; 0: no bound of its own."""
     max_in_flight_per_key: int = 0
     """The same for each of its keys."""
+    key_auth: AuthStyle | None = None
+    """How a key would be sent, where the gateway has none of its own; None: as `auth` says."""
+
+    @property
+    def takes_keys(self) -> AuthStyle | None:
+        """How a customer's own key is sent; None: nothing but an account of its cloud opens it, or it asks for no key."""
+        style = self.key_auth or self.auth
+        return style if style in KEY_STYLES else None

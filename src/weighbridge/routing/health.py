@@ -25,6 +25,7 @@ from weighbridge.routing.health_events import (
     KeyStatus,
     TargetState,
     TargetStatus,
+    is_of_own_key,
 )
 from weighbridge.routing.key_pool import KeyPools
 from weighbridge.routing.live import LiveTarget
@@ -138,8 +139,18 @@ class HealthBook:
         return sum(self.keys.clear(provider, key) for provider, key in self.keys.find(name)) > 0
 
     def statuses(self, now_ns: int) -> list[TargetStatus]:
-        """All targets, in the order of their names."""
-        return [self._status(target, now_ns) for _, target in sorted(self._targets.items())]
+        """All targets, in the order of their names; of those that are asked with customers' own keys, which may be many, those that
+        are not well."""
+        return [self._status(target, now_ns) for name, target in sorted(self._targets.items()) if _is_told(name, target)]
+
+    def forget(self, providers: frozenset[str]) -> None:
+        """Pools of own keys that nobody has any more, and the targets that were asked with them."""
+        for name in providers:
+            self.keys.forget(name)
+        # What is under way ends at its own name: it goes when there is no room for more.
+        gone = [n for n, target in self._targets.items() if target.provider in providers and target.live.in_flight == 0]
+        for each in gone:
+            del self._targets[each]
 
     # --- between workers
 
@@ -269,6 +280,10 @@ class HealthBook:
         if target.ejected_until_ns > now_ns:
             return TargetState.EJECTED
         return TargetState.RESTING if target.live.retry_at_ns > now_ns else TargetState.CLOSED
+
+
+def _is_told(name: str, target: TargetHealth) -> bool:
+    return target.needs_care or not is_of_own_key(name)
 
 
 def key_status(key: ProviderKey, model: str, now_ns: int) -> KeyStatus:

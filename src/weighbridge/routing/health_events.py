@@ -6,10 +6,19 @@ Moments are Unix nanoseconds (`*_wall_ns`): monotonic clocks of two processes ca
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from weighbridge.routing.provider_key import KeyState
+
+OWN_KEY_MARK: Final = "~"
+"""Between a provider and whose own keys it is asked with (`openai~team:search/gpt-5`); in no configured name."""
+
+
+def is_of_own_key(target: str) -> bool:
+    """Whether a target's name is that of one which is asked with a customer's own keys."""
+    return OWN_KEY_MARK in target.partition("/")[0]
 
 
 class BreakerOpened(msgspec.Struct, frozen=True, tag="breaker_opened"):

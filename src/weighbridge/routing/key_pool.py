@@ -99,6 +99,10 @@ class KeyPools:
         members = [(index, key) for index, key in enumerate(shared.keys.values()) if not allowed or key.name in allowed]
         return KeyPool(self, shared, members, max_in_flight=max_in_flight or _NO_BOUND, is_per_model=is_per_model)
 
+    def forget(self, provider: str) -> None:
+        """Nobody uses these keys any more."""
+        self._providers.pop(provider, None)
+
     def keys(self, provider: str) -> Iterable[ProviderKey]:
         """A provider's keys, as they stand now."""
         shared = self._providers.get(provider)

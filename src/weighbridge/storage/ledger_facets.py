@@ -33,6 +33,7 @@ def sums_of_facts() -> list[ColumnElement[Any]]:
         func.sum(case((requests.c.attempts > 1, 1), else_=0)),
         func.sum(requests.c.charged),
         func.sum(requests.c.cache_saved),
+        func.sum(requests.c.own_cost),
     ]
 
 

@@ -40,6 +40,7 @@ from weighbridge.storage.ledger_sums import (
     Tokens,
     cache_saved,
     fact_sums,
+    own_cost_of,
     provenance_number,
     series_of,
     state_number,
@@ -210,7 +211,7 @@ class LedgerStore:
             of_facets = (numbers[",".join(record.tags)], numbers[record.dialect.value], numbers[_error_of(record)])
             sums.add_facets(record.start_wall_ns // NS_PER_S, series, of_facets, fact_sums(record, tokens, charged))
             fact = _fact(number, record, series, tokens, numbers, seq + len(written), len(own))
-            facts.append((*fact, charged, cache_saved(record)))
+            facts.append((*fact, charged, cache_saved(record), own_cost_of(record)))
             bodies.append((number, _encode(record)))
             written += [(entry, "") for entry in own]
         _insert(connection, requests, facts)
@@ -412,7 +413,9 @@ def _unresolved_exchange(started: list[Started], wall_ns: int) -> Settled:
 
 def _unresolved_attempt(started: Started, begun_wall_ns: int) -> Attempt:
     after_ns, bound = started.wall_ns - begun_wall_ns, started.reserved_nanousd
-    return Attempt(started.provider, started.model, "", 0, UNRESOLVED, NO_USAGE, after_ns, -1, 0, reserved_nanousd=bound)
+    return Attempt(
+        started.provider, started.model, started.own_key, 0, UNRESOLVED, NO_USAGE, after_ns, -1, 0, reserved_nanousd=bound
+    )
 
 
 def _texts(booked: Sequence[tuple[Settled, list[Entry]]]) -> Iterator[str]:

@@ -50,6 +50,7 @@ SUM_COLUMNS: Final = (
     "fallbacks",
     "charged",
     "cache_saved",
+    "own_cost",
 )
 """What is summed up, in this order."""
 _sums_of: Final[Callable[[RollupSums], tuple[int, ...]]] = attrgetter(*SUM_COLUMNS)
@@ -72,7 +73,7 @@ class RollupSums:
 
     def __init__(self) -> None:
         self.requests = self.errors = self.input = self.cache_read = self.cache_write = self.output = self.reasoning = 0
-        self.cost = self.estimated = self.unknown_costs = self.fallbacks = self.charged = self.cache_saved = 0
+        self.cost = self.estimated = self.unknown_costs = self.fallbacks = self.charged = self.cache_saved = self.own_cost = 0
 
     def add(self, record: Record, tokens: Tokens, charged: int) -> None:
         """One more request, for which the customer was charged so much."""
@@ -94,6 +95,8 @@ class RollupSums:
             self.cost += cost
             if attempt.price_state is PriceState.ESTIMATED:
                 self.estimated += cost
+            if attempt.is_own_key:
+                self.own_cost += cost
 
     def values(self) -> tuple[int, ...]:
         """In the order of the table's columns."""
@@ -223,13 +226,18 @@ class BatchSums:
         return rows
 
 
+def own_cost_of(record: Record) -> int:
+    """What of a request's cost providers bill to its customer."""
+    return sum(attempt.cost_nanousd or 0 for attempt in record.attempts if attempt.is_own_key)
+
+
 def fact_sums(record: Record, tokens: Tokens, charged: int) -> tuple[int, ...]:
     """What a row of `requests` adds to sums, in the order of `SUM_COLUMNS`."""
     cost = record.cost_nanousd or 0
     estimated = cost if record.price_state is PriceState.ESTIMATED else 0
     is_unknown = record.price_state is PriceState.UNKNOWN
     told = (1, int(bool(record.error)), *tokens, cost, estimated, int(is_unknown), int(len(record.attempts) > 1), charged)
-    return (*told, cache_saved(record))
+    return (*told, cache_saved(record), own_cost_of(record))
 
 
 def cache_saved(record: Record) -> int:

@@ -69,9 +69,11 @@ requests: Final = Table(
     Column("entries", SmallInteger, nullable=False),
     Column("charged", BigInteger, nullable=False, server_default="0"),
     Column("cache_saved", BigInteger, nullable=False, server_default="0"),
+    Column("own_cost", BigInteger, nullable=False, server_default="0"),
 )
-"""One narrow row for each request. `input` is all that went in; `cost` null is unknown; `charged` is what its customer pays;
-`cache_saved` is how much more it would have cost without the provider's prompt cache."""
+"""One narrow row for each request. `input` is all that went in; `cost` null is unknown, and `own_cost` the part of it that
+providers bill to the customer, whose own key they were asked with; `charged` is what its customer pays us; `cache_saved` is how
+much more it would have cost without the provider's prompt cache."""
 Index("requests_request_id", requests.c.request_id)
 Index("requests_at", requests.c.at)
 for _name in ("end_user", "session", "error", "tags"):  # most requests have none of them
@@ -150,9 +152,9 @@ open_attempts: Final = Table(
 )
 """Attempts that were begun and not settled yet, as far as journals have been moved."""
 
-_LATER: Final = {"charged": "0", "cache_saved": "0"}
+_LATER: Final = {"charged": "0", "cache_saved": "0", "own_cost": "0"}
 """Columns of sums that came later, and what rows from before have of them until they are told."""
-_LATER_OF_FACETS: Final = {"cache_saved": "0"}
+_LATER_OF_FACETS: Final = {"cache_saved": "0", "own_cost": "0"}
 
 rollups: Final = Table(
     "rollups",

@@ -14,7 +14,7 @@ from weighbridge.auth.people import EVERYWHERE, Organisation, Place, Role, Team,
 from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.core.clock import new_id
 from weighbridge.storage.errors import InUseError, NameTakenError, NotFoundError
-from weighbridge.storage.tables import organisations, teams, users, virtual_keys
+from weighbridge.storage.tables import organisations, provider_keys, teams, users, virtual_keys
 from weighbridge.storage.transactions import Act, Change, Transactions, differences, replace_row
 
 MAX_PAGE: Final = 200
@@ -90,13 +90,15 @@ class PeopleStore:
             return _organisation(row)
 
     def delete_organisation(self, organisation_id: str, act: Act, version: int | None) -> None:
-        """Raises `NotFoundError`, `ChangedMeanwhileError`, and `InUseError` while it has teams, users or live keys."""
+        """Raises `NotFoundError`, `ChangedMeanwhileError`, and `InUseError` while it has teams, users, live keys or provider
+        keys."""
         with self._transactions.writing() as connection:
             found = _organisation(_row(connection, organisations, organisation_id, "organisation"))
             n_teams = _count(connection, teams, teams.c.organisation == found.name)
             n_users = _count(connection, users, users.c.organisation == found.name)
             n_keys = _count(connection, virtual_keys, _live(virtual_keys.c.organisation == found.name))
-            _refuse_in_use(f"organisation '{found.name}'", teams=n_teams, users=n_users, keys=n_keys)
+            n_own = _n_provider_keys(connection, "organisation", found.name)
+            _refuse_in_use(f"organisation '{found.name}'", teams=n_teams, users=n_users, keys=n_keys, provider_keys=n_own)
             self._delete(connection, organisations, found.id, version, act, "organisation", found.name)
 
     def organisation_named(self, name: str) -> Organisation | None:
@@ -139,12 +141,14 @@ class PeopleStore:
             return _team(self._block(connection, teams, team_id, "team", act, version, is_blocked=is_blocked))
 
     def delete_team(self, team_id: str, act: Act, version: int | None) -> None:
-        """Raises `NotFoundError`, `ChangedMeanwhileError`, and `InUseError` while it has users or keys that are not revoked."""
+        """Raises `NotFoundError`, `ChangedMeanwhileError`, and `InUseError` while it has users, provider keys, or keys that are not
+        revoked."""
         with self._transactions.writing() as connection:
             found = _team(_row(connection, teams, team_id, "team"))
             n_users = _count(connection, users, users.c.team == found.name)
             n_keys = _count(connection, virtual_keys, _live(virtual_keys.c.team == found.name))
-            _refuse_in_use(f"team '{found.name}'", users=n_users, keys=n_keys)
+            n_own = _n_provider_keys(connection, "team", found.name)
+            _refuse_in_use(f"team '{found.name}'", users=n_users, keys=n_keys, provider_keys=n_own)
             self._delete(connection, teams, found.id, version, act, "team", found.name)
 
     def team_named(self, name: str) -> Team | None:
@@ -370,8 +374,14 @@ def _count(connection: Connection, table: Table, condition: ColumnElement[bool])
     return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
 
 
+def _n_provider_keys(connection: Connection, kind: str, name: str) -> int:
+    """What would be used for whoever is called so later."""
+    mine = and_(provider_keys.c.owner_kind == kind, provider_keys.c.owner == name)
+    return _count(connection, provider_keys, mine)
+
+
 def _refuse_in_use(what: str, **counts: int) -> None:
-    having = [f"{count} {name}" for name, count in counts.items() if count]
+    having = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
     if having:
         raise InUseError(f"the {what} still has {' and '.join(having)}: move, delete or revoke them first, or block it instead")
 

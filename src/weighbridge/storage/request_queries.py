@@ -64,6 +64,8 @@ class RequestRow(NamedTuple):
     output: int
     reasoning: int
     cost: int | None
+    own_cost: int
+    """What of it providers bill to the customer."""
     duration_us: int
     first_byte_us: int | None
     overhead_us: int
@@ -162,6 +164,7 @@ def _row(row: Any, texts: Mapping[str, str]) -> RequestRow:
         row["output"],
         row["reasoning"],
         row["cost"],
+        row["own_cost"],
         row["duration_us"],
         row["first_byte_us"],
         row["overhead_us"],

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from weighbridge.auth.people import EVERYWHERE, Place
 from weighbridge.auth.virtual_keys import MintedKey
+from weighbridge.core.own_keys import Owner, OwnerKind
 from weighbridge.core.ports import Clock
 from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.alert_store import AlertStore
@@ -32,6 +33,7 @@ from weighbridge.storage.lease_store import LeaseStore
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.migrate import upgrade
 from weighbridge.storage.people_store import PeopleStore, after_cursor, place_condition, resolved_place
+from weighbridge.storage.provider_key_store import ProviderKeyStore, delete_owned
 from weighbridge.storage.response_store import ResponseStore
 from weighbridge.storage.stored_keys import (
     KeyChange,
@@ -68,6 +70,7 @@ class Store:
         "leases",
         "ledger",
         "people",
+        "provider_keys",
         "responses",
         "transactions",
     )
@@ -88,6 +91,8 @@ class Store:
         """What people think of answers."""
         self.erasures = ErasureStore(self.transactions)
         """Who has asked to be forgotten."""
+        self.provider_keys = ProviderKeyStore(self.transactions)
+        """Keys at providers that customers have brought."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
         self.alerts = AlertStore(self.transactions)
@@ -202,6 +207,7 @@ class Store:
             now = self._clock.wall_ns()
             replace_row(connection, virtual_keys, found.key.id, version, {"revoked_at": now})
             connection.execute(delete(retiring_secrets).where(retiring_secrets.c.key_id == found.key.id))
+            delete_owned(connection, self.transactions, Owner(OwnerKind.KEY, found.key.id), act)
             self.transactions.done(connection, act, Change("revoke", "key", found.key.id, found.key.name))
             return _key(connection, found.key.id)
 

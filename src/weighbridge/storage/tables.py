@@ -195,6 +195,26 @@ feedback: Final = Table(
 Index("feedback_rater", feedback.c.request_id, feedback.c.rater, unique=True)
 Index("feedback_newest", feedback.c.created_at, feedback.c.id)
 
+provider_keys: Final = Table(
+    "provider_keys",
+    metadata,
+    *_common(),
+    Column("owner_kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("master_key", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("falls_back", Boolean, nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("last_used_at", BigInteger),
+)
+"""Keys at providers that customers have brought. `sealed` is AES-256-GCM under a key that only the configuration has, by the id in
+`master_key`."""
+Index("provider_keys_newest", provider_keys.c.created_at, provider_keys.c.id)
+Index("provider_keys_owner", provider_keys.c.owner_kind, provider_keys.c.owner)
+
 audit_log: Final = Table(
     "audit_log",
     metadata,

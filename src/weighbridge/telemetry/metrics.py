@@ -137,7 +137,8 @@ class Metrics:
 
     def _attempt(self, record: Record, attempt: Attempt, before: Attempt | None, extra: tuple[str, ...]) -> None:
         target, error = self._target(attempt.provider, attempt.model), attempt.error or ""
-        credential = self._bounds["credential"].of(attempt.credential)
+        # Customers bring any number of keys: they are one here, and by name in the ledger.
+        credential = "own" if attempt.is_own_key else self._bounds["credential"].of(attempt.credential)
         self._attempts.labels(*target, credential, str(attempt.status), error).inc()
         if before is not None:
             is_retry = (before.provider, before.model) == (attempt.provider, attempt.model)
