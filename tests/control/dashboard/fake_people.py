@@ -76,9 +76,31 @@ def people_router(world) -> APIRouter:
         }
         for n in range(12)
     ]
+    world.provider_keys = [
+        {
+            "id": f"pkey_{index}",
+            "owner": {"kind": kind, "name": name},
+            "provider": "openai",
+            "label": label,
+            "hint": "9aQz",
+            "state": state,
+            "falls_back": index == 1,
+            "created_at": made,
+            "last_used_at": made if index == 0 else None,
+        }
+        for index, (kind, name, label, state) in enumerate(
+            (
+                ("organisation", "acme", "Production", "active"),
+                ("team", 'R&D "north"', "<img src=x onerror=alert(1)>", "disabled"),
+                ("key", KEYS[0][0], "", "unreadable"),
+            )
+        )
+    ]
+    world.can_bring = True
     world.versions = {}
 
     _add_keys(router, world)
+    _add_provider_keys(router, world)
     for name in ("organisations", "teams", "users"):
         _add_collection(router, world, name)
 
@@ -137,6 +159,39 @@ def _add_keys(router: APIRouter, world) -> None:
     async def rotate(id_: str, request: Request):
         decode_json(await request.body() or b"{}")
         return {**found(world.keys, id_), "key": "wb-secret-of-a-rotated-key"}
+
+
+def _add_provider_keys(router: APIRouter, world) -> None:
+    @router.get("/provider-keys")
+    async def keys():
+        return page(world.provider_keys) | {"can_create": world.can_bring, "providers": ["openai", "anthropic"]}
+
+    @router.post("/provider-keys", status_code=201)
+    async def create(request: Request):
+        told = decode_json(await request.body())
+        secret = told.pop("secret")
+        if "..." in secret:
+            raise HTTPException(400, "that is a mask, not a key: hand in the key itself")
+        now = datetime.now(UTC).isoformat()
+        key = {**told, "id": world.fresh("pkey"), "hint": secret[-4:], "state": "active", "created_at": now, "last_used_at": None}
+        world.provider_keys.insert(0, key)
+        return key
+
+    @router.get("/provider-keys/{id_}")
+    async def one(id_: str, response: Response):
+        response.headers["etag"] = f'"{world.versions.get(id_, 0)}"'
+        return found(world.provider_keys, id_)
+
+    @router.patch("/provider-keys/{id_}")
+    async def change(id_: str, request: Request):
+        told = decode_json(await request.body())
+        if (is_disabled := told.pop("is_disabled", None)) is not None:
+            told["state"] = "disabled" if is_disabled else "active"
+        return _patched(world, found(world.provider_keys, id_), request, told)
+
+    @router.delete("/provider-keys/{id_}", status_code=204)
+    async def delete(id_: str):
+        world.provider_keys.remove(found(world.provider_keys, id_))
 
 
 def _patched(world, item: dict, request: Request, told: dict) -> dict:

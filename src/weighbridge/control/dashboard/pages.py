@@ -39,6 +39,7 @@ PAGES: Final = (
     Page("budgets", "Budgets and limits", "Money"),
     Page("ledger", "Ledger", "Money"),
     Page("keys", "Keys", "Access"),
+    Page("provider-keys", "Provider keys", "Access"),
     Page("teams", "Teams", "Access"),
     Page("users", "Users", "Access"),
     Page("settings", "Settings", "Gateway"),

@@ -19,13 +19,14 @@ const PAGES = {
   budgets: () => import("./pages/budgets.js"),
   ledger: () => import("./pages/ledger.js"),
   keys: () => import("./pages/keys.js"),
+  "provider-keys": () => import("./pages/provider_keys.js"),
   teams: () => import("./pages/teams.js"),
   users: () => import("./pages/users.js"),
   settings: () => import("./pages/settings.js"),
 };
 
 /** Pages of which the API may have nothing. */
-const OFFERED = { teams: "/teams", users: "/users" };
+const OFFERED = { "provider-keys": "/provider-keys", teams: "/teams", users: "/users" };
 
 /** Pages that not every role may see. */
 const NEEDED = {

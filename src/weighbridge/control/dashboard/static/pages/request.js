@@ -90,7 +90,10 @@ function attemptsCard(found) {
   );
   const columns = [
     { title: "Target", head: true, cell: (each) => `${each.provider}/${each.model}` },
-    { title: "Provider key", cell: (each) => each.credential || "–" },
+    {
+      title: "Provider key",
+      cell: (each) => [each.credential || "–", each.is_own_key && badge("customer's own", "info")],
+    },
     { title: "Status", cell: (each) => (each.status ? statusBadge(each.status, each.error) : badge("no answer", "bad")) },
     { title: "Error", cell: (each) => each.error ?? "–" },
     { title: "Cost", num: true, cell: (each) => moneyOf(each.cost_nanousd) },
