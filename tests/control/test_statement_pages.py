@@ -9,7 +9,7 @@ from weighbridge.control.statement_pages import as_csv, as_html, as_json, exact_
 from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.storage.statements import Line, Month, Statement
 
-LINE = Line("openai/gpt-5", 1_234, 10, 2, 1, 5, 1_000_000_000, 7, 3, 1_500_000_001)
+LINE = Line("openai/gpt-5", 1_234, 10, 2, 1, 5, 1_000_000_000, 7, 3, 1_500_000_001, 250_000_000)
 EVIL = "=cmd|'/c calc'!A1<script>alert(1)</script>"
 
 
@@ -47,11 +47,13 @@ def test_a_name_is_no_formula_and_no_markup():
 def test_the_table_has_exact_dollars():
     [row] = list(csv.DictReader(io.StringIO(as_csv(made()))))
     assert (row["month"], row["cost_usd"], row["charged_usd"], row["requests"]) == ("2026-11", "1.00", "1.500000001", "1234")
+    assert row["own_key_cost_usd"] == "0.25"
 
 
 def test_the_page_says_what_is_preliminary_estimated_and_not_known():
     page = as_html(made(), {})
-    for words in ("Preliminary", "$1.500000001", "1,234", "of 3 attempts is not known", "is an estimate", "Providers, USD"):
+    told = ("Preliminary", "$1.500000001", "1,234", "of 3 attempts is not known", "is an estimate", "Providers, USD")
+    for words in (*told, "$0.25 of what providers charge they bill to the customer"):
         assert words in page
     exact = LINE._replace(estimated=0, unknown_costs=0, charged=LINE.cost)
     page = as_html(made(is_over=True, total=exact, lines=[exact]), {})

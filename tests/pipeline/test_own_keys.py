@@ -9,14 +9,17 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.pipeline.test_bookkeeper import ANSWER, COST, PRICES
 
 from weighbridge.auth.virtual_keys import digest_of
+from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.own_keys import Owner, OwnerKind, OwnKey
 from weighbridge.core.routes import RetryPolicy, Route, RouteTarget, StrategyName
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Deployment, Dialect, VirtualKey
+from weighbridge.ledger.terms import Settled
 from weighbridge.providers.base import AuthStyle
 
 RETRY = RetryPolicy(max_attempts=3, backoff_ns=0)
@@ -335,3 +338,21 @@ async def test_the_order_of_a_strategy_stands(world_of):
         answer(world)
         await world.chat(model="two")
     assert sorted(sent_keys(world)) == ["gsk-brought", "gsk-brought", "sk-brought-by-acme", "sk-brought-by-acme"]
+
+
+# --- budgets ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_a_budget_of_dollars_counts_them_unless_it_says_otherwise(build, counts):
+    budget = Budget("b", Scope(ScopeKind.GATEWAY), 1_000_000_000, counts_own_keys=counts)
+    keys = (build.virtual_key(organisation="acme"),)
+    world = build(own_keys=(own(),), keys=keys, prices=PRICES, allowances=Allowances((budget,)))
+    world.will_reply(ANSWER, length=len(ANSWER))
+    assert (await world.chat(max_tokens=100)).status == 200
+    spent = [charge.amount for item in world.journal.items if isinstance(item, Settled) for charge in item.charges]
+    assert spent == ([COST] if counts else [])
+    world.gateway.swap_own_keys(())
+    world.will_reply(ANSWER, length=len(ANSWER))
+    await world.chat(max_tokens=100)
+    assert [charge.amount for charge in world.journal.items[-1].charges] == [COST]

@@ -108,6 +108,9 @@ class Budget(Section):
     """What happens to a request whose worst case does not fit: its output is capped at what does, or it is refused."""
     alert_at: list[Share] = written(["80%", "100%"])  # type: ignore[arg-type]  # read like any value
     """When operators are told."""
+    counts_own_keys: bool = True
+    """Whether it counts requests that are made with customers' own provider keys, too: with `false` it holds what the gateway's own
+    keys cost."""
     id: AllowanceId | None = None
     """A lasting name: what was spent stays with it when the rest changes. Made from the scope, unit and period if not given."""
 

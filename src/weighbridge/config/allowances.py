@@ -27,6 +27,7 @@ def compile_budget(written: WrittenBudget) -> Budget:
         is_hard=written.hard,
         on_shortage=Shortage(written.on_shortage),
         alert_at_ppm=tuple(written.alert_at),
+        counts_own_keys=written.counts_own_keys,
     )
 
 

@@ -25,6 +25,7 @@ BudgetId = Annotated[str, Path(pattern=f"^bud_{ID_FORM}", description="The budge
 Amount = Annotated[int, Field(ge=0, le=UNLIMITED, description="Nano-dollars (1e-9 USD), or tokens.")]
 Shares = Annotated[list[Annotated[int, Field(ge=1, le=10_000_000)]], Field(max_length=10)]
 _ALERTS = "Millionths of the amount at which operators are told."
+_OWN_KEYS = "Whether it counts requests that are made with customers' own provider keys, too."
 
 
 class CreateBudget(BaseModel):
@@ -42,6 +43,7 @@ class CreateBudget(BaseModel):
         Shortage.LOWER, description="A request that does not fit is capped at what does (`lower`), or refused (`refuse`)."
     )
     alert_at_ppm: Shares = Field([800_000, 1_000_000], description=_ALERTS)
+    counts_own_keys: bool = Field(default=True, description=_OWN_KEYS)
 
     @field_validator("timezone")
     @classmethod
@@ -64,6 +66,7 @@ class CreateBudget(BaseModel):
             is_hard=self.is_hard,
             on_shortage=self.on_shortage,
             alert_at_ppm=tuple(self.alert_at_ppm),
+            counts_own_keys=self.counts_own_keys,
         )
 
 
@@ -74,6 +77,7 @@ class ChangeBudget(Change):
     is_hard: bool | None = None
     on_shortage: Annotated[Shortage, Field(strict=False)] | None = None
     alert_at_ppm: Shares | None = Field(None, description=_ALERTS)
+    counts_own_keys: bool | None = Field(None, description=_OWN_KEYS)
 
     @model_validator(mode="after")
     def _says_something(self) -> ChangeBudget:

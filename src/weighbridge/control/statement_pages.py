@@ -24,6 +24,7 @@ _COLUMNS: Final = (
     "estimated_nanousd",
     "unknown_costs",
     "charged_nanousd",
+    "own_key_cost_nanousd",
 )
 Names = Mapping[str, str]
 """What keys are called, by their ids."""
@@ -57,7 +58,7 @@ def as_csv(found: Statement) -> str:
         amounts = [exact_usd(value) if "nanousd" in name else value for name, value in zip(_COLUMNS[1:], line[1:], strict=True)]
         writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), spreadsheet_text(line.model), *amounts])
     for each in found.corrections:
-        amounts = [*[0] * 5, exact_usd(each.cost), exact_usd(0), 0, exact_usd(each.charge)]
+        amounts = [*[0] * 5, exact_usd(each.cost), exact_usd(0), 0, exact_usd(each.charge), exact_usd(0)]
         named = spreadsheet_text(f"correction: {each.reason}")
         writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), named, *amounts])
     return text.getvalue()

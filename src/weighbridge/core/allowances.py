@@ -109,6 +109,8 @@ class Budget(msgspec.Struct, frozen=True):
     on_shortage: Shortage = Shortage.LOWER
     alert_at_ppm: tuple[int, ...] = (800_000, 1_000_000)
     """Millionths of the amount at which operators are told."""
+    counts_own_keys: bool = True
+    """Whether it counts requests that are made with customers' own provider keys, too."""
 
 
 class Measure(StrEnum):

@@ -176,6 +176,8 @@ class Bookkeeper:
         if ledgers.kinds_of_targets:
             of_target = _accounts_of_target(ledgers, target, turn)
             budgets += of_target.budgets
+        if target.own is not None:
+            budgets = tuple([each for each in budgets if each.budget.counts_own_keys])
         cap, is_doubtful = named_cap(exchange, target)
         key = exchange.key
         if is_doubtful or (key is not None and key.max_output_tokens is not None):

@@ -58,6 +58,8 @@ class Line(NamedTuple):
     estimated: int
     unknown_costs: int
     charged: int
+    own_cost: int = 0
+    """What of the cost providers bill to the customer, whose own key they were asked with."""
 
 
 class Statement(NamedTuple):
@@ -111,4 +113,4 @@ def _line(row: UsageRow) -> Line:
 
 
 def _total(lines: list[Line]) -> Line:
-    return Line("", *(sum(column) for column in zip(*(line[1:] for line in lines), strict=True))) if lines else Line("", *[0] * 9)
+    return Line("", *(sum(column) for column in zip(*(line[1:] for line in lines), strict=True))) if lines else Line("", *[0] * 10)

@@ -15,6 +15,7 @@ export const NOTHING = Object.freeze({
   reasoning_tokens: 0,
   cost_nanousd: 0n,
   estimated_nanousd: 0n,
+  own_key_cost_nanousd: 0n,
   unknown_costs: 0,
   cache_saved_nanousd: 0n,
   fallbacks: 0,

@@ -88,7 +88,11 @@ function tiles(view, { now, then, days }) {
       value: money(now.cost_nanousd),
       title: exactMoney(now.cost_nanousd),
       href: link,
-      foot: [delta(now.cost_nanousd, then.cost_nanousd, "down")],
+      foot: [
+        delta(now.cost_nanousd, then.cost_nanousd, "down"),
+        now.own_key_cost_nanousd > 0n &&
+          h("span", { id: "own-key-cost", title: exactMoney(now.own_key_cost_nanousd) }, `${money(now.own_key_cost_nanousd)} by own keys`),
+      ],
     }),
     tile({
       id: "tile-sure",
