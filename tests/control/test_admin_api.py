@@ -9,6 +9,8 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
         f"/admin/v1{path}"
         for path in (
             "/keys",
+            "/provider-keys",
+            "/provider-keys/{key_id}",
             "/keys/{key_id}",
             "/keys/{key_id}/rotate",
             "/organisations",

@@ -94,6 +94,7 @@ async def test_the_secret_is_in_no_answer_and_not_in_the_audit_log(admin, bring)
         ({"label": " x"}, "label"),
         ({"owner": {"kind": "key", "name": "key_none"}}, "no virtual key"),
         ({"owner": {"kind": "user", "name": "ann"}}, "kind"),
+        ({"owner": {"kind": "team", "name": "a\0b"}}, "printable"),
     ],
 )
 async def test_what_cannot_be_brought_is_refused_with_the_reason(admin, people, gateway, fields, words):
@@ -107,7 +108,7 @@ async def test_what_cannot_be_brought_is_refused_with_the_reason(admin, people, 
 async def test_without_a_master_key_none_is_brought(admin, people, gateway):
     gateway.master_keys = MasterKeys()
     answer = await admin.post("/provider-keys", json=wanted())
-    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "no_master_key")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_master_key")
     assert "provider_keys.master_keys" in answer.json()["error"]["message"]
     assert (await admin.get("/provider-keys")).json()["can_create"] is False
 

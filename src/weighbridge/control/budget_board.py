@@ -42,9 +42,9 @@ class BudgetView(msgspec.Struct, frozen=True):
     is_hard: bool
     on_shortage: str
     alert_at_ppm: tuple[int, ...]
-    counts_own_keys: bool
     source: str
     accounts: list[BudgetAccountView]
+    counts_own_keys: bool = True
 
 
 def budgets_now(allowances: Allowances, spent: Mapping[str, int], level: Level, wall_ns: int) -> list[BudgetView]:
@@ -81,7 +81,7 @@ def _view(budget: Budget, subjects: set[str], spent: Mapping[str, int], level: L
         is_hard=budget.is_hard,
         on_shortage=budget.on_shortage.value,
         alert_at_ppm=budget.alert_at_ppm,
-        counts_own_keys=budget.counts_own_keys,
         source="config",
         accounts=accounts[:MAX_ACCOUNTS],
+        counts_own_keys=budget.counts_own_keys,
     )

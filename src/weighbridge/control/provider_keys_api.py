@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from msgspec import UNSET
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from weighbridge.auth.master_keys import MasterKeys, NoMasterKeyError
 from weighbridge.auth.people import EVERYWHERE, Place
@@ -47,6 +47,13 @@ class OwnerView(BaseModel):
 
     kind: Annotated[OwnerKind, Field(strict=False)]
     name: Annotated[str, Field(min_length=1, max_length=100)]
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not value.isprintable() or value != value.strip():
+            raise ValueError("has only printable characters, and no blank at either end")
+        return value
 
     def as_core(self) -> Owner:
         """As it is stored."""
@@ -152,7 +159,7 @@ def provider_keys_router(services: AdminServices) -> APIRouter:
         except CreatedBeforeError as before:
             made = await asyncio.to_thread(keys.get, before.subject_id)
         except NoMasterKeyError as missing:
-            raise GatewayError(ErrorKind.NOT_IMPLEMENTED, str(missing), code="no_master_key") from None
+            raise GatewayError(ErrorKind.INVALID_REQUEST, str(missing), code="no_master_key", status=409) from None
         except ValueError as error:
             refuse(str(error))
         return shown(made, response)
