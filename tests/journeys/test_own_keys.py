@@ -100,6 +100,7 @@ def test_a_planted_secret_is_found_nowhere(gateway, provider):
         "/admin/v1/config",
     ]
     told = [gateway.request("GET", page, key=admin).body for page in pages]
+    assert all(MASTER.encode() not in each for each in told)
     told += [refused.body, *(value.encode() for _, value in refused.pairs)]
     gateway.weighbridge("backup", str(gateway.data_dir.parent / "copy"))
     gateway.signal(15)

@@ -163,3 +163,23 @@ def test_headroom_comes_from_the_providers_headers(book, clock):
     assert book.live(NAME).headroom == 0.1
     book.saw_headers(NAME, [], clock.now)
     assert book.live(NAME).headroom == 0.1
+
+
+OWN = "openai~team:search"
+
+
+def test_targets_of_own_keys_are_told_only_while_they_are_not_well_and_forgotten_with_their_keys(book, clock):
+    pool = book.keys.pool(OWN, (Credential("own:pkey_1", Secret("sk-1")),))
+    book.attempt(f"{OWN}/gpt-5")
+    book.attempt()
+    assert [status.id for status in book.statuses(clock.now)] == [NAME]
+    turn = pool.take("gpt-5", clock.now)
+    pool.failed(turn, ErrorKind.INSUFFICIENT_QUOTA, "gpt-5", clock.now, clock.now)
+    assert [(status.id, status.state) for status in book.statuses(clock.now)] == [
+        (NAME, TargetState.CLOSED),
+        (f"{OWN}/gpt-5", TargetState.RESTING),
+    ]
+    book.forget(frozenset((OWN,)))
+    assert [status.id for status in book.statuses(clock.now)] == [NAME]
+    assert list(book.keys.keys(OWN)) == []
+    assert book.live(f"{OWN}/gpt-5").retry_at_ns == 0

@@ -1,7 +1,15 @@
 from __future__ import annotations
 
 from weighbridge.core.codec import encode_private, private_decoder
-from weighbridge.routing.health_events import BreakerClosed, BreakerOpened, HealthEvent, KeyCleared, KeyParked, KeyRested
+from weighbridge.routing.health_events import (
+    BreakerClosed,
+    BreakerOpened,
+    HealthEvent,
+    KeyCleared,
+    KeyParked,
+    KeyRested,
+    is_of_own_key,
+)
 from weighbridge.routing.provider_key import KeyState
 
 
@@ -15,3 +23,8 @@ def test_events_travel_between_processes():
         KeyCleared("openai", "openai#1", ""),
     ):
         assert decode(encode_private(event)) == event
+
+
+def test_a_targets_name_tells_whether_it_is_asked_with_a_customers_own_keys():
+    names = ("openai~team:search/gpt-5", "openai~organisation:a%2Fb/gpt~5", "openai/gpt-5", "openai/ft:gpt~5", "")
+    assert [is_of_own_key(name) for name in names] == [True, True, False, False, False]
