@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.auth.passwords import hash_password
 from weighbridge.auth.people import Place, Role
+from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.auth.virtual_keys import mint_key
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
@@ -76,6 +77,7 @@ class Gateway:
         self.prices = PriceBook()
         self.master_keys = MasterKeys([Secret("m" * 32)])
         self.providers = {name: provider_of(name) for name in ("openai", "anthropic")}
+        self.sign_in = SignInRules()
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
 
     def clear(self, name: str) -> bool:
@@ -186,6 +188,7 @@ def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
         send_test_alert=gateway.send_test,
         master_keys=lambda: gateway.master_keys,
         providers=lambda: gateway.providers,
+        sign_in=lambda: gateway.sign_in,
     )
 
 

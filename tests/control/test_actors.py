@@ -5,6 +5,7 @@ from tests.control.conftest import PASSWORD
 
 from weighbridge.auth.people import Place, Role
 from weighbridge.auth.permissions import Actor
+from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.control.actors import Actors
 from weighbridge.control.sessions import COOKIE, Session
 from weighbridge.core.errors import GatewayError
@@ -21,7 +22,7 @@ def actors(people, clock) -> Actors:
         async def find(self, digest):
             return None
 
-    return Actors(NoKeys(), people.people, clock)
+    return Actors(NoKeys(), people.people, clock, SignInRules)
 
 
 async def test_an_admin_key_of_nobody_may_everything(actors):

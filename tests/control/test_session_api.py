@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.control.conftest import PASSWORD
 
+from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.control.sessions import COOKIE, IDLE_NS, LIFETIME_NS
 from weighbridge.core.clock import NS_PER_S
 
@@ -120,6 +122,17 @@ async def test_whoever_guesses_has_to_wait_longer_and_longer(anyone, make_key, c
     clock.wall += 2 * NS_PER_S
     assert (await anyone.post("/session", json={"admin_key": right})).status_code == 200
     assert (await anyone.post("/session", json={"admin_key": "wrong"})).status_code == 401  # and the count begins anew
+
+
+async def test_where_passwords_are_off_none_is_taken_and_keys_go_on(as_user, anyone, make_key, gateway):
+    as_user("admin")
+    asked = {"email": "admin@everywhere", "password": PASSWORD}
+    assert (await anyone.post("/session", json=asked)).status_code == 200
+    gateway.sign_in = SignInRules(takes_passwords=False)
+    assert (await anyone.get("/session")).status_code == 401  # who came in by one is out as well
+    refused = await anyone.post("/session", json=asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "no_passwords")
+    assert (await anyone.post("/session", json={"admin_key": make_key("root", is_admin=True)})).status_code == 200
 
 
 async def test_a_key_in_the_header_needs_no_token(admin):

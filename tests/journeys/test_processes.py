@@ -135,6 +135,9 @@ def test_its_own_certificate_is_served(start_gateway, tls_context, tmp_path):
     body = {"model": "demo/echo", "messages": [{"role": "user", "content": "hello"}]}
     reply = gateway.request("POST", "/v1/chat/completions", body, key=first_key(gateway), context=tls_context(authority))
     assert reply.status == 200
+    asked = {"admin_key": (gateway.data_dir / "admin.key").read_text().strip()}
+    signed_in = gateway.request("POST", "/admin/v1/session", asked, key=None, context=tls_context(authority))
+    assert "; secure" in signed_in.headers["set-cookie"].lower()
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
         gateway.request("GET", "/healthz", context=tls_context(trustme.CA()))
 

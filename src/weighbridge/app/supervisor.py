@@ -24,11 +24,13 @@ from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
 from weighbridge.app.ledger_keeper import LedgerKeeper
 from weighbridge.app.services import admin_services
 from weighbridge.app.worker_process import WorkerProcess
+from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.config.alerts import compile_alerts
 from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.logs import compile_logs
 from weighbridge.config.problems import ConfigError
+from weighbridge.config.sign_in import compile_sign_in
 from weighbridge.config.traces import compile_traces
 from weighbridge.config.watch import watch_config
 from weighbridge.control.admin_api import admin_app
@@ -135,6 +137,7 @@ class Supervisor:
         self._plan = Plan(version=0, providers=())
         self._written_allowances = Allowances()
         self._alerts = Alerts()
+        self.sign_in = SignInRules()
         self._http = HttpClient(clock=self.clock, limits=self._plan.limits)
         self._sender = AlertSender(self._http, loaded.proxies, self.clock)
         self._tasks = TaskSet(_report)
@@ -428,6 +431,7 @@ class Supervisor:
     def _compile(self) -> None:
         plan = compile_plan(self.loaded, version=self.version, stored_keys=())
         self._alerts = compile_alerts(self.loaded.config)
+        self.sign_in = compile_sign_in(self.loaded.config)
         kept = self.loaded.config.ledger
         self.store.ledger.retention = Retention(kept.keep_records, kept.keep_requests, kept.keep_minutes, kept.keep_hours)
         self.store.ledger.tariff_of = Tariffs(plan.tariffs).of

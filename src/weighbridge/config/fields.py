@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -196,6 +197,15 @@ def _readable_file(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _authority_file(value: object, info: ValidationInfo) -> Path:
+    path = _readable_file(value, info)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (ssl.SSLError, OSError):
+        raise ValueError("holds no certificate in PEM form") from None
+    return path
+
+
 def _expiry(value: object) -> datetime:
     if isinstance(value, str):
         try:
@@ -288,6 +298,7 @@ BaseUrl = Annotated[str, BeforeValidator(_base_url), _editor("URL", pattern=r"^h
 ProxyUrl = Annotated[Proxy, BeforeValidator(_proxy), _editor("URL")]
 AnyPath = Annotated[Path, BeforeValidator(_path), _editor("path")]
 ReadableFile = Annotated[Path, BeforeValidator(_readable_file), _editor("path")]
+AuthorityFile = Annotated[Path, BeforeValidator(_authority_file), _editor("path")]
 Expiry = Annotated[datetime, BeforeValidator(_expiry), _editor("date or time")]
 ProviderName = Annotated[str, AfterValidator(_provider_name)]
 RouteName = Annotated[str, AfterValidator(_route_name)]

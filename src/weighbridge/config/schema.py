@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -17,6 +18,7 @@ from weighbridge.config.alert_fields import Alerts
 from weighbridge.config.allowance_fields import Budget, Limit, Share
 from weighbridge.config.fields import (
     AnyPath,
+    AuthorityFile,
     BaseUrl,
     Count,
     Days,
@@ -48,6 +50,7 @@ from weighbridge.config.provider_key_fields import ProviderKeys
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
 from weighbridge.config.section import Section, Timeouts, fault, written
+from weighbridge.config.sign_in_fields import SignIn
 from weighbridge.config.tariff_fields import Tariff
 from weighbridge.core.secret import Secret
 
@@ -112,6 +115,9 @@ class Server(Section):
     """Processes that serve requests. One for each core is enough."""
     tls: ServerTls | None = None
     """Serve HTTPS."""
+    public_url: BaseUrl | None = None
+    """What browsers call the gateway by (`https://gateway.example.com`), if it is not how it listens: behind a proxy that ends TLS.
+    Cookies then are for HTTPS only, and an OpenID provider sends people back there."""
     drain_timeout: DurationOrZero = written("30s")
     """On shutdown, how long running requests may go on."""
     auth: Annotated[Literal["required", "none"], choice_schema("word", "required", "none")] = "required"
@@ -123,6 +129,12 @@ class Server(Section):
     def _never_open_to_the_network(self) -> Server:
         if self.auth == "none" and not is_loopback(self.host):
             raise fault("auth", "`none` is only accepted on a loopback address: set `host: 127.0.0.1`, or `auth: required`")
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_path_of_its_own(self) -> Server:
+        if self.public_url is not None and urlsplit(self.public_url).path:
+            raise fault("public_url", "must have no path: the dashboard is at `/dashboard` of whatever host it is")
         return self
 
 
@@ -187,7 +199,7 @@ class Traces(Section):
 class ProviderTls(Section):
     """How the gateway meets a provider's TLS. Certificates are always verified."""
 
-    ca_file: ReadableFile | None = None
+    ca_file: AuthorityFile | None = None
     """PEM file of the authorities to trust, in place of the system's."""
     client_cert_file: ReadableFile | None = None
     """Client certificate for mutual TLS, PEM."""
@@ -200,11 +212,6 @@ class ProviderTls(Section):
             _check_pair(self.client_cert_file, self.client_key_file, "client_key_file")
         elif self.client_cert_file or self.client_key_file:
             raise fault("client_key_file", "a client certificate needs both `client_cert_file` and `client_key_file`")
-        if self.ca_file:
-            try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self.ca_file)
-            except (ssl.SSLError, OSError):
-                raise fault("ca_file", "holds no certificate in PEM form") from None
         return self
 
 
@@ -408,6 +415,8 @@ class Config(Section):
     """For Prometheus."""
     ledger: Ledger = Field(default_factory=Ledger)
     """The accounts of all requests."""
+    sign_in: SignIn = Field(default_factory=SignIn)
+    """How people get into the dashboard."""
     providers: Annotated[dict[ProviderName, Provider], BeforeValidator(_empty_is_none)] = {}
     """Whom the gateway calls, by a name of your choice."""
     provider_keys: ProviderKeys = Field(default_factory=lambda: ProviderKeys.model_validate({}))
@@ -443,6 +452,12 @@ class Config(Section):
         names = [each.name for each in self.logs]
         if len(set(names)) < len(names):
             raise fault("logs", "has two sinks of one name")
+        return self
+
+    @model_validator(mode="after")
+    def _is_reached_by_browsers(self) -> Config:
+        if self.sign_in.oidc is not None and self.server.public_url is None:
+            raise fault("sign_in", "`oidc` needs `server.public_url`, which is where the provider sends people back to")
         return self
 
 

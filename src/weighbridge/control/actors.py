@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from typing import Final
 
 from weighbridge.auth.people import User
 from weighbridge.auth.permissions import Actor
+from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.control.sessions import Session
 from weighbridge.core.errors import ErrorKind, GatewayError
@@ -20,12 +22,13 @@ FILE_KEY_PREFIX: Final = "file:"
 
 
 class Actors:
-    """Finds them. Asked at each request, so that a role that was taken away is gone with the next."""
+    """Finds them. Asked at each request, so that a role that was taken away is gone with the next. `rules` are as of now."""
 
-    def __init__(self, keys: KeySource, people: PeopleStore, clock: Clock) -> None:
+    def __init__(self, keys: KeySource, people: PeopleStore, clock: Clock, rules: Callable[[], SignInRules]) -> None:
         self._keys = keys
         self._people = people
         self._clock = clock
+        self._rules = rules
 
     async def of_token(self, token: str) -> Actor:
         """The actor behind an admin key. Raises `GatewayError` AUTHENTICATION or PERMISSION_DENIED, and `StorageError`."""
@@ -66,7 +69,7 @@ class Actors:
             raise over
         if session.login:
             found = await asyncio.to_thread(self._people.credentials_of, session.login)
-            if found is None or found[0].is_blocked or found[1] != session.password_hash:
+            if found is None or found[0].is_blocked or found[1] != session.password_hash or not self._rules().takes_passwords:
                 raise over
             return actor_of_user(found[0])
         key = await self._keys.find(session.key_digest)

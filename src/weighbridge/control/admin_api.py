@@ -104,7 +104,7 @@ def admin_app(services: AdminServices) -> FastAPI:
     )
     app.openapi = lambda: _description(app)  # type: ignore[method-assign]  # as FastAPI's manual says to extend it
     sessions = Sessions(services.clock)
-    actors = Actors(services.keys, services.store.people, services.clock)
+    actors = Actors(services.keys, services.store.people, services.clock, services.sign_in)
     for router in (*_routers(services), session_router(services, sessions, actors)):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
     app.include_router(metrics_router(services), dependencies=[Depends(_described)])

@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from weighbridge.auth.master_keys import MasterKeys
+from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.config import problems
 from weighbridge.control.log_sink import LogSink
 from weighbridge.core.allowances import Allowances
@@ -125,3 +126,5 @@ class AdminServices:
     """Those of the configuration, by their names."""
     metrics_are_open: bool = False
     """Whether `/metrics` needs no key."""
+    sign_in: Callable[[], SignInRules] = SignInRules
+    """How people may sign in, as of now."""

@@ -14,8 +14,8 @@ from weighbridge.auth.permissions import Actor, Permission
 from weighbridge.control.acting import act_of, refuse
 from weighbridge.control.actors import Actors
 from weighbridge.control.admin_services import AdminServices, Reported
-from weighbridge.control.sessions import COOKIE, LIFETIME_NS, Session, Sessions
-from weighbridge.core.clock import NS_PER_S
+from weighbridge.control.session_cookie import give_cookie, take_cookie
+from weighbridge.control.sessions import COOKIE, Session, Sessions
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.people_store import UserChange
 from weighbridge.storage.transactions import Act, Change
@@ -71,6 +71,7 @@ class _Doors:
 
     def __init__(self, services: AdminServices, sessions: Sessions, actors: Actors) -> None:
         self._people = services.store.people
+        self._rules = services.sign_in
         self._sessions = sessions
         self._actors = actors
 
@@ -86,6 +87,9 @@ class _Doors:
         return self._sessions.open(key)
 
     async def by_password(self, email: str, password: str, address: str) -> tuple[str, Session]:
+        if not self._rules().takes_passwords:
+            message = "nobody signs in by password here: use the other ways, or an admin key"
+            raise GatewayError(ErrorKind.PERMISSION_DENIED, message, code="no_passwords")
         # By account as well: many addresses that guess at one password wait as well as one that guesses at many.
         account = f"account:{email.lower()}"
         for guesser in (address, account):
@@ -119,7 +123,7 @@ def session_router(services: AdminServices, sessions: Sessions, actors: Actors) 
             sessions.close(old)
         actor = await actors.of_session(session)
         await asyncio.to_thread(transactions.note, Act(actor.name, address), Change("sign_in", "session", "", actor.name))
-        _give(response, request, token)
+        give_cookie(response, request, token, services.sign_in())
         return _view(session, actor)
 
     @router.get("", summary="Who is signed in")
@@ -133,7 +137,7 @@ def session_router(services: AdminServices, sessions: Sessions, actors: Actors) 
     async def sign_out(request: Request) -> Response:
         sessions.close(request.cookies.get(COOKIE, ""))
         answer = Response(status_code=204)
-        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https")
+        take_cookie(answer, request, services.sign_in())
         return answer
 
     @router.post("/password", status_code=204, summary="Change one's own password; other sessions of the user end")
@@ -162,18 +166,6 @@ async def hashed(password: str, param: str) -> str:
         return await asyncio.to_thread(hash_password, check_password(password))
     except ValueError as error:
         refuse(str(error), param)
-
-
-def _give(response: Response, request: Request, token: str) -> None:
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=LIFETIME_NS // NS_PER_S,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-        path="/",
-    )
 
 
 def _view(session: Session, actor: Actor) -> SessionView:
