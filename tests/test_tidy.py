@@ -54,6 +54,7 @@ UNPAIRED_SOURCE = {
     "storage/ledger_checks.py": "tested in storage/test_ledger_store.py, on sound and on tampered ledgers",
     "storage/ledger_tables.py": "tables: a test keeps them equal to the migrations",
     "storage/request_queries.py": "tested with usage_queries.py on both databases, and through control/requests_api.py",
+    "auth/identities.py": "structs without behaviour: tested where they are made and read",
     "core/ports.py": "Protocols only: their adapters are tested",
     "pipeline/plan.py": "structs without behaviour: tested where they are made and read",
     "providers/base.py": "structs without behaviour: tested where they are filled",

@@ -3,6 +3,11 @@ from __future__ import annotations
 import pytest
 from tests.control.conftest import PASSWORD
 
+from weighbridge.auth.identities import Identity
+from weighbridge.auth.people import Role
+from weighbridge.auth.sign_in_rules import RoleRule
+from weighbridge.storage.transactions import Act
+
 ANN = {"name": "Ann", "email": "Ann@Example.org", "role": "admin", "team": "search", "password": PASSWORD}
 ANY = {"if-match": "*"}
 
@@ -113,3 +118,31 @@ async def test_a_user_who_is_blocked_or_gone_opens_nothing_any_more(as_user):
     await owner.patch(f"/users/{user['id']}", json={"is_blocked": True}, headers=ANY)
     reply = await victim.get("/users")
     assert (reply.status_code, reply.json()["error"]["code"]) == (403, "blocked_user")
+
+
+async def test_a_role_by_hand_stays_and_a_word_hands_it_to_the_groups(admin, people, as_user):
+    path = f"/users/{(await admin.post('/users', json=ANN)).json()['id']}"
+    found = (await admin.get(path)).json()
+    assert (found["role_by_groups"], found["issuer"]) == (False, None)
+    handed = await admin.patch(path, json={"role_by_groups": True}, headers=ANY)
+    assert (handed.json()["role_by_groups"], handed.json()["role"]) == (True, "admin")
+    assert (await admin.patch(path, json={"role": "admin", "name": "Anna"}, headers=ANY)).json()["role_by_groups"] is True
+    assert (await admin.patch(path, json={"role": "viewer"}, headers=ANY)).json()["role_by_groups"] is False
+    # What groups give is the configuration's: not for a team's admin to let in.
+    refused = await as_user("admin", team="search").patch(path, json={"role_by_groups": True}, headers=ANY)
+    assert refused.status_code == 403
+
+
+async def test_an_account_at_a_provider_is_forgotten_on_request(admin, people):
+    ann = Identity("https://id.test", "1", "ann@example.org", "Ann")
+    made = people.identities.admit(ann, RoleRule(Role.VIEWER), Act("sign-in"), creates=True)
+    path = f"/users/{made.id}"
+    assert (await admin.get(path)).json()["issuer"] == "https://id.test"
+    assert (await admin.patch(path, json={"forget_account": True}, headers=ANY)).json()["issuer"] is None
+
+
+async def test_who_has_no_role_sees_and_changes_nothing(as_user):
+    nobody = as_user("none")
+    for path in ("/users", "/keys", "/usage", "/status", "/ledger/accounts"):
+        assert (await nobody.get(path)).status_code == 403
+    assert (await nobody.post("/keys", json={"name": "x"})).status_code == 403

@@ -33,6 +33,8 @@ class Role(StrEnum):
     MEMBER = "member"
     VIEWER = "viewer"
     BILLING = "billing"
+    NONE = "none"
+    """Holds keys, sees and changes nothing: who is in no group any more that gives a role."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -97,6 +99,11 @@ class User(msgspec.Struct, frozen=True):
     has_password: bool = False
     created_wall_ns: int = 0
     version: int = 1
+    issuer: str | None = None
+    """The OpenID provider at which he or she has signed in, and `subject` which account there it is."""
+    subject: str | None = None
+    role_by_groups: bool = False
+    """Whether role and place follow from groups at the provider."""
 
 
 def check_handle(name: str, what: str) -> str:

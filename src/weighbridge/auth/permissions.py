@@ -49,10 +49,11 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
     Role.MEMBER: _VIEWER | {Permission.MANAGE_OWN_KEYS},
     Role.VIEWER: _VIEWER,
     Role.BILLING: _BILLING,
+    Role.NONE: frozenset(),
 }
 """An admin differs from an owner in that he or she makes no owners, and changes none."""
 
-_RANKS: Final = {Role.OWNER: 3, Role.ADMIN: 2, Role.MEMBER: 1, Role.BILLING: 1, Role.VIEWER: 0}
+_RANKS: Final = {Role.OWNER: 3, Role.ADMIN: 2, Role.MEMBER: 1, Role.BILLING: 1, Role.VIEWER: 0, Role.NONE: -1}
 
 
 class Actor(msgspec.Struct, frozen=True):

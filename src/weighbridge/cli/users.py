@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
 
 users_app: Final = typer.Typer(help="Make, list, change, block and delete users.", no_args_is_help=True)
 Login = Annotated[str, typer.Argument(help="The e-mail address, or a service account's name.")]
-RoleOption = Annotated[str | None, typer.Option("--role", help="owner, admin, member, viewer or billing.")]
+RoleOption = Annotated[str | None, typer.Option("--role", help="owner, admin, member, viewer, billing or none.")]
 TeamOption = Annotated[str | None, typer.Option("--team", help="Where the role counts, and what keys are booked under.")]
 OrgOption = Annotated[str | None, typer.Option("--org", help="Where the role counts: an organisation with all its teams.")]
 PasswordOption = Annotated[

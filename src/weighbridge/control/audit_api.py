@@ -23,7 +23,7 @@ class AuditParameters(BaseModel):
 
     limit: int = Field(50, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(None, pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before.")
-    actor: str | None = Field(None, max_length=200, description="`key:root`, `user:ann@example.org`, `cli:root`, `gateway`.")
+    actor: str | None = Field(None, max_length=200, description="`key:root`, `user:ann@example.org`, `cli:root`, `sign-in`.")
     kind: str | None = Field(None, max_length=40, description="Of what: `key`, `team`, `budget`, …")
     subject_id: str | None = Field(None, max_length=100, description="The id of what it was done to.")
 

@@ -58,6 +58,10 @@ class ChangeUser(Change):
     organisation: Handle | None = None
     team: Handle | None = None
     is_blocked: bool | None = Field(None, description="Whether sign-in and keys are refused; sessions end.")
+    role_by_groups: bool | None = Field(
+        None, description="Whether the role follows groups of the OpenID provider, from the next sign-in on. Another role does not."
+    )
+    forget_account: bool | None = Field(None, description="Whether the next sign-in at the OpenID provider binds another account.")
     password: Password | None = Field(None, description="A new one; sessions end.")
 
 
@@ -73,6 +77,10 @@ class UserView(Reported):
     is_blocked: bool
     is_service_account: bool
     has_password: bool
+    role_by_groups: bool
+    """Whether the role follows groups of the OpenID provider."""
+    issuer: str | None
+    """The OpenID provider at which the user has signed in, and to an account of which he or she is bound."""
     created_at: datetime
 
     @classmethod
@@ -88,6 +96,8 @@ class UserView(Reported):
             is_blocked=found.is_blocked,
             is_service_account=found.email is None,
             has_password=found.has_password,
+            role_by_groups=found.role_by_groups,
+            issuer=found.issuer,
             created_at=date(found.created_wall_ns),
         )
 
@@ -164,7 +174,12 @@ def users_router(services: AdminServices) -> APIRouter:
             place=UNSET if place == found.place else place,
             is_blocked=UNSET if wanted.is_blocked is None else wanted.is_blocked,
             password_hash=UNSET if wanted.password is None else await hashed(wanted.password, "password"),
+            role_by_groups=UNSET if wanted.role_by_groups is None else wanted.role_by_groups,
+            forgets_account=bool(wanted.forget_account),
         )
+        if wanted.role_by_groups:
+            # Then the configuration says what the role is, which is the whole gateway's.
+            actor.require(Permission.MANAGE_GATEWAY)
         if wanted.role is not None:
             actor.require_grant(wanted.role)
         try:

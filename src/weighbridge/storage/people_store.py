@@ -48,6 +48,10 @@ class UserChange(msgspec.Struct, frozen=True):
     place: Place | UnsetType = UNSET
     is_blocked: bool | UnsetType = UNSET
     password_hash: str | UnsetType = UNSET
+    role_by_groups: bool | UnsetType = UNSET
+    """Whether the role follows groups of the OpenID provider. Another role or place, given by hand, stays as given."""
+    forgets_account: bool = False
+    """Whether the next sign-in at the OpenID provider binds the user to another account there."""
 
 
 class PeopleStore:
@@ -67,7 +71,7 @@ class PeopleStore:
         with self._transactions.writing() as connection:
             self._transactions.begin_create(connection, act)
             row = {"id": made.id, "created_at": made.created_wall_ns, "version": 1, "name": name, "is_blocked": False}
-            _insert(connection, organisations, row, f"there is an organisation '{name}' already")
+            insert_row(connection, organisations, row, f"there is an organisation '{name}' already")
             self._made(connection, act, "organisation", made.id, name, {"name": name})
         return made
 
@@ -119,7 +123,7 @@ class PeopleStore:
                 known_organisation(connection, organisation)
             row = {"id": made.id, "created_at": made.created_wall_ns, "version": 1, "name": name, "is_blocked": False}
             row["organisation"] = organisation
-            _insert(connection, teams, row, f"there is a team '{name}' already")
+            insert_row(connection, teams, row, f"there is a team '{name}' already")
             self._made(connection, act, "team", made.id, name, {"name": name, "organisation": organisation})
         return made
 
@@ -180,15 +184,15 @@ class PeopleStore:
                 created_wall_ns=self._transactions.clock.wall_ns(),
             )
             row = {"id": made.id, "created_at": made.created_wall_ns, "version": 1, "login": login, "email": email}
-            row |= {**_user_columns(made), "password_hash": new.password_hash}
-            _insert(connection, users, row, f"there is a user '{login}' already")
-            self._made(connection, act, "user", made.id, login, _told(made))
+            row |= {**user_columns(made), "password_hash": new.password_hash}
+            insert_row(connection, users, row, f"there is a user '{login}' already")
+            self._made(connection, act, "user", made.id, login, told_of_user(made))
         return made
 
     def user(self, user_id: str) -> User:
         """Raises `NotFoundError`."""
         with self._transactions.reading() as connection:
-            return _user(_row(connection, users, user_id, "user"))
+            return user_of_row(_row(connection, users, user_id, "user"))
 
     def user_of(self, login: str) -> User | None:
         """The user with this e-mail address, or the service account of this name."""
@@ -199,31 +203,35 @@ class PeopleStore:
         """A user and the hash of his or her password."""
         with self._transactions.reading() as connection:
             row = connection.execute(select(users).where(users.c.login == _as_login(login))).one_or_none()
-        return None if row is None else (_user(row), row.password_hash)
+        return None if row is None else (user_of_row(row), row.password_hash)
 
     def users(self, place: Place = EVERYWHERE, *, limit: int = MAX_PAGE, cursor: str | None = None) -> Page[User]:
         """A page of those in a place."""
         within = place_condition(place, users.c.organisation, users.c.team)
         with self._transactions.reading() as connection:
             rows = _page(connection, users, within, limit, cursor, "user")
-        return _paged([_user(row) for row in rows], limit, [row.id for row in rows])
+        return _paged([user_of_row(row) for row in rows], limit, [row.id for row in rows])
 
     def change_user(self, user_id: str, change: UserChange, act: Act, version: int | None) -> User:
         """Raises `NotFoundError`, `ChangedMeanwhileError`, and `ValueError` for what no user can be."""
         told = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
         password_hash = told.pop("password_hash", None)
+        if told.pop("forgets_account"):
+            told |= {"issuer": None, "subject": None}
         with self._transactions.writing() as connection:
-            before = _user(_row(connection, users, user_id, "user"))
+            before = user_of_row(_row(connection, users, user_id, "user"))
             if isinstance(change.place, Place):
                 told["place"] = known_place(connection, change.place)
             after = msgspec.structs.replace(before, **told, version=before.version + 1)
+            if change.role_by_groups is UNSET and (after.role, after.place) != (before.role, before.place):
+                after = msgspec.structs.replace(after, role_by_groups=False)
             _check_user(before, after, has_new_password=password_hash is not None)
-            columns = _user_columns(after)
+            columns = user_columns(after)
             if password_hash is not None:
                 columns["password_hash"] = password_hash
                 after = msgspec.structs.replace(after, has_password=True)
             replace_row(connection, users, user_id, version, columns)
-            old, new = differences(_told(before), _told(after))
+            old, new = differences(told_of_user(before), told_of_user(after))
             if password_hash is not None:
                 old, new = {**old, "password": "old"}, {**new, "password": "new"}
             self._transactions.done(connection, act, Change("change", "user", user_id, after.login, old, new))
@@ -232,7 +240,7 @@ class PeopleStore:
     def delete_user(self, user_id: str, act: Act, version: int | None) -> None:
         """Raises `NotFoundError`, `ChangedMeanwhileError`, and `InUseError` while he or she holds keys that are not revoked."""
         with self._transactions.writing() as connection:
-            found = _user(_row(connection, users, user_id, "user"))
+            found = user_of_row(_row(connection, users, user_id, "user"))
             n_keys = _count(connection, virtual_keys, _live(virtual_keys.c.owner == found.login))
             _refuse_in_use(f"user '{found.login}'", keys=n_keys)
             self._delete(connection, users, found.id, version, act, "user", found.login)
@@ -308,7 +316,7 @@ def known_user(connection: Connection, login: str) -> User:
     row = connection.execute(select(users).where(users.c.login == _as_login(login))).one_or_none()
     if row is None:
         raise ValueError(f"there is no user '{login}': make it first")
-    return _user(row)
+    return user_of_row(row)
 
 
 def resolved_place(connection: Connection, place: Place, login: str) -> tuple[Place, str]:
@@ -359,7 +367,8 @@ def _row(connection: Connection, table: Table, subject_id: str, kind: str) -> Ro
     return row
 
 
-def _insert(connection: Connection, table: Table, values: Mapping[str, object], taken: str) -> None:
+def insert_row(connection: Connection, table: Table, values: Mapping[str, object], taken: str) -> None:
+    """Raises `NameTakenError` with the sentence `taken` where there is one of this name."""
     try:
         connection.execute(insert(table).values(dict(values)))
     except IntegrityError:
@@ -407,7 +416,8 @@ def _team(row: Row[Any]) -> Team:
     return Team(row.id, row.name, row.organisation, bool(row.is_blocked), row.created_at, row.version)
 
 
-def _user(row: Row[Any]) -> User:
+def user_of_row(row: Row[Any]) -> User:
+    """A row of `users`."""
     return User(
         id=row.id,
         login=row.login,
@@ -419,18 +429,26 @@ def _user(row: Row[Any]) -> User:
         has_password=row.password_hash is not None,
         created_wall_ns=row.created_at,
         version=row.version,
+        issuer=row.issuer,
+        subject=row.subject,
+        role_by_groups=bool(row.role_by_groups),
     )
 
 
-def _user_columns(user: User) -> dict[str, object]:
+def user_columns(user: User) -> dict[str, object]:
+    """What may change about a user, without the password."""
     return {
         "name": user.name,
         "role": user.role.value,
         "organisation": user.place.organisation,
         "team": user.place.team,
         "is_blocked": user.is_blocked,
+        "issuer": user.issuer,
+        "subject": user.subject,
+        "role_by_groups": user.role_by_groups,
     }
 
 
-def _told(user: User) -> Mapping[str, object]:
-    return {**_user_columns(user), "email": user.email}
+def told_of_user(user: User) -> Mapping[str, object]:
+    """What the audit log has of a user."""
+    return {**user_columns(user), "email": user.email}

@@ -29,6 +29,7 @@ from weighbridge.storage.engine import open_engine
 from weighbridge.storage.erasure_store import ErasureStore
 from weighbridge.storage.errors import KeyNameTakenError, KeyNotFoundError
 from weighbridge.storage.feedback_store import FeedbackStore
+from weighbridge.storage.identity_store import IdentityStore
 from weighbridge.storage.lease_store import LeaseStore
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.migrate import upgrade
@@ -67,6 +68,8 @@ class Store:
         "credits",
         "erasures",
         "feedback",
+        "identities",
+        "identities",
         "leases",
         "ledger",
         "people",
@@ -81,6 +84,8 @@ class Store:
         self.transactions = Transactions(engine, clock)
         self.people = PeopleStore(self.transactions)
         """Organisations, teams and users."""
+        self.identities = IdentityStore(self.transactions)
+        """Users who come from an OpenID provider."""
         self.allowances = AllowanceStore(self.transactions)
         """Budgets and limits that are made while the gateway runs."""
         self.credits = CreditStore(self.transactions)

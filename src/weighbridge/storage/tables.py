@@ -114,7 +114,11 @@ users: Final = Table(
     Column("team", Text, nullable=False),
     Column("is_blocked", Boolean, nullable=False),
     Column("password_hash", Text),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("role_by_groups", Boolean, nullable=False, server_default=false()),
 )
+Index("users_account", users.c.issuer, users.c.subject, unique=True)
 
 allowances: Final = Table(
     "allowances",

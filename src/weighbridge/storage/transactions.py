@@ -36,7 +36,7 @@ class Once(msgspec.Struct, frozen=True):
 
 
 class Act(msgspec.Struct, frozen=True):
-    """On whose account a change is made. `actor` is `key:root`, `user:ann@example.org`, `cli:root` or `gateway`."""
+    """On whose account a change is made. `actor` is `key:root`, `user:ann@example.org`, `cli:root`, `sign-in` or `gateway`."""
 
     actor: str
     address: str = ""
@@ -44,6 +44,8 @@ class Act(msgspec.Struct, frozen=True):
     once: Once | None = None
 
 
+SIGN_IN: Final = "sign-in"
+"""The actor where the OpenID provider's word makes or changes a user."""
 BY_GATEWAY: Final = Act("gateway")
 """What nobody asked for: the keys of a first start."""
 
