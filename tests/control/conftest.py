@@ -18,14 +18,19 @@ from weighbridge.auth.passwords import hash_password
 from weighbridge.auth.people import Place, Role
 from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.auth.virtual_keys import mint_key
+from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
 from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.control.oidc.calls import Calls
 from weighbridge.core.allowances import Allowances
+from weighbridge.core.clock import SystemClock
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import NO_USAGE, Dialect, Origin, Record
+from weighbridge.http.client import HttpClient
 from weighbridge.ledger.repricing import Repricer
+from weighbridge.pipeline.plan import Limits
 from weighbridge.providers.base import Base, Provider
 from weighbridge.routing.health_events import TargetStatus
 from weighbridge.storage.engine import sqlite_url
@@ -166,7 +171,15 @@ def gateway() -> Gateway:
 
 
 @pytest.fixture
-def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
+async def oidc_calls() -> AsyncIterator[Calls]:
+    """What is asked of an OpenID provider, over real sockets."""
+    client = HttpClient(clock=SystemClock(), limits=Limits())
+    yield Calls(client, ProxyRules({}))
+    await client.close()
+
+
+@pytest.fixture
+def services(store: Store, clock: SetClock, gateway: Gateway, oidc_calls: Calls) -> AdminServices:
     """What the admin API needs."""
     return AdminServices(
         store=store,
@@ -188,6 +201,7 @@ def services(store: Store, clock: SetClock, gateway: Gateway) -> AdminServices:
         send_test_alert=gateway.send_test,
         master_keys=lambda: gateway.master_keys,
         providers=lambda: gateway.providers,
+        oidc_calls=oidc_calls,
         sign_in=lambda: gateway.sign_in,
     )
 

@@ -44,6 +44,9 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/budgets",
             "/limits",
             "/session",
+            "/session/ways",
+            "/session/oidc/start",
+            "/session/oidc/callback",
             "/targets",
             "/targets/clear",
         )

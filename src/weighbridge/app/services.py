@@ -48,6 +48,7 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         lag_bytes=lambda: supervisor.ledger.mover.lag_bytes if supervisor.ledger is not None else 0,
         master_keys=lambda: supervisor.provider_keys.master_keys,
         providers=supervisor.providers,
+        oidc_calls=supervisor.oidc_calls,
         metrics_are_open=supervisor.loaded.config.metrics.open,
         sign_in=lambda: supervisor.sign_in,
     )

@@ -69,6 +69,7 @@ from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.erasure_watch import ErasureWatch
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.log_sink import LogSink
+from weighbridge.control.oidc.calls import Calls
 from weighbridge.control.price_corrections import repricer_of
 from weighbridge.control.prober import Prober
 from weighbridge.control.provider_key_registry import ProviderKeyRegistry
@@ -140,6 +141,7 @@ class Supervisor:
         self.sign_in = SignInRules()
         self._http = HttpClient(clock=self.clock, limits=self._plan.limits)
         self._sender = AlertSender(self._http, loaded.proxies, self.clock)
+        self.oidc_calls = Calls(self._http, loaded.proxies)
         self._tasks = TaskSet(_report)
         self._responses_lock = asyncio.Lock()
         self._reloading = asyncio.Lock()

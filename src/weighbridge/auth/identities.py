@@ -27,7 +27,9 @@ class Refusal(StrEnum):
     STALE = "stale"
     """Begun in another browser, too long ago, or ended before."""
     CANCELLED = "cancelled"
-    """The provider says that the person would not, or may not."""
+    """The person would not, or the provider says that he or she may not."""
+    REJECTED = "rejected"
+    """The provider has turned the question down: mostly a client that is not set up there as it is here."""
     UNAVAILABLE = "unavailable"
     """The provider, or the gateway's store, does not answer."""
     NOT_TRUSTED = "not_trusted"
@@ -46,7 +48,7 @@ class Refusal(StrEnum):
 
 
 class NotAdmittedError(Exception):
-    """Somebody does not come in. `detail` is for the operator's eyes, and holds no token."""
+    """Somebody does not come in. `detail` is for the operator's eyes, and holds no token; empty: it was told before."""
 
     def __init__(self, refusal: Refusal, detail: str) -> None:
         super().__init__(f"{refusal}: {detail}")

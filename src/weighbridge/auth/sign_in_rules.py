@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 import msgspec
 
 from weighbridge.auth.people import EVERYWHERE, Place, Role
 from weighbridge.core.secret import Secret
+
+GOOGLE: Final = "https://accounts.google.com"
+"""An issuer for everybody who has an account there."""
 
 
 class RoleRule(msgspec.Struct, frozen=True):

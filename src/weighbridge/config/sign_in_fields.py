@@ -8,12 +8,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
+from weighbridge.auth.sign_in_rules import GOOGLE
 from weighbridge.config.fields import AuthorityFile, BaseUrl, SecretText
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.section import Section, fault
 
-GOOGLE: Final = "https://accounts.google.com"
-"""An issuer for everybody who has an account there."""
 _MODULES: Final = ("joserfc", "authlib")
 _SCOPE: Final = r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$"
 """RFC 6749 section 3.3."""
@@ -48,7 +47,7 @@ class Oidc(Section):
     scopes: list[Annotated[str, Field(pattern=_SCOPE)]] = ["openid", "email", "profile"]
     """What is asked for."""
     user_claim: Annotated[str, Field(min_length=1, max_length=200)] = "email"
-    """Where the person's e-mail address stands. `email` counts only if the provider does not say that it is not verified."""
+    """Where the person's e-mail address stands. In `email` it counts unless the provider says that it is not verified."""
     groups_claim: Annotated[str, Field(min_length=1, max_length=200)] = "groups"
     """Where the person's groups stand: a claim, or a path such as `realm_access.roles`."""
     roles: Annotated[list[OidcRole], Field(max_length=500)] = []

@@ -69,7 +69,7 @@ class Actors:
             raise over
         if session.login:
             found = await asyncio.to_thread(self._people.credentials_of, session.login)
-            if found is None or found[0].is_blocked or found[1] != session.password_hash or not self._rules().takes_passwords:
+            if found is None or found[0].is_blocked or not self._holds(session, found[0], found[1]):
                 raise over
             return actor_of_user(found[0])
         key = await self._keys.find(session.key_digest)
@@ -78,6 +78,14 @@ class Actors:
         if key.expires_wall_ns is not None and key.expires_wall_ns <= self._clock.wall_ns():
             raise over
         return await self.of_key(key)
+
+    def _holds(self, session: Session, user: User, password_hash: str | None) -> bool:
+        """Whether what opened a user's session still would."""
+        rules, then = self._rules(), session.arrived
+        if then is None:
+            return rules.takes_passwords and password_hash == session.password_hash
+        is_same = (then.issuer, then.subject, then.role, then.place) == (user.issuer, user.subject, user.role, user.place)
+        return is_same and rules.oidc is not None and rules.oidc.issuer == then.issuer
 
 
 def actor_of_user(user: User) -> Actor:

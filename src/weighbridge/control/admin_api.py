@@ -26,6 +26,7 @@ from weighbridge.control.keys_api import keys_router
 from weighbridge.control.ledger_api import ledger_router
 from weighbridge.control.limits_api import limits_router
 from weighbridge.control.metrics_api import METRICS_PATH, metrics_router
+from weighbridge.control.oidc.sign_in_api import Providers, oidc_router
 from weighbridge.control.organisations_api import organisations_router
 from weighbridge.control.provider_keys_api import provider_keys_router
 from weighbridge.control.requests_api import requests_router
@@ -44,7 +45,16 @@ OPENAPI_PATH: Final = f"{PREFIX}/openapi.json"
 SESSION_PATH: Final = f"{PREFIX}/session"
 
 _OPEN: Final = frozenset(
-    (("GET", OPENAPI_PATH), ("HEAD", OPENAPI_PATH), ("GET", SESSION_PATH), ("POST", SESSION_PATH), ("POST", FEEDBACK_PATH))
+    (
+        ("GET", OPENAPI_PATH),
+        ("HEAD", OPENAPI_PATH),
+        ("GET", SESSION_PATH),
+        ("POST", SESSION_PATH),
+        ("GET", f"{SESSION_PATH}/ways"),
+        ("GET", f"{SESSION_PATH}/oidc/start"),
+        ("GET", f"{SESSION_PATH}/oidc/callback"),
+        ("POST", FEEDBACK_PATH),
+    )
 )
 """Feedback is given with a virtual key, which its own route looks at."""
 
@@ -105,7 +115,9 @@ def admin_app(services: AdminServices) -> FastAPI:
     app.openapi = lambda: _description(app)  # type: ignore[method-assign]  # as FastAPI's manual says to extend it
     sessions = Sessions(services.clock)
     actors = Actors(services.keys, services.store.people, services.clock, services.sign_in)
-    for router in (*_routers(services), session_router(services, sessions, actors)):
+    providers = Providers(services)
+    of_sessions = (session_router(services, sessions, actors, providers), oidc_router(services, sessions, providers))
+    for router in (*_routers(services), *of_sessions):
         app.include_router(router, prefix=PREFIX, dependencies=[Depends(_described)])
     app.include_router(metrics_router(services), dependencies=[Depends(_described)])
     app.include_router(feedback_router(services), dependencies=[Depends(_described)])

@@ -13,6 +13,7 @@ from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.config import problems
 from weighbridge.control.log_sink import LogSink
+from weighbridge.control.oidc.calls import Calls
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
@@ -120,6 +121,8 @@ class AdminServices:
     """Today's prices, for models of a pattern."""
     send_test_alert: Callable[[], Awaitable[dict[str, str]]]
     """Sends a notice to every destination: by its name why one did not take it, or nothing."""
+    oidc_calls: Calls
+    """What is asked of an OpenID provider goes over these."""
     master_keys: Callable[[], MasterKeys] = MasterKeys
     """Under which customers' own provider keys are sealed."""
     providers: Callable[[], Mapping[str, Provider]] = dict

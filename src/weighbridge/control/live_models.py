@@ -148,17 +148,18 @@ def list_request(provider: Provider, turn: int = 0) -> UpstreamRequest:
 class _Collected:
     """A `ByteSink` that keeps everything, within a bound."""
 
-    def __init__(self, reply: UpstreamReply) -> None:
+    def __init__(self, reply: UpstreamReply, max_bytes: int) -> None:
         self._reply = reply
+        self._max_bytes = max_bytes
         self.body = bytearray()
         self.ended = Signal()
 
     def on_data(self, data: bytes) -> None:
         """The next bytes."""
         self.body += data
-        if len(self.body) > MAX_LIST_BYTES:
+        if len(self.body) > self._max_bytes:
             self._reply.abort()
-            self.ended.set(GatewayError(ErrorKind.PROVIDER_MALFORMED, f"The list is longer than {MAX_LIST_BYTES} bytes."))
+            self.ended.set(GatewayError(ErrorKind.PROVIDER_MALFORMED, f"The answer is longer than {self._max_bytes} bytes."))
 
     def on_end(self) -> None:
         """All has come."""
@@ -169,11 +170,11 @@ class _Collected:
         self.ended.set(error)
 
 
-async def body_of(reply: UpstreamReply) -> bytes:
+async def body_of(reply: UpstreamReply, max_bytes: int = MAX_LIST_BYTES) -> bytes:
     """All of a reply. Raises `GatewayError` where it breaks off or is too long."""
     if reply.whole is not None:
         return reply.whole
-    collected = _Collected(reply)
+    collected = _Collected(reply, max_bytes)
     reply.attach(collected)
     await collected.ended
     return bytes(collected.body)

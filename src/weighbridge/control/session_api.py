@@ -14,8 +14,10 @@ from weighbridge.auth.permissions import Actor, Permission
 from weighbridge.control.acting import act_of, refuse
 from weighbridge.control.actors import Actors
 from weighbridge.control.admin_services import AdminServices, Reported
+from weighbridge.control.oidc.sign_in_api import Providers
 from weighbridge.control.session_cookie import give_cookie, take_cookie
 from weighbridge.control.sessions import COOKIE, Session, Sessions
+from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.people_store import UserChange
 from weighbridge.storage.transactions import Act, Change
@@ -106,7 +108,13 @@ class _Doors:
         return self._sessions.open_for(found[0].name, found[0].login, stored_hash)
 
 
-def session_router(services: AdminServices, sessions: Sessions, actors: Actors) -> APIRouter:
+class SignedOut(Reported):
+    """Where the browser signs out at the OpenID provider too."""
+
+    continue_at: str
+
+
+def session_router(services: AdminServices, sessions: Sessions, actors: Actors, providers: Providers) -> APIRouter:
     """The routes, closed over the services."""
     router = APIRouter(prefix="/session", tags=["session"])
     transactions = services.store.transactions
@@ -133,10 +141,23 @@ def session_router(services: AdminServices, sessions: Sessions, actors: Actors) 
             raise GatewayError(ErrorKind.AUTHENTICATION, "nobody is signed in", code="missing_session")
         return _view(session, await actors.of_session(session))
 
-    @router.delete("", status_code=204, summary="Sign out")
+    @router.delete(
+        "",
+        status_code=204,
+        responses={200: {"model": SignedOut, "description": "Signed out here: the browser goes on to the provider."}},
+        summary="Sign out",
+    )
     async def sign_out(request: Request) -> Response:
-        sessions.close(request.cookies.get(COOKIE, ""))
-        answer = Response(status_code=204)
+        token = request.cookies.get(COOKIE, "")
+        session = sessions.find(token)
+        sessions.close(token)
+        url = None
+        if session is not None and session.arrived is not None:
+            url = await providers.end_session_url(session.id_token)
+        if url is None:
+            answer = Response(status_code=204)
+        else:
+            answer = Response(encode_json({"continue_at": url}), 200, None, "application/json")
         take_cookie(answer, request, services.sign_in())
         return answer
 
@@ -147,6 +168,9 @@ def session_router(services: AdminServices, sessions: Sessions, actors: Actors) 
         found = await asyncio.to_thread(services.store.people.credentials_of, actor.login) if actor.login else None
         if session is None or not session.login or found is None:
             raise GatewayError(ErrorKind.PERMISSION_DENIED, "who came with an admin key has no password", code="no_password")
+        if found[1] is None or not services.sign_in().takes_passwords:
+            message = "you have no password here: you sign in at your organisation's provider"
+            raise GatewayError(ErrorKind.PERMISSION_DENIED, message, code="no_password")
         sessions.check(f"account:{actor.login}")
         if not await asyncio.to_thread(is_password, asked.old_password, found[1]):
             sessions.failed(f"account:{actor.login}")

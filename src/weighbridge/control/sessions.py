@@ -1,7 +1,7 @@
 """Signed-in browsers: who they are, for how long, and what keeps others from guessing or forging it.
 
 Sessions live in the memory of the control plane: after a restart everybody signs in again. A cookie holds 256 random bits, of which
-only the hash is kept. Each session is bound to the admin key or the password that opened it, and ends with it.
+only the hash is kept. Each session is bound to the admin key, the password or the account that opened it, and ends with it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import hmac
 from collections import OrderedDict
 from typing import Final
 
+from weighbridge.auth.people import User
 from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.core.clock import NS_PER_S, new_token
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock
+from weighbridge.core.secret import Secret
 from weighbridge.core.terms import VirtualKey
 
 COOKIE: Final = "weighbridge_session"
@@ -30,16 +32,31 @@ _MAX_GUESSERS: Final = 10_000
 
 
 class Session:
-    """One signed-in browser: of an admin key (`key_digest`), or of a user who came with a password (`login`, `password_hash`)."""
+    """One signed-in browser: of an admin key (`key_digest`), or of a user (`login`) who came with a password (`password_hash`) or
+    from an OpenID provider (`arrived`)."""
 
-    __slots__ = ("csrf_token", "key_digest", "login", "name", "password_hash", "seen_ns", "started_ns")
+    __slots__ = ("arrived", "csrf_token", "id_token", "key_digest", "login", "name", "password_hash", "seen_ns", "started_ns")
 
-    def __init__(self, name: str, now_ns: int, *, key_digest: bytes = b"", login: str = "", password_hash: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        now_ns: int,
+        *,
+        key_digest: bytes = b"",
+        login: str = "",
+        password_hash: str = "",
+        arrived: User | None = None,
+        id_token: Secret | None = None,
+    ) -> None:
         self.name = name
         self.key_digest = key_digest
         self.login = login
         self.password_hash = password_hash
         """As it was at signing in: a session ends when the password is changed."""
+        self.arrived = arrived
+        """The user as he or she was at signing in: a session ends when account, role or place are others."""
+        self.id_token = id_token
+        """What the provider wants to see when the session ends there too."""
         self.csrf_token = new_token()
         self.started_ns = self.seen_ns = now_ns
 
@@ -70,6 +87,11 @@ class Sessions:
     def open_for(self, name: str, login: str, password_hash: str) -> tuple[str, Session]:
         """The same for whoever knew a user's password."""
         return self._opened(Session(name, self._clock.now_ns(), login=login, password_hash=password_hash))
+
+    def open_at_provider(self, user: User, id_token: Secret | None) -> tuple[str, Session]:
+        """The same for a user whom an OpenID provider has named."""
+        session = Session(user.name, self._clock.now_ns(), login=user.login, arrived=user, id_token=id_token)
+        return self._opened(session)
 
     def _opened(self, session: Session) -> tuple[str, Session]:
         token = new_token()
