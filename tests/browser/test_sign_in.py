@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from tests.browser.conftest import settled
+from tests.browser.test_every_page import violations
 from tests.control.dashboard.fake_gateway import ADMIN_KEY, PASSWORD
 
 
@@ -73,6 +74,29 @@ def test_a_link_cannot_lead_from_signing_in_to_another_place(stranger, elsewhere
     stranger.fill("#admin-key", ADMIN_KEY)
     stranger.keyboard.press("Enter")
     stranger.wait_for_url("**/dashboard/overview")
+
+
+def test_a_provider_has_a_button_that_leads_on_to_where_one_was_going(stranger, base, world):
+    world.ways = {"password": False, "oidc": {"name": "Acme", "start": f"{base}/admin/v1/session/oidc/start"}}
+    stranger.goto("/dashboard/sign-in?next=/dashboard/costs")
+    stranger.wait_for_selector("text=Sign in with Acme")
+    assert stranger.get_attribute("#sign-in-oidc", "href") == f"{base}/admin/v1/session/oidc/start?next=%2Fdashboard%2Fcosts"
+    assert not stranger.is_visible("#tab-password")
+    assert stranger.is_visible("#admin-key")
+    assert violations(stranger) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("blocked", "You are blocked here. Ask whoever looks after the gateway."),
+        ("call 0800 EVIL", "Signing in has failed."),
+        ("__proto__", "Signing in has failed."),
+    ],
+)
+def test_why_a_provider_signed_nobody_in_is_told_in_our_own_words(stranger, word, sentence):
+    stranger.goto(f"/dashboard/sign-in?refused={word}")
+    assert stranger.inner_text("#sign-in-error") == sentence
 
 
 def test_the_two_ways_are_changed_by_arrow_keys(stranger):

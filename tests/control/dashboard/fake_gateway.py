@@ -33,6 +33,7 @@ class World:
         self.now = datetime.now(UTC)
         self.requests = made_traffic(self.now, n)
         self.sessions: set[str] = set()
+        self.ways = {"password": True, "oidc": None}
         self.asked: list[tuple[str, str]] = []
         self.reloads = 0
         self.cleared: list[str] = []
@@ -107,7 +108,7 @@ def fake_gateway(world: World):
     async def rim(request: Request, call_next):
         path = request.url.path
         world.asked.append((request.method, str(request.url.path) + ("?" + request.url.query if request.url.query else "")))
-        is_open = path == "/admin/v1/session" and request.method in ("GET", "POST")
+        is_open = (path == "/admin/v1/session" and request.method in ("GET", "POST")) or path == "/admin/v1/session/ways"
         if path.startswith("/admin/v1/") and not is_open:
             if request.cookies.get("session") not in world.sessions:
                 return refused(401, "missing_session", "sign in first")
@@ -148,6 +149,10 @@ def add_session(app: FastAPI, world: World) -> None:
         if request.cookies.get("session") not in world.sessions:
             return refused(401, "missing_session", "nobody is signed in")
         return {"csrf_token": CSRF, "user": user}
+
+    @app.get("/admin/v1/session/ways")
+    async def ways():
+        return world.ways
 
     @app.delete("/admin/v1/session", status_code=204)
     async def sign_out(request: Request):

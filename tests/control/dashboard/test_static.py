@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from weighbridge.auth.identities import Refusal
 from weighbridge.control.dashboard.assets import load_assets
 
 SCRIPTS = {path: asset.body.decode() for path, asset in load_assets().by_path.items() if path.endswith(".js")}
@@ -86,3 +87,7 @@ def dark_values(selector: str) -> list[str]:
 def test_the_chosen_dark_theme_is_the_systems():
     # They stand in two places, as a media query and an attribute cannot share a rule.
     assert dark_values(':root:not([data-theme="light"])') == dark_values(':root[data-theme="dark"]')
+
+
+def test_the_sign_in_page_has_a_sentence_for_every_refusal():
+    assert set(re.findall(r"^  (\w+): \"", SCRIPTS["sign_in.js"], re.MULTILINE)) == set(Refusal)

@@ -79,10 +79,11 @@ function frameWorks() {
 }
 
 async function leave() {
+  let next = null;
   try {
-    await signOut();
+    next = await signOut();
   } finally {
-    location.assign("/dashboard/sign-in");
+    location.assign(next ?? "/dashboard/sign-in");
   }
 }
 

@@ -1,8 +1,28 @@
-// Signing in by an admin key, or by e-mail and password.
+// Signing in by an admin key, by e-mail and password, or at an OpenID provider.
 
-import { signIn } from "./core/api.js";
+import { signIn, signInWays } from "./core/api.js";
 
 const HOME = "/dashboard/overview";
+
+/** Why a sign-in at the provider came to nothing. Only these sentences are shown: an address may hold any text. */
+const REFUSALS = {
+  off: "Nobody signs in this way here.",
+  stale: "This sign-in was begun in another browser or too long ago, or has ended already. Try again.",
+  cancelled: "The provider says that you have not signed in.",
+  rejected: "The provider has turned the gateway's question down. The gateway's log says why.",
+  unavailable: "The provider cannot be reached at the moment. Try again soon, or sign in another way.",
+  not_trusted: "The provider's answer does not hold, so nobody was signed in. The gateway's log says why.",
+  locked_out: "Signing in has failed too often from your address: wait a little.",
+  no_email: "The provider does not say what your e-mail address is.",
+  unverified_email: "The provider has not verified your e-mail address.",
+  other_domain: "Your e-mail address is not of a domain that may come in here.",
+  groups_left_out: "You are in more groups than the provider tells of. Ask whoever looks after the gateway.",
+  unknown_user: "You are no user of this gateway. Ask whoever looks after it.",
+  no_role: "None of your groups has a role in this gateway. Ask whoever looks after it.",
+  blocked: "You are blocked here. Ask whoever looks after the gateway.",
+  other_account: "The user of your e-mail address has signed in with another account. Ask whoever looks after the gateway.",
+};
+
 const refusal = document.getElementById("sign-in-error");
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
@@ -53,4 +73,20 @@ for (const form of document.forms) {
   });
 }
 
-document.getElementById("admin-key").focus();
+/** What the gateway has configured: a button for its provider, and no tab for passwords where there are none. */
+async function offer() {
+  const ways = await signInWays();
+  if (ways?.password === false) document.querySelector("[role=tablist]").hidden = true;
+  if (!ways?.oidc) return;
+  const link = document.getElementById("sign-in-oidc");
+  link.textContent = `Sign in with ${ways.oidc.name}`;
+  link.href = `${ways.oidc.start}?${new URLSearchParams({ next: next() })}`;
+  document.getElementById("sign-in-elsewhere").hidden = false;
+  if (document.activeElement === firstField && !firstField.value) link.focus();
+}
+
+const firstField = document.getElementById("admin-key");
+firstField.focus();
+const refused = new URLSearchParams(location.search).get("refused");
+if (refused !== null) refusal.textContent = Object.hasOwn(REFUSALS, refused) ? REFUSALS[refused] : "Signing in has failed.";
+offer();

@@ -37,9 +37,20 @@ export async function signIn(credentials) {
   return found;
 }
 
+/** How one may sign in here; null where the gateway does not say. */
+export async function signInWays() {
+  try {
+    return await get("/session/ways", {}, { staysOnRefusal: true });
+  } catch {
+    return null;
+  }
+}
+
+/** Where to go on to: the OpenID provider's own signing out, or null. */
 export async function signOut() {
-  await request("DELETE", "/session", {});
+  const told = await request("DELETE", "/session", {});
   csrfToken = null;
+  return told?.continue_at ?? null;
 }
 
 /** GET; `params` are appended as a query, lists repeated, empty ones left away. */

@@ -14,7 +14,12 @@ import { optional } from "../parts/states.js";
 import { table } from "../parts/table.js";
 import { toast } from "../parts/toasts.js";
 
-const ROLES = ["owner", "admin", "member", "viewer", "billing"];
+const ROLES = ["owner", "admin", "member", "viewer", "billing", "none"];
+
+const FOLLOWS = [
+  ["hand", "this page"],
+  ["groups", "the provider's groups, at the next sign-in"],
+];
 
 export async function show(view) {
   const range = rangeOf(view.query);
@@ -69,7 +74,13 @@ function usersTable(view, users, used, places) {
     { title: "E-mail", cut: 30, cell: (each) => each.email ?? "–", sort: (each) => each.email ?? "" },
     {
       title: "Role",
-      cell: (each) => badge(each.role ?? "–", each.role === "admin" || each.role === "owner" ? "info" : ""),
+      cell: (each) =>
+        h(
+          "span",
+          { class: "row tight" },
+          badge(each.role ?? "–", each.role === "admin" || each.role === "owner" ? "info" : ""),
+          each.role_by_groups && h("span", { class: "faint", title: "The role follows the provider's groups." }, "by groups"),
+        ),
       sort: (each) => ROLES.indexOf(each.role),
     },
     { title: "Where", cut: 20, cell: (each) => each.team || each.organisation || "everywhere", sort: (each) => each.team ?? "" },
@@ -124,6 +135,9 @@ async function edit(view, user, places) {
     ...(user ? [] : [{ name: "email", label: "E-mail", type: "email", hint: "Empty: a service account, which holds keys." }]),
     { name: "role", label: "Role", type: "select", options: ROLES.map((role) => [role, role]), value: user?.role ?? "member" },
     { name: "place", label: "Where the role counts", type: "select", options: places, value: placeOf(user) },
+    ...(user?.issuer
+      ? [{ name: "follows", label: "Who gives the role", type: "select", options: FOLLOWS, value: user.role_by_groups ? "groups" : "hand" }]
+      : []),
     {
       name: "password",
       label: user ? "New password" : "Password",
@@ -132,12 +146,14 @@ async function edit(view, user, places) {
       hint: user ? "Empty: as it is." : "Empty: this user holds keys and does not sign in.",
     },
   ];
-  const submit = ({ password, email, place, ...told }) => {
+  const submit = ({ password, email, place, follows, ...told }) => {
     const [kind, name] = place.split(/:(.*)/s);
+    const byGroups = follows === "groups";
     const body = {
       ...told,
       ...(email ? { email } : {}),
       ...(password ? { password } : {}),
+      ...(follows === undefined || byGroups === user.role_by_groups ? {} : { role_by_groups: byGroups }),
       ...(place === placeOf(user) ? {} : { organisation: "", team: "", ...(kind ? { [kind]: name } : {}) }),
     };
     return user ? change(`/users/${user.id}`, body) : post("/users", body, idempotencyKey());
