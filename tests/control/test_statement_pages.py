@@ -7,6 +7,7 @@ import pytest
 
 from weighbridge.control.statement_pages import as_csv, as_html, as_json, exact_usd
 from weighbridge.core.allowances import Scope, ScopeKind
+from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.statements import Line, Month, Statement
 
 LINE = Line("openai/gpt-5", 1_234, 10, 2, 1, 5, 1_000_000_000, 7, 3, 1_500_000_001, 250_000_000)
@@ -69,3 +70,9 @@ def test_the_page_loads_nothing_from_elsewhere():
 def test_parts_have_their_names_in_json():
     told = as_json(made(), {"openai/gpt-5": "ci"})
     assert (told["parts"][0]["name"], told["total"]["charged_nanousd"], told["is_over"]) == ("ci", 1_500_000_001, False)
+
+
+def test_each_correction_is_told_once_in_json():
+    corrections = [Correction(f"cor_{n}", 1, "user:ada", f"reason {n}", "*", 0, 1, 1, n, n) for n in (1, 2)]
+    told = as_json(made(corrections=corrections), {})["corrections"]
+    assert [each["id"] for each in told] == ["cor_1", "cor_2"]

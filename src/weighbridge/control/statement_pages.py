@@ -41,7 +41,6 @@ def as_json(found: Statement, names: Names) -> dict[str, object]:
         "corrections": [
             {"id": each.id, "reason": each.reason, "cost_nanousd": each.cost, "charged_nanousd": each.charge}
             for each in found.corrections
-            for each in found.corrections
         ],
         "due_nanousd": found.due,
         "divided_by": found.divided_by,
