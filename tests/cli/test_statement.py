@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 
 import pytest
+from pyarrow import parquet
 from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.core.clock import SystemClock
@@ -33,6 +34,8 @@ def test_a_file_to_be_filed_is_written(run, here):
     assert "$3.00" in (here / "march.html").read_text()
     assert json.loads(run("statement", "2025-03", "-f", "json").out)["total"]["charged_nanousd"] == 3 * 10**9
     assert run("statement", "2025-03", "-f", "csv").out.startswith("month,payer,model")
+    assert run("statement", "2025-03", "-f", "parquet", "-o", "march.parquet").code == 0
+    assert str(parquet.read_table(here / "march.parquet")["charged_usd"][0]) == "3.000000000"
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from contextlib import closing
 
 import pytest
+from pyarrow import parquet
 from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.core.clock import SystemClock
@@ -37,6 +39,21 @@ def test_a_file_is_written(run, here):
     assert {row["team"] for row in rows} == {"search", "ads"}
 
 
+def test_parquet_goes_into_a_file_and_adds_up(run, here):
+    assert run("usage", "--by", "team", "-f", "parquet", "-o", "u.parquet").code == 0
+    table = parquet.read_table(here / "u.parquet")
+    assert sum(table["cost_nanousd"].to_pylist()) == 6 * 10**9
+    assert set(table["team"].to_pylist()) == {"search", "ads"}
+
+
+def test_parquet_without_its_library_says_what_to_install(run, here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    outcome = run("usage", "-f", "parquet", "-o", "u.parquet")
+    assert outcome.code == 3
+    assert "pip install 'weighbridge[parquet]'" in outcome.err
+    assert not (here / "u.parquet").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -45,7 +62,8 @@ def test_a_file_is_written(run, here):
         (["--by", "team", "--by", "model", "--by", "key"], "at most two"),
         (["--interval", "year"], "no interval"),
         (["--from", "soon"], "no time"),
-        (["-f", "parquet"], "table, json"),
+        (["-f", "xlsx"], "table, json"),
+        (["-f", "parquet"], "name a file"),
     ],
 )
 def test_what_is_wrong_is_told(run, arguments, words):

@@ -4,8 +4,9 @@ import csv
 import io
 
 import pytest
+from pyarrow import parquet
 
-from weighbridge.control.statement_pages import as_csv, as_html, as_json, exact_usd
+from weighbridge.control.statement_pages import as_csv, as_html, as_json, as_parquet, exact_usd
 from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.statements import Line, Month, Statement
@@ -76,3 +77,12 @@ def test_each_correction_is_told_once_in_json():
     corrections = [Correction(f"cor_{n}", 1, "user:ada", f"reason {n}", "*", 0, 1, 1, n, n) for n in (1, 2)]
     told = as_json(made(corrections=corrections), {})["corrections"]
     assert [each["id"] for each in told] == ["cor_1", "cor_2"]
+
+
+def test_a_warehouse_gets_exact_dollars_and_corrections_as_the_table_has_them():
+    found = made(corrections=[Correction("cor_1", 1, "user:ada", "list price", "*", 0, 1, 1, -5, -7)])
+    model, correction = parquet.read_table(io.BytesIO(as_parquet(found))).to_pylist()
+    assert (model["payer"], model["month"], model["model"]) == (f"team {EVIL}", "2026-11", "openai/gpt-5")
+    assert (str(model["cost_usd"]), str(model["charged_usd"]), model["requests"]) == ("1.000000000", "1.500000001", 1_234)
+    assert (correction["model"], correction["requests"]) == ("correction: list price", 0)
+    assert (str(correction["cost_usd"]), str(correction["charged_usd"])) == ("-5E-9", "-7E-9")

@@ -13,12 +13,14 @@ def booked(people, clock):
     people.ledger.move("j_1", 0, 100, items)
 
 
-async def test_a_statement_comes_as_json_csv_and_a_page(admin, booked):
+async def test_a_statement_comes_as_json_csv_parquet_and_a_page(admin, booked):
     told = (await admin.get("/statements/2027-01", params={"payer": "organisation", "name": "acme"})).json()
     assert (told["total"]["charged_nanousd"], told["is_over"], told["divided_by"]) == (11, False, "team")
     table = await admin.get("/statements/2027-01", params={"format": "csv"})
     assert table.headers["content-type"].startswith("text/csv")
     assert "0.000000111" in table.text
+    whole = await admin.get("/statements/2027-01", params={"format": "parquet"})
+    assert (whole.headers["content-type"], whole.content[:4]) == ("application/vnd.apache.parquet", b"PAR1")
     page = await admin.get("/statements/2027-01", params={"format": "html", "payer": "team", "name": "search"})
     assert page.headers["content-type"].startswith("text/html")
     assert "script-src" not in page.headers["content-security-policy"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
+import sys
 from itertools import product
 
 import pytest
+from pyarrow import parquet
 from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.core.clock import NS_PER_S
@@ -153,6 +157,27 @@ async def test_the_table_for_a_spreadsheet_has_no_formulas(admin, store, clock):
     header, line = reply.text.splitlines()
     assert header.startswith("start,team,requests,errors")
     assert line.split(",")[1] == "'=cmd()"
+
+
+async def test_the_table_for_a_warehouse_is_the_table_for_a_spreadsheet(admin, traffic):
+    asked = {"from": "-3d", "group_by": ["team", "tag"], "interval": "day"}
+    reply = await admin.get("/usage", params={**asked, "format": "parquet"})
+    assert reply.headers["content-type"] == "application/vnd.apache.parquet"
+    table = parquet.read_table(io.BytesIO(reply.content))
+    lines = list(csv.DictReader(io.StringIO((await admin.get("/usage", params={**asked, "format": "csv"})).text)))
+    assert table.column_names == list(lines[0])
+    told = [{**row, "start": row["start"].strftime("%Y-%m-%dT%H:%M:%SZ")} for row in table.to_pylist()]
+    assert [{name: str(value) for name, value in row.items()} for row in told] == lines
+    assert table.schema.metadata[b"weighbridge.is_complete"] == b"true"
+
+
+async def test_parquet_without_its_library_is_not_implemented_and_says_what_to_install(admin, traffic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)  # as Python marks what cannot be imported
+    for path in ("/usage", "/statements/2027-01"):
+        reply = await admin.get(path, params={"format": "parquet"})
+        error = reply.json()["error"]
+        assert (reply.status_code, error["code"], error["param"]) == (501, "extra_missing", "format")
+        assert "weighbridge[parquet]" in error["message"]
 
 
 @pytest.mark.parametrize(

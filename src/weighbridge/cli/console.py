@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+
+from weighbridge.core.errors import GatewayError
 
 EXIT_WRONG_INPUT: Final = 1
 """The configuration or a name or a value is wrong."""
@@ -36,6 +39,27 @@ class CliError(Exception):
 def say(text: str) -> None:
     """A result, on standard output, as it stands."""
     typer.echo(text)
+
+
+Maker = Callable[[], str | bytes]
+"""Makes a result, when it is known that it is wanted."""
+
+
+def deliver(make: Maker, output: Path | None) -> None:
+    """A result, into a file or on standard output; bytes only into a file. Raises `CliError`, also for what `make` refuses."""
+    try:
+        told = make()
+    except GatewayError as error:
+        raise CliError(error.public, exit_code=EXIT_ENVIRONMENT) from None
+    if output is None:
+        if isinstance(told, bytes):
+            raise CliError("Parquet is not for a screen", advice="name a file with --output")
+        say(told)
+        return
+    try:
+        output.write_bytes(told if isinstance(told, bytes) else told.encode())
+    except OSError as error:
+        raise CliError(f"{output} cannot be written: {error.strerror}", exit_code=EXIT_ENVIRONMENT) from None
 
 
 def note(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.config_file import ConfigOption, DataDirOption
-from weighbridge.cli.console import CliError, note, say, show_table
+from weighbridge.cli.console import CliError, Maker, deliver, note, show_table
 from weighbridge.cli.data_store import open_store
 from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.core.codec import pretty_json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
     from weighbridge.core.allowances import Scope
     from weighbridge.storage.statements import Statement
 
-_FORMATS = ("table", "json", "csv", "html")
+_FORMATS = ("table", "json", "csv", "parquet", "html")
 
 
 def statement(
@@ -26,14 +26,14 @@ def statement(
     payer: Annotated[
         str, typer.Option("--for", help="`team:search`, `organisation:acme`, `user:…`, `key:…` by its id.")
     ] = "gateway",
-    form: Annotated[str, typer.Option("--format", "-f", help="table, json, csv, or html to print.")] = "table",
+    form: Annotated[str, typer.Option("--format", "-f", help="table, json, csv, parquet, or html to print.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")] = None,
     *,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Show what a customer used in a month, and pays for it."""
-    from weighbridge.control.statement_pages import as_csv, as_html, as_json
+    from weighbridge.control.statement_pages import as_csv, as_html, as_json, as_parquet
     from weighbridge.storage.statements import parse_month
     from weighbridge.storage.statements import statement as made
 
@@ -47,12 +47,15 @@ def statement(
     if form == "table":
         _show(found)
         return
-    text = {"json": lambda: pretty_json(as_json(found, names)), "csv": lambda: as_csv(found), "html": lambda: as_html(found, names)}
-    if output is None:
-        say(text[form]())
-        return
-    output.write_text(text[form](), encoding="utf-8")
-    note(f"the statement of {payer} for {month} is in {output}")
+    told: dict[str, Maker] = {
+        "json": lambda: pretty_json(as_json(found, names)),
+        "csv": lambda: as_csv(found),
+        "parquet": lambda: as_parquet(found),
+        "html": lambda: as_html(found, names),
+    }
+    deliver(told[form], output)
+    if output is not None:
+        note(f"the statement of {payer} for {month} is in {output}")
 
 
 def _payer(text: str) -> Scope:

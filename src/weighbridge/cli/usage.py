@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from weighbridge.cli.config_file import ConfigOption, DataDirOption
-from weighbridge.cli.console import CliError, note, say, show_table
+from weighbridge.cli.console import CliError, Maker, deliver, note, show_table
 from weighbridge.cli.data_store import open_store, span_of
 from weighbridge.core.codec import pretty_json
 from weighbridge.core.money import Nanousd, format_usd
@@ -17,7 +17,7 @@ from weighbridge.core.money import Nanousd, format_usd
 if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
     from weighbridge.storage.usage_queries import UsageAnswer, UsageQuery
 
-_FORMATS: Final = ("table", "json", "csv")
+_FORMATS: Final = ("table", "json", "csv", "parquet")
 _INTERVALS: Final = ("none", "minute", "hour", "day", "month")
 _MAX_GROUPS: Final = 2
 
@@ -28,14 +28,14 @@ def usage(
     by: Annotated[list[str] | None, typer.Option("--by", help="At most two: model, team, key, user, route, provider, …")] = None,
     interval: Annotated[str, typer.Option("--interval", help="none, minute, hour, day or month (UTC).")] = "none",
     where: Annotated[list[str] | None, typer.Option("--where", help="Only of these: `team=search`; repeated.")] = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="table, json or csv.")] = "table",
+    form: Annotated[str, typer.Option("--format", "-f", help="table, json, csv or parquet.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")] = None,
     *,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Show requests, tokens and cost of a time."""
-    from weighbridge.control.usage_api import as_csv, as_json
+    from weighbridge.control.usage_api import as_csv, as_json, as_parquet
     from weighbridge.storage.usage_queries import usage as answered
 
     if form not in _FORMATS:
@@ -48,12 +48,14 @@ def usage(
     if form == "table":
         _show(query, answer)
         return
-    text = as_csv(query, answer) if form == "csv" else pretty_json(as_json(query, answer))
-    if output is None:
-        say(text)
-        return
-    output.write_text(text, encoding="utf-8")
-    note(f"{len(answer.rows):,} rows are in {output}")
+    told: dict[str, Maker] = {
+        "json": lambda: pretty_json(as_json(query, answer)),
+        "csv": lambda: as_csv(query, answer),
+        "parquet": lambda: as_parquet(query, answer),
+    }
+    deliver(told[form], output)
+    if output is not None:
+        note(f"{len(answer.rows):,} rows are in {output}")
 
 
 def _query(start: str, end: str, by: list[str], interval: str, where: list[str]) -> UsageQuery:

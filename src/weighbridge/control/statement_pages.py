@@ -1,10 +1,10 @@
-"""A statement as people file it: a page to print, and a table for a spreadsheet."""
+"""A statement as people file it: a page to print, and a table for a spreadsheet or a warehouse."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from weighbridge.control.usage_api import spreadsheet_text
 from weighbridge.core.money import NANO
 from weighbridge.storage.statements import Line, Statement
+from weighbridge.telemetry.parquet import Column, Kind, encode_parquet
 
 _COLUMNS: Final = (
     "model",
@@ -26,6 +27,7 @@ _COLUMNS: Final = (
     "charged_nanousd",
     "own_key_cost_nanousd",
 )
+_DOLLAR_COLUMNS: Final = tuple(name.replace("nanousd", "usd") for name in _COLUMNS)
 Names = Mapping[str, str]
 """What keys are called, by their ids."""
 
@@ -52,15 +54,20 @@ def as_csv(found: Statement) -> str:
     """A line for each model and each correction; amounts in dollars, exact to the nano-dollar."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["month", "payer", *(name.replace("nanousd", "usd") for name in _COLUMNS)])
-    for line in found.lines:
-        amounts = [exact_usd(value) if "nanousd" in name else value for name, value in zip(_COLUMNS[1:], line[1:], strict=True)]
-        writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), spreadsheet_text(line.model), *amounts])
-    for each in found.corrections:
-        amounts = [*[0] * 5, exact_usd(each.cost), exact_usd(0), 0, exact_usd(each.charge), exact_usd(0)]
-        named = spreadsheet_text(f"correction: {each.reason}")
-        writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), named, *amounts])
+    writer.writerow(["month", "payer", *_DOLLAR_COLUMNS])
+    for line in _table(found):
+        told = [exact_usd(value) if "_usd" in name else value for name, value in zip(_DOLLAR_COLUMNS[1:], line[1:], strict=True)]
+        writer.writerow([str(found.month), spreadsheet_text(payer_name(found)), spreadsheet_text(line.model), *told])
     return text.getvalue()
+
+
+def as_parquet(found: Statement) -> bytes:
+    """The same table, with exact dollars as decimals. Raises `GatewayError` NOT_IMPLEMENTED where the extra is not installed."""
+    kinds = [Kind.DOLLARS if name.endswith("_usd") else Kind.WHOLE for name in _DOLLAR_COLUMNS[1:]]
+    columns = [Column(name, Kind.TEXT) for name in ("month", "payer", "model")]
+    columns += [Column(name, kind) for name, kind in zip(_DOLLAR_COLUMNS[1:], kinds, strict=True)]
+    rows = [(str(found.month), payer_name(found), *line) for line in _table(found)]
+    return encode_parquet(columns, rows, {"weighbridge.is_over": str(found.is_over).lower()})
 
 
 def as_html(found: Statement, names: Names) -> str:
@@ -83,6 +90,13 @@ def exact_usd(nanousd: int) -> str:
     dollars, nano = divmod(abs(nanousd), NANO)
     digits = f"{nano:09}".rstrip("0").ljust(2, "0")
     return f"{sign}{dollars}.{digits}"
+
+
+def _table(found: Statement) -> Iterator[Line]:
+    """A line for each model and each correction."""
+    yield from found.lines
+    for each in found.corrections:
+        yield Line(f"correction: {each.reason}", 0, 0, 0, 0, 0, each.cost, 0, 0, each.charge, 0)
 
 
 def _named(line: Line) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`/admin/v1/statements/{month}`: a customer's month, as JSON, CSV, or a page to print."""
+"""`/admin/v1/statements/{month}`: a customer's month, as JSON, CSV, Parquet, or a page to print."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from weighbridge.auth.permissions import Actor, Permission
 from weighbridge.control.acting import Acting, refuse
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.allowance_scopes import AllowanceGuard
-from weighbridge.control.statement_pages import as_csv, as_html, as_json
+from weighbridge.control.statement_pages import as_csv, as_html, as_json, as_parquet
 from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.statements import parse_month, statement
+from weighbridge.telemetry.parquet import MEDIA_TYPE
 
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """The page's style is in it; it runs nothing and loads nothing."""
@@ -30,7 +31,7 @@ class StatementParameters(BaseModel):
 
     payer: Literal["gateway", "organisation", "team", "user", "key"] = "gateway"
     name: str = Field("", max_length=300, description="The organisation's, team's or user's name, or the key's id.")
-    format: Literal["json", "csv", "html"] = "json"
+    format: Literal["json", "csv", "parquet", "html"] = Field("json", description="`parquet` needs the extra `parquet`.")
 
 
 def statements_router(services: AdminServices) -> APIRouter:
@@ -59,6 +60,8 @@ def statements_router(services: AdminServices) -> APIRouter:
             return page
         if asked.format == "csv":
             return Response(as_csv(found), media_type="text/csv; charset=utf-8")
+        if asked.format == "parquet":
+            return Response(await asyncio.to_thread(as_parquet, found), media_type=MEDIA_TYPE)
         return Response(encode_json(as_json(found, names)), media_type="application/json")
 
     return router

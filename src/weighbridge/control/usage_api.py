@@ -1,4 +1,4 @@
-"""`/admin/v1/usage`: what was used and spent in a time, by at most two dimensions; as JSON or CSV."""
+"""`/admin/v1/usage`: what was used and spent in a time, by at most two dimensions; as JSON, CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from weighbridge.auth.permissions import Actor, Permission
 from weighbridge.control.acting import Acting
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.instants import InstantText, instant_s, rfc3339
+from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.ledger_sums import DURATION, FIRST_BYTE, OVERHEAD, SUM_COLUMNS
 from weighbridge.storage.usage_queries import DIMENSIONS, Quantiles, UsageAnswer, UsageQuery, UsageRow, usage
+from weighbridge.telemetry.parquet import MEDIA_TYPE, Column, Kind, encode_parquet, require_parquet
 
 _MAX_GROUPS: Final = 2
 _MAX_VALUES: Final = 200
@@ -96,7 +98,7 @@ class UsageParameters(Filters):
     group_by: Annotated[list[Dimension | Property], Field(max_length=_MAX_GROUPS)] = Field(
         [], description="At most two; `property.<name>` is what requests have said of themselves under this name."
     )
-    format: Literal["json", "csv"] = "json"
+    format: Literal["json", "csv", "parquet"] = Field("json", description="`parquet` needs the extra `parquet`.")
 
 
 def usage_router(services: AdminServices) -> APIRouter:
@@ -108,9 +110,13 @@ def usage_router(services: AdminServices) -> APIRouter:
         actor.require(Permission.READ_SPEND)
         begin, end = asked.span(services.clock.wall_ns())
         query = UsageQuery(begin, end, asked.interval, tuple(dict.fromkeys(asked.group_by)), asked.values_for(actor))
+        if asked.format == "parquet":
+            require_parquet()
         answer = await asyncio.to_thread(usage, services.store.ledger, query)
         if asked.format == "csv":
             return Response(as_csv(query, answer), media_type="text/csv; charset=utf-8")
+        if asked.format == "parquet":
+            return Response(await asyncio.to_thread(as_parquet, query, answer), media_type=MEDIA_TYPE)
         return Response(encode_json(as_json(query, answer)), media_type="application/json")
 
     return router
@@ -151,6 +157,23 @@ def as_csv(query: UsageQuery, answer: UsageAnswer) -> str:
         start = "" if row.start_s is None else rfc3339(row.start_s)
         writer.writerow([start, *map(spreadsheet_text, row.group), *row.sums])
     return text.getvalue()
+
+
+def as_parquet(query: UsageQuery, answer: UsageAnswer) -> bytes:
+    """The same table, its names as they are. Raises `GatewayError` NOT_IMPLEMENTED where the extra is not installed."""
+    columns = [
+        Column("start", Kind.TIME),
+        *(Column(name, Kind.TEXT) for name in query.group_by),
+        *(Column(_SUM_NAMES[name], Kind.WHOLE) for name in SUM_COLUMNS),
+    ]
+    rows = [(None if row.start_s is None else row.start_s * NS_PER_S, *row.group, *row.sums) for row in answer.rows]
+    facts = {
+        "weighbridge.from": rfc3339(query.from_s),
+        "weighbridge.to": rfc3339(query.to_s),
+        "weighbridge.interval": query.interval,
+        "weighbridge.is_complete": str(answer.is_complete).lower(),
+    }
+    return encode_parquet(columns, rows, facts)
 
 
 def spreadsheet_text(name: str) -> str:
