@@ -105,6 +105,15 @@ async def test_a_receiver_that_is_away_loses_nothing_and_a_new_start_sends_it(re
     assert [row["request_id"] for row in receiver.rows] == [f"req_{n}" for n in range(5)]
 
 
+async def test_no_start_uses_the_name_of_a_batch_again(receiver, tmp_path):
+    for n in range(2):
+        async with sink_of(tmp_path, receiver.base, table="logs.requests") as sink:
+            sink.offer([record(n)])
+            await sink.flush()
+    tokens = {parse_qs(urlsplit(path).query)["insert_deduplication_token"][0] for path, _, _ in receiver.requests}
+    assert len(tokens) == 2  # else ClickHouse would take the second batch for the first
+
+
 async def test_a_batch_that_is_refused_for_good_keeps_no_other_waiting_and_is_counted(receiver, tmp_path):
     receiver.statuses = [400] * 5
     async with sink_of(tmp_path, receiver.base, batch_lines=2) as sink:

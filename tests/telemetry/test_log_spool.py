@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +35,8 @@ def test_a_batch_is_no_larger_than_it_may_be_and_never_empty(tmp_path):
     spool = Spool(tmp_path / "s", 1_000)
     spool.append(LINES, 1)
     assert spool.take(2, 999).n_lines == 2
-    assert spool.take(9, 8).n_lines == 2
+    assert Spool(tmp_path / "s", 1_000).take(9, 1).n_lines == 2  # as it was taken before
+    spool.done(spool.take(9, 999))
     assert spool.take(9, 1).n_lines == 1  # else it would wait for ever
 
 
@@ -45,6 +48,47 @@ def test_where_there_is_no_room_the_oldest_give_way_and_are_counted(tmp_path):
     assert (spool.n_dropped, spool.n_bytes) == (2, 10)
     spool.done(taken)  # which is gone already
     assert spool.take(9, 99).body == b"cccc\ndddd\n"
+
+
+def test_a_batch_is_the_same_after_a_new_start_whatever_has_come_since(tmp_path):
+    spool = Spool(tmp_path / "s", 1_000)
+    spool.append(LINES, 1)
+    taken = spool.take(2, 999)
+    again = Spool(tmp_path / "s", 1_000)
+    again.append([b"four"], 1)
+    assert again.take(9, 999) == taken
+    again.done(taken)
+    assert again.take(9, 999).body == b"three\nfour\n"
+
+
+def test_a_process_that_ends_while_a_batch_goes_leaves_nothing_of_it(tmp_path, monkeypatch):
+    spool = Spool(tmp_path / "s", 1_000)
+    spool.append(LINES, 1)
+    taken = spool.take(2, 999)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_a, **_k: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            spool.done(taken)
+    assert Spool(tmp_path / "s", 1_000).take(9, 999).body == b"three\n"
+
+
+def test_no_two_batches_have_one_name_over_starts(tmp_path):
+    names = set()
+    for start in (1_000, 2_000):
+        spool = Spool(tmp_path / "s", 1_000, start)
+        spool.append([b"one"], 1)
+        batch = spool.take(9, 999)
+        names.add(batch.name)
+        spool.done(batch)
+    assert len(names) == 2
+
+
+def test_a_batch_that_has_to_give_way_goes_as_a_whole(tmp_path):
+    spool = Spool(tmp_path / "s", 10)
+    spool.append([b"aaaa", b"bbbb"], 1)
+    spool.take(9, 99)
+    spool.append([b"cccc"], 1)
+    assert (spool.n_dropped, Spool(tmp_path / "s", 10).take(9, 99).body) == (2, b"cccc\n")
 
 
 def test_nobody_else_may_read_it(tmp_path):

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from weighbridge.config.compile import parse_base
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.alert_sender import signature
-from weighbridge.core.clock import NS_PER_S
+from weighbridge.core.clock import NS_PER_S, NS_PER_US
 from weighbridge.core.erasure import Erasure
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Clock, Rng, Upstream, UpstreamRequest
@@ -51,7 +51,7 @@ class LogSink:
         self._rules = rules
         self._clock = clock
         self._rng = rng
-        self.spool = Spool(directory / target.name, target.spool_bytes)
+        self.spool = Spool(directory / target.name, target.spool_bytes, clock.wall_ns() // NS_PER_US)
         self._failures = 0
         self._refusals = 0
         self._batch: Batch | None = None
@@ -99,7 +99,7 @@ class LogSink:
                 return
             if self._batch is None:
                 self._batch = await asyncio.to_thread(self.spool.take, self._target.batch_lines, MAX_BATCH_BYTES)
-            if self._batch is None or not await self._deliver(self._batch):
+            if self._batch is None or (self._batch.body and not await self._deliver(self._batch)):  # of erased ones nothing is left
                 return
             await asyncio.to_thread(self.spool.done, self._batch)
             self._batch = None
