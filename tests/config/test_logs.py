@@ -28,10 +28,16 @@ def test_a_webhook_and_a_table_are_told_apart(sinks):
     assert (house.redaction.hashed, house.redaction.omitted, house.redaction.salt) == ({"end_user"}, {"tags"}, "s")
 
 
+def test_a_bucket_has_objects_of_a_size_and_an_age(sinks):
+    (lake,) = sinks("{name: lake, s3: {bucket: logs, region: eu-west-1, prefix: wb, object_size: 1MB, every: 1m}, omit: [tags]}")
+    assert (lake.bucket.url, lake.bucket.prefix) == ("https://logs.s3.eu-west-1.amazonaws.com", "wb/")
+    assert (lake.object_bytes, lake.every_ns, lake.redaction.omitted) == (1024 * 1024, 60 * 10**9, {"tags"})
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ("{name: x}", "one of `webhook` and `clickhouse`"),
+        ("{name: x}", "one of `webhook`, `clickhouse` and `s3`"),
         ("{name: x, webhook: 'https://a', clickhouse: 'https://b'}", "one of"),
         ("{name: X, webhook: 'https://a'}", "name"),
         ("{name: ../x, webhook: 'https://a'}", "name"),
@@ -42,6 +48,15 @@ def test_a_webhook_and_a_table_are_told_apart(sinks):
         ("{name: x, webhook: 'https://a', hash: [end_user]}", "salt"),
         ("{name: x, webhook: 'https://a', omit: [status]}", "omit"),
         ("{name: x, webhook: 'https://a', spool: 1kB}", "at least `1MB`"),
+        ("{name: x, webhook: 'https://a', s3: {bucket: logs}}", "give one of"),
+        ("{name: x, s3: {bucket: Logs}}", "bucket"),
+        ("{name: x, s3: {bucket: logs, prefix: /a}}", "prefix"),
+        ("{name: x, s3: {bucket: logs, prefix: 'a b'}}", "prefix"),
+        ("{name: x, s3: {bucket: logs, object_size: 1kB}}", "at least `100kB`"),
+        ("{name: x, s3: {bucket: logs, every: 2h}}", "at most `1h`"),
+        ("{name: x, s3: {bucket: logs}, spool: 20MB}", "twice the `object_size`"),
+        ("{name: x, s3: {bucket: logs}, headers: {a: b}}", "is not for `s3`"),
+        ("{name: x, s3: {bucket: logs}, secret: s}", "only for a `webhook`"),
         ("{name: x, webhook: 'https://a'}, {name: x, webhook: 'https://b'}", "two sinks of one name"),
     ],
 )

@@ -79,6 +79,7 @@ from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S, SystemClock, SystemRng
 from weighbridge.core.erasure import Erasure
+from weighbridge.core.errors import GatewayError
 from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
@@ -208,7 +209,7 @@ class Supervisor:
         )
 
     def _make_log_sinks(self) -> list[LogSink]:
-        """Raises `StorageError` where what waits for them cannot be kept."""
+        """Raises `StorageError` where what waits for them cannot be kept, or an extra is missing."""
         targets = compile_logs(self.loaded.config)
         if not targets:
             return []
@@ -217,6 +218,8 @@ class Supervisor:
             return [LogSink(t, directory, host, self._http, self.loaded.proxies, self.clock, SystemRng()) for t in targets]
         except OSError as error:
             raise StorageError(f"rows for log sinks cannot be kept in {directory} ({error.strerror})") from None
+        except GatewayError as error:
+            raise StorageError(error.public.rstrip(".")) from None
 
     def _make_leases(self) -> LeaseKeeper:
         """Several hosts may share a server's database, so each has its part of a hard budget on lease."""

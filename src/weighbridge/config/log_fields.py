@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
+from weighbridge.config.aws_fields import LogBucket
 from weighbridge.config.fields import HeaderName, HeaderValue, SecretText, Size
 from weighbridge.config.section import Section, fault, written
 
@@ -31,6 +32,8 @@ class LogSink(Section):
     """Whom ClickHouse knows."""
     password: SecretText | None = None
     """The user's."""
+    s3: LogBucket | None = None
+    """A bucket that gets objects of Parquet. Needs the extra `parquet`."""
     secret: SecretText | None = None
     """What a webhook's batches are signed with (`x-weighbridge-signature`)."""
     headers: dict[HeaderName, HeaderValue] = {}
@@ -44,14 +47,14 @@ class LogSink(Section):
     salt: SecretText | None = None
     """For these hashes; without it whoever knows a name knows its hash."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """Rows in one request, at most."""
+    """Rows in one request, at most. Not of `s3`, whose objects have a size."""
     spool: Size = written("100MB")
     """What may wait on disk while the sink is away; then the oldest rows give way, and are counted."""
 
     @model_validator(mode="after")
     def _is_one(self) -> LogSink:
-        if (self.webhook is None) == (self.clickhouse is None):
-            raise fault("webhook", "give one of `webhook` and `clickhouse`")
+        if sum(each is not None for each in (self.webhook, self.clickhouse, self.s3)) != 1:
+            raise fault("webhook", "give one of `webhook`, `clickhouse` and `s3`")
         for field in ("webhook", "clickhouse"):
             url = getattr(self, field)
             if url is not None and not _URL.fullmatch(url.reveal()):
@@ -64,6 +67,10 @@ class LogSink(Section):
             raise fault("table", "must be `table` or `database.table`")
         if self.hash and self.salt is None:
             raise fault("salt", "is needed where something is hashed")
+        if self.headers and self.s3 is not None:
+            raise fault("headers", "is not for `s3`")
         if self.spool < _LEAST_SPOOL:
             raise fault("spool", "must be at least `1MB`")
+        if self.s3 is not None and self.spool < 2 * self.s3.object_size:
+            raise fault("spool", "must be at least twice the `object_size`")
         return self

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from weighbridge.auth.virtual_keys import MAX_MODELS
 from weighbridge.config.alert_fields import Alerts
 from weighbridge.config.allowance_fields import Budget, Limit, Share
+from weighbridge.config.aws_fields import AwsIdentity
 from weighbridge.config.fields import (
     AnyPath,
     AuthorityFile,
@@ -215,23 +216,6 @@ class ProviderTls(Section):
         return self
 
 
-class AwsIdentity(Section):
-    """An AWS account. Without any of these: the environment, the shared profile, the role of the machine, as for the AWS CLI."""
-
-    access_key_id: SecretText | None = None
-    """A fixed access key."""
-    secret_access_key: SecretText | None = None
-    """The access key's secret."""
-    session_token: SecretText | None = None
-    """The token of temporary keys."""
-    profile: str | None = None
-    """A section of the shared configuration (`~/.aws`)."""
-    role_arn: str | None = None
-    """A role to assume with what was found."""
-    external_id: str | None = None
-    """What the role's owner asks for."""
-
-
 class GoogleIdentity(Section):
     """A Google Cloud account. Without any of these: Application Default Credentials."""
 
@@ -408,7 +392,7 @@ class Config(Section):
     alerts: Alerts = Field(default_factory=lambda: Alerts.model_validate({}))
     """What operators are told of when it happens."""
     logs: Annotated[list[LogSink], BeforeValidator(lambda value: value if value is not None else [])] = []
-    """Where each settled request is told: webhooks, and tables of ClickHouse."""
+    """Where each settled request is told: webhooks, tables of ClickHouse, and buckets."""
     traces: Traces = Field(default_factory=lambda: Traces.model_validate({}))
     """For an OpenTelemetry collector."""
     metrics: Metrics = Field(default_factory=Metrics)

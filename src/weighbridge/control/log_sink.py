@@ -1,4 +1,4 @@
-"""Takes rows of settled exchanges to where they are kept: a webhook, or a table of ClickHouse. In batches, off every path.
+"""Takes rows of settled exchanges to where they are kept: a webhook, a table of ClickHouse, a bucket. In batches, off every path.
 
 What waits is on disk (`telemetry/log_spool.py`), and each sink has its own, so that one which is away keeps no other from getting
 its rows. A batch that is tried again is the same batch with the same name, so that a receiver can tell that it has it already.
@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from weighbridge.config.compile import parse_base
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.alert_sender import signature
+from weighbridge.control.log_objects import LogObjects
 from weighbridge.core.clock import NS_PER_S, NS_PER_US
 from weighbridge.core.erasure import Erasure
 from weighbridge.core.errors import GatewayError
@@ -25,6 +26,8 @@ from weighbridge.telemetry.log_rows import SinkTarget, is_of_erased, lines_of
 from weighbridge.telemetry.log_spool import Batch, Spool
 
 MAX_BATCH_BYTES: Final = 4_000_000
+_NO_BOUND: Final = 1_000_000_000
+"""Lines of a bucket's object: its bytes bound it."""
 _PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _REFUSALS: Final = 5
@@ -39,7 +42,8 @@ _MAY_PASS: Final = frozenset((408, 425, 429))
 
 
 class LogSink:
-    """One for each sink of the configuration. Raises `OSError` where its spool cannot be had."""
+    """One for each sink of the configuration. Raises `OSError` where its spool cannot be had, and `GatewayError` NOT_IMPLEMENTED
+    where it needs an extra that is not installed."""
 
     def __init__(
         self, target: SinkTarget, directory: Path, host: str, upstream: Upstream, rules: ProxyRules, clock: Clock, rng: Rng
@@ -52,6 +56,8 @@ class LogSink:
         self._clock = clock
         self._rng = rng
         self.spool = Spool(directory / target.name, target.spool_bytes, clock.wall_ns() // NS_PER_US)
+        self._objects = LogObjects(target.bucket, upstream, rules, clock) if target.bucket is not None else None
+        self._waits_since_ns: int | None = None
         self._failures = 0
         self._refusals = 0
         self._batch: Batch | None = None
@@ -60,7 +66,7 @@ class LogSink:
         self.n_refused = 0
         """Lines that the receiver will never take."""
         self.n_lost = 0
-        """Lines that could not be kept on disk."""
+        """Lines that could not be kept on disk, or be read there again."""
 
     def offer(self, records: Sequence[Record]) -> None:
         """Exchanges that have been settled. May be called from any thread."""
@@ -84,7 +90,7 @@ class LogSink:
         """Send what waits, as far as a few seconds allow."""
         try:
             async with asyncio.timeout(_LAST_S):
-                await self.flush()
+                await self.flush(ends=True)
         except TimeoutError:
             return
 
@@ -92,20 +98,34 @@ class LogSink:
         """Take what waits of them out, before anything more is sent."""
         self._erasures += erasures
 
-    async def flush(self) -> None:
-        """Send what waits, as long as the receiver takes it."""
-        while True:
-            if self._erasures and not await self._take_out():
-                return
+    async def flush(self, *, ends: bool = False) -> None:
+        """Send what waits, as long as the receiver takes it; to a bucket what is enough for an object, or all if the gateway
+        `ends`."""
+        while await self._is_clean() and (self._batch is not None or ends or self._is_due()):
             if self._batch is None:
-                self._batch = await asyncio.to_thread(self.spool.take, self._target.batch_lines, MAX_BATCH_BYTES)
+                self._batch = await asyncio.to_thread(self.spool.take, *self._bounds())
             if self._batch is None or (self._batch.body and not await self._deliver(self._batch)):  # of erased ones nothing is left
                 return
             await asyncio.to_thread(self.spool.done, self._batch)
-            self._batch = None
+            self._batch = self._waits_since_ns = None
 
-    async def _take_out(self) -> bool:
-        """Whether nothing of the erased ones waits any more."""
+    def _bounds(self) -> tuple[int, int]:
+        target = self._target
+        return (target.batch_lines, MAX_BATCH_BYTES) if self._objects is None else (_NO_BOUND, target.object_bytes)
+
+    def _is_due(self) -> bool:
+        """Whether what waits is enough, or has waited long enough."""
+        if self._objects is None or self.spool.n_bytes >= self._target.object_bytes:
+            return True
+        now_ns = self._clock.now_ns()
+        if self._waits_since_ns is None and self.spool.n_bytes:
+            self._waits_since_ns = now_ns
+        return self._waits_since_ns is not None and now_ns - self._waits_since_ns >= self._target.every_ns
+
+    async def _is_clean(self) -> bool:
+        """Whether nothing waits any more of whoever was erased."""
+        if not self._erasures:
+            return True
         erasures, self._erasures = self._erasures, []
         self._batch = None  # it may have them in it
         try:
@@ -123,17 +143,23 @@ class LogSink:
 
     async def _deliver(self, batch: Batch) -> bool:
         """Whether a batch is dealt with: taken, or given up."""
-        status, problem = await self._post(batch)
+        if self._objects is not None:
+            status, problem = await self._objects.put(self._name_of(batch), batch.body)
+        else:
+            status, problem = await self._post(batch)
         if status in _GOOD:
             if self._failures:
                 sys.stderr.write(f"The log sink '{self.name}' takes rows again.\n")
             self._failures = self._refusals = 0
-            self.n_sent += batch.n_lines
+            n_unreadable = self._objects.n_unreadable if self._objects is not None else 0
+            self.n_sent += batch.n_lines - n_unreadable
+            self.n_lost += n_unreadable
             return True
         if not self._failures:
             sys.stderr.write(f"The log sink '{self.name}' does not take rows, which wait on disk: {problem}\n")
         self._failures += 1
-        if 400 <= status < 500 and status not in _MAY_PASS:
+        # What a bucket refuses has to do with keys and permissions, never with the rows: those wait until it is put right.
+        if self._objects is None and 400 <= status < 500 and status not in _MAY_PASS:
             self._refusals += 1
             if self._refusals >= _REFUSALS:
                 sys.stderr.write(f"The log sink '{self.name}' has refused {batch.n_lines} rows for good: {problem}\n")

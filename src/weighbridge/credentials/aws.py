@@ -9,8 +9,9 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock
 from weighbridge.credentials.extras import load_library
 from weighbridge.credentials.renewal import Fresh
+from weighbridge.credentials.s3_signer import S3Signer
 from weighbridge.credentials.sigv4 import Signer
-from weighbridge.providers.cloud_accounts import AwsAccount
+from weighbridge.providers.cloud_accounts import S3, AwsAccount
 
 _VOUCHED_NS: Final = 300 * NS_PER_S
 """For how long botocore vouches for temporary keys that it hands out: it replaces them ten minutes before their end, or raises."""
@@ -76,4 +77,5 @@ class AwsKeys:
 
 
 def _signer(account: AwsAccount, access_key_id: str, secret: str, token: str | None) -> Signer:
-    return Signer(access_key_id, secret, token, region=account.region, service=account.service)
+    make = S3Signer if account.service == S3 else Signer
+    return make(access_key_id, secret, token, region=account.region, service=account.service)

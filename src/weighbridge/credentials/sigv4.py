@@ -64,13 +64,16 @@ class Signer:
         canonical = b"%b\n%b\n%b\nhost:%b\nx-amz-date:%b\n%b\n%b\n%b" % (
             method,
             self._path(path),
-            _canonical_query(query),
+            canonical_query(query),
             host,
             self._stamp,
             self._token_line,
             self._signed_names,
-            _hash_of(body),
+            hash_of(body),
         )
+        return self._signed(canonical, self._signed_names)
+
+    def _signed(self, canonical: bytes, signed_names: bytes) -> bytes:
         digest = sha256(canonical).hexdigest().encode()
         to_sign = b"%b\n%b\n%b\n%b" % (_ALGORITHM, self._stamp, self._scope, digest)
         signature = hmac.digest(self._signing_key, to_sign, "sha256").hex().encode()
@@ -80,7 +83,7 @@ class Signer:
             _ALGORITHM,
             self._access_key_id,
             self._scope,
-            self._signed_names,
+            signed_names,
             signature,
         )
 
@@ -108,7 +111,8 @@ class Signer:
         return canonical
 
 
-def _hash_of(body: Sequence[bytes | memoryview]) -> bytes:
+def hash_of(body: Sequence[bytes | memoryview]) -> bytes:
+    """The SHA-256 of a body in pieces, in hexadecimal."""
     hashed = sha256()
     for piece in body:
         hashed.update(piece)
@@ -128,7 +132,7 @@ def _canonical_path(path: bytes) -> bytes:
     return quote(normal, safe="/~").encode()
 
 
-def _canonical_query(query: bytes) -> bytes:
+def canonical_query(query: bytes) -> bytes:
     """The pairs in order, each with its `=`; they are sent encoded already."""
     if not query:
         return b""

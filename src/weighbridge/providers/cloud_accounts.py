@@ -6,11 +6,14 @@ where its users expect: environment variables, profiles, the metadata server of 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from weighbridge.core.secret import Secret
+
+S3: Final = "s3"
+"""The service of an `AwsAccount` whose requests are signed as S3 wants it."""
 
 
 class AwsAccount(msgspec.Struct, frozen=True, tag="aws"):
@@ -29,6 +32,18 @@ class AwsAccount(msgspec.Struct, frozen=True, tag="aws"):
     profile: str | None = None
     role_arn: str | None = None
     external_id: str | None = None
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """A place in an S3-compatible storage, and whose account it is opened with.
+
+    `url` is the address of the bucket itself: `https://logs.s3.eu-west-1.amazonaws.com`, or `https://minio:9000/logs`. `prefix` is
+    what names of objects in it begin with; empty, or with a `/` at its end.
+    """
+
+    url: str
+    prefix: str
+    account: AwsAccount
 
 
 class GoogleAccount(msgspec.Struct, frozen=True, tag="google"):

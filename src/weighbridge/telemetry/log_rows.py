@@ -19,6 +19,7 @@ from weighbridge.core.erasure import Erasure
 from weighbridge.core.money import NANO
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Attempt, Record
+from weighbridge.providers.cloud_accounts import Bucket
 
 
 class LogRow(msgspec.Struct, frozen=True):
@@ -101,6 +102,12 @@ class SinkTarget(NamedTuple):
     only_errors: bool = False
     batch_lines: int = 500
     spool_bytes: int = 100_000_000
+    bucket: Bucket | None = None
+    """Of an S3-compatible storage, in place of a webhook or ClickHouse."""
+    object_bytes: int = 16_000_000
+    """Rows that wait for a bucket go when they are so many bytes (as JSON)"""
+    every_ns: int = 0
+    """or when they have waited so long."""
 
 
 class _Named(msgspec.Struct):
