@@ -58,3 +58,23 @@ def test_an_operator_says_how_long(aged):
     minutes, hours, days = (count(aged, rollups, rollups.c.grain == grain) for grain in (0, 1, 2))
     assert (minutes * 120 // days, hours * 120 // days) == (1, 10)
     assert_sound(aged)
+
+
+def test_a_request_of_an_old_date_that_comes_late_takes_no_younger_ones_along(store, clock):
+    """A journal that was moved weeks later, or a host whose clock stood at 1970 when it began."""
+    items = [settled(n, start_wall_ns=clock.wall_ns() - DAY_NS) for n in range(3)]
+    items += [settled(3, start_wall_ns=0), settled(4, start_wall_ns=clock.wall_ns() - 40 * DAY_NS)]
+    store.ledger.move("j_1", 0, 100, items)
+    while store.ledger.expire():
+        pass
+    assert (count(store.ledger, records), count(store.ledger, requests)) == (3, 4)
+
+
+def test_a_request_of_a_date_to_come_keeps_no_older_ones(aged, clock):
+    aged.move("j_2", 0, 100, [settled(1_000, start_wall_ns=clock.wall_ns() + 1_000 * DAY_NS)])
+    clock.wall += 40 * DAY_NS
+    aged.move("j_3", 0, 100, [settled(1_001, start_wall_ns=clock.wall_ns())])
+    clock.wall += 31 * DAY_NS
+    while aged.expire():
+        pass
+    assert count(aged, records) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sqlalchemy import Column, Connection, delete, func, select
+from sqlalchemy import Column, Connection, delete, exists, select
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, HOUR, WEEK
@@ -48,7 +48,13 @@ def delete_expired(connection: Connection, wall_ns: int, kept: Retention) -> int
 
 
 def _delete_older(connection: Connection, number: Column[int], before_ns: int) -> int:
-    """Delete rows of the oldest requests: they have their numbers in the order in which they came, so a number bounds them."""
-    newest_expired = select(func.max(requests.c.id)).where(requests.c.at < before_ns).scalar_subquery()
-    oldest = select(number).where(number <= newest_expired).order_by(number).limit(BATCH)
+    """Delete rows of the oldest requests that began before a time.
+
+    Requests have their numbers in the order in which they came, so that of the youngest among those bounds where is looked. One of
+    an old date that came late waits until its neighbours go.
+    """
+    newest = select(requests.c.id).where(requests.c.at < before_ns).order_by(requests.c.at.desc()).limit(1).scalar_subquery()
+    asked = requests.alias()
+    is_old = exists().where(asked.c.id == number, asked.c.at < before_ns)  # which is looked up in the order of the numbers
+    oldest = select(number).where(number <= newest, is_old).order_by(number).limit(BATCH)
     return connection.execute(delete(number.table).where(number.in_(oldest))).rowcount
