@@ -44,6 +44,7 @@ UNPAIRED_SOURCE = {
     "control/paging.py": "fields of a query: tested with every list",
     "config/log_fields.py": "fields of the configuration: tested in config/test_logs.py, good and bad",
     "config/sign_in_fields.py": "fields of the configuration: tested in config/test_sign_in.py, good and bad",
+    "config/archive_fields.py": "fields of the configuration: tested in control/test_archive_places.py, good and bad",
     "config/aws_fields.py": "fields of the configuration: tested in config/test_buckets.py and config/test_logs.py, good and bad",
     "config/alert_fields.py": "fields of the configuration: tested in config/test_alerts.py, good and bad",
     "core/alerts.py": "structs without behaviour: tested where they are made and read",

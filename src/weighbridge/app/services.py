@@ -49,6 +49,7 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         master_keys=lambda: supervisor.provider_keys.master_keys,
         providers=supervisor.providers,
         oidc_calls=supervisor.oidc_calls,
+        archive=lambda: supervisor.archive,
         metrics_are_open=supervisor.loaded.config.metrics.open,
         sign_in=lambda: supervisor.sign_in,
     )

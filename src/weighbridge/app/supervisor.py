@@ -39,6 +39,8 @@ from weighbridge.control.alert_sender import AlertSender, Notice
 from weighbridge.control.alert_watch import AlertWatch
 from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.allowance_registry import AllowanceRegistry
+from weighbridge.control.archive import Archive
+from weighbridge.control.archive_places import place_of
 from weighbridge.control.channel import (
     Applied,
     AskLeases,
@@ -92,6 +94,7 @@ from weighbridge.storage.ledger_retention import Retention
 from weighbridge.storage.store import Store
 from weighbridge.telemetry.access_log import AccessLog, LogFormat
 from weighbridge.telemetry.metrics import Metrics
+from weighbridge.telemetry.parquet import require_parquet
 from weighbridge.telemetry.trace_sink import TraceSink
 
 STORE_POLL_S: Final = 0.25
@@ -129,6 +132,7 @@ class Supervisor:
         target = compile_traces(loaded.config)
         self._traces = TraceSink(target, __version__) if target is not None else None
         self.log_sinks: list[LogSink] = []
+        self.archive: Archive | None = None
         store.ledger.on_booked = self._booked
         self.data_dir = data_dir
         """Where everything is kept: the command line may name another one than the configuration."""
@@ -163,6 +167,7 @@ class Supervisor:
             # Not in the data directory: a Unix socket's path has at most 107 bytes.
             self._control_socket = Path(private) / "control.sock"
             self.log_sinks = self._make_log_sinks()
+            self.archive = self._make_archive()
             ledger = self.ledger = self._make_ledger(Path(private))
             await ledger.start()
             self._start_workers(ledger)
@@ -180,6 +185,8 @@ class Supervisor:
                 self._tasks.spawn(self._traces.run())
             for sink in self.log_sinks:
                 self._tasks.spawn(sink.run())
+            if self.archive is not None:
+                self._tasks.spawn(self.archive.run())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
             await self._stop.wait()
@@ -220,6 +227,19 @@ class Supervisor:
             raise StorageError(f"rows for log sinks cannot be kept in {directory} ({error.strerror})") from None
         except GatewayError as error:
             raise StorageError(error.public.rstrip(".")) from None
+
+    def _make_archive(self) -> Archive | None:
+        """Raises `StorageError` where an extra is missing."""
+        written = self.loaded.config.ledger.archive
+        if written is None:
+            return None
+        try:
+            require_parquet()
+        except GatewayError as error:
+            raise StorageError(error.public.rstrip(".")) from None
+        self.store.ledger.is_archived = True
+        place = place_of(written, self._http, self.loaded.proxies, self.clock)
+        return Archive(place, self.store.archives, lambda: self.store.ledger.retention.records, self.clock)
 
     def _make_leases(self) -> LeaseKeeper:
         """Several hosts may share a server's database, so each has its part of a hard budget on lease."""
@@ -494,6 +514,7 @@ def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
         "metrics": before.metrics != after.metrics,
         "traces": before.traces != after.traces,
         "logs": before.logs != after.logs,
+        "ledger.archive": before.ledger.archive != after.ledger.archive,
     }
     changed = [name for name, has_changed in settings.items() if has_changed]
     if changed:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from weighbridge.cli.archive import archive_app
 from weighbridge.cli.audit import audit
 from weighbridge.cli.backup import backup
 from weighbridge.cli.budgets import budgets_app
@@ -80,6 +81,7 @@ app.command()(usage)
 app.command()(backup)
 app.command()(erase)
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(archive_app, name="archive")
 app.command()(models)
 app.add_typer(prices_app, name="prices")
 app.command()(explain)

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from weighbridge.auth.virtual_keys import MAX_MODELS
 from weighbridge.config.alert_fields import Alerts
 from weighbridge.config.allowance_fields import Budget, Limit, Share
+from weighbridge.config.archive_fields import Archive
 from weighbridge.config.aws_fields import AwsIdentity
 from weighbridge.config.fields import (
     AnyPath,
@@ -153,6 +154,8 @@ class Ledger(Section):
     """Sums by minute."""
     keep_hours: Days = written("400d")
     """Sums by hour. Those by day stay for ever, as do the entries."""
+    archive: Archive | None = None
+    """Where requests go before they are deleted. If given, Records and rows of requests stay until they are there."""
 
     @model_validator(mode="after")
     def _has_the_rows_of_its_records(self) -> Ledger:

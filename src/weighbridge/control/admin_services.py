@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.config import problems
+from weighbridge.control.archive import Archive
 from weighbridge.control.log_sink import LogSink
 from weighbridge.control.oidc.calls import Calls
 from weighbridge.core.allowances import Allowances
@@ -127,6 +128,8 @@ class AdminServices:
     """Under which customers' own provider keys are sealed."""
     providers: Callable[[], Mapping[str, Provider]] = dict
     """Those of the configuration, by their names."""
+    archive: Callable[[], Archive | None] = lambda: None
+    """Where requests go before they are deleted, if anywhere."""
     metrics_are_open: bool = False
     """Whether `/metrics` needs no key."""
     sign_in: Callable[[], SignInRules] = SignInRules

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.alert_look import credits_of
+from weighbridge.control.archive import Archive
 from weighbridge.control.budget_board import BudgetView, budgets_now
 from weighbridge.control.credit_board import CreditView
 from weighbridge.control.log_sink import LogSink
@@ -39,6 +40,8 @@ class GatewayGauges(Collector):
         yield from _budgets(self._budgets())
         yield _credits(credits_of(self._services))
         yield from _log_sinks(self._services.log_sinks())
+        if (archive := self._services.archive()) is not None:
+            yield from _archive(archive)
         yield _gauge("weighbridge_ledger_lag_bytes", "What lies in journals and not in the store yet.", self._services.lag_bytes())
 
     def describe(self) -> list[Metric]:
@@ -90,6 +93,14 @@ def _log_sinks(sinks: Sequence[LogSink]) -> Iterator[Metric]:
             lost.add_metric((sink.name, reason), n)
         waits.add_metric((sink.name,), sink.spool.n_bytes)
     yield from (sent, lost, waits)
+
+
+def _archive(archive: Archive) -> Iterator[Metric]:
+    rows = CounterMetricFamily("weighbridge_archive_rows", "Requests that were archived.")
+    rows.add_metric((), archive.n_rows)
+    failures = CounterMetricFamily("weighbridge_archive_failures", "Times that requests could not be archived.")
+    failures.add_metric((), archive.n_failures)
+    yield from (rows, failures)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sqlalchemy import Column, Connection, delete, exists, select
+from sqlalchemy import Column, Connection, Select, delete, exists, func, select
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, HOUR, WEEK
-from weighbridge.storage.ledger_tables import facets, latencies, records, requests, rollups
+from weighbridge.storage.ledger_tables import archives, facets, latencies, records, requests, rollups
 
 _DAY_S: Final = 86_400
+_LONGEST_NS: Final = 3_600 * NS_PER_S
+"""How long before another request one may have begun that ended after it."""
 
 
 class Retention(NamedTuple):
@@ -30,11 +32,13 @@ BATCH: Final = 5_000
 """Rows deleted in one transaction: others wait for the write lock no longer than for a batch of requests."""
 
 
-def delete_expired(connection: Connection, wall_ns: int, kept: Retention) -> int:
-    """Delete a batch of what has been kept long enough. How many rows; 0: nothing is left to be deleted."""
+def delete_expired(connection: Connection, wall_ns: int, kept: Retention, *, is_archived: bool = False) -> int:
+    """Delete a batch of what has been kept long enough, and has been archived where it `is_archived`. How many rows; 0: nothing is
+    left to be deleted."""
     now_s = wall_ns // NS_PER_S
-    n_deleted = _delete_older(connection, records.c.id, (now_s - kept.records * _DAY_S) * NS_PER_S)
-    n_deleted += _delete_older(connection, requests.c.id, (now_s - kept.requests * _DAY_S) * NS_PER_S)
+    n_deleted = 0
+    for number, days in ((records.c.id, kept.records), (requests.c.id, kept.requests)):
+        n_deleted += _delete_older(connection, number, (now_s - days * _DAY_S) * NS_PER_S, is_archived=is_archived)
     for table in (rollups, latencies):
         for grain, days in enumerate((kept.minutes, kept.hours)):
             expired = delete(table).where(table.c.grain == grain, table.c.start < now_s - days * _DAY_S)
@@ -47,14 +51,22 @@ def delete_expired(connection: Connection, wall_ns: int, kept: Retention) -> int
     return n_deleted
 
 
-def _delete_older(connection: Connection, number: Column[int], before_ns: int) -> int:
+def last_archived() -> Select[tuple[int]]:
+    """The number of the last request of the last batch that was begun."""
+    return select(archives.c.last).order_by(archives.c.first.desc()).limit(1)
+
+
+def _delete_older(connection: Connection, number: Column[int], before_ns: int, *, is_archived: bool) -> int:
     """Delete rows of the oldest requests that began before a time.
 
-    Requests have their numbers in the order in which they came, so that of the youngest among those bounds where is looked. One of
+    Requests have their numbers in the order in which they ended, so those of the youngest among them bound where is looked. One of
     an old date that came late waits until its neighbours go.
     """
-    newest = select(requests.c.id).where(requests.c.at < before_ns).order_by(requests.c.at.desc()).limit(1).scalar_subquery()
-    asked = requests.alias()
+    began, asked = requests.alias(), requests.alias()
+    youngest = select(func.max(began.c.at)).where(began.c.at < before_ns).scalar_subquery()
+    last = select(func.max(requests.c.id)).where(requests.c.at < before_ns, requests.c.at >= youngest - _LONGEST_NS)
     is_old = exists().where(asked.c.id == number, asked.c.at < before_ns)  # which is looked up in the order of the numbers
-    oldest = select(number).where(number <= newest, is_old).order_by(number).limit(BATCH)
-    return connection.execute(delete(number.table).where(number.in_(oldest))).rowcount
+    oldest = select(number).where(number <= last.scalar_subquery(), is_old)
+    if is_archived:
+        oldest = oldest.where(number <= last_archived().where(archives.c.is_done).scalar_subquery())
+    return connection.execute(delete(number.table).where(number.in_(oldest.order_by(number).limit(BATCH)))).rowcount

@@ -33,7 +33,7 @@ from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
 from weighbridge.storage.ledger_facets import next_piece
 from weighbridge.storage.ledger_labels import Labels, texts_of
-from weighbridge.storage.ledger_retention import Retention, delete_expired
+from weighbridge.storage.ledger_retention import Retention, delete_expired, last_archived
 from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
     BatchSums,
@@ -99,7 +99,19 @@ class Balance(NamedTuple):
 class LedgerStore:
     """Entries, balances, counters and facts. Every method raises `StorageError` if the database cannot be used."""
 
-    __slots__ = ("_clock", "_labels", "_last_erasure", "_lock", "_reader", "_writer", "host", "on_booked", "retention", "tariff_of")
+    __slots__ = (
+        "_clock",
+        "_labels",
+        "_last_erasure",
+        "_lock",
+        "_reader",
+        "_writer",
+        "host",
+        "is_archived",
+        "on_booked",
+        "retention",
+        "tariff_of",
+    )
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._reader = engine
@@ -111,6 +123,8 @@ class LedgerStore:
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
         self.retention = Retention()
         """For how long `expire` leaves things alone."""
+        self.is_archived = False
+        """Whether `expire` leaves alone what is in no archive yet."""
         self.on_booked: Callable[[Sequence[Record]], None] = lambda _records: None
         """Is told of every exchange once it is in the store, once."""
         self.host = ""
@@ -200,7 +214,10 @@ class LedgerStore:
         booked = [(item, self._entries_of(item)) for item in settled]
         numbers = self._labels.of(connection, _texts(booked))
         of_series = self._labels.series(connection, (series_of(item.record) for item in settled))
-        first, seq = _next(connection, requests.c.id), _next(connection, entries.c.seq)
+        # A number of a request is never used again: which ones have been archived is known by them.
+        archived = connection.execute(select(func.coalesce(last_archived().scalar_subquery(), 0))).scalar_one()
+        first = max(_next(connection, requests.c.id), int(archived) + 1)
+        seq = _next(connection, entries.c.seq)
         sums, facts, bodies = BatchSums(), [], []
         written: list[tuple[Entry, str]] = []
         for number, (item, own) in enumerate(booked, first):
@@ -261,7 +278,7 @@ class LedgerStore:
     def expire(self) -> int:
         """Delete a batch of what has been kept long enough (`ledger_retention.py`). How many rows; 0: nothing is left."""
         with self._writing() as connection:
-            return delete_expired(connection, self._clock.wall_ns(), self.retention)
+            return delete_expired(connection, self._clock.wall_ns(), self.retention, is_archived=self.is_archived)
 
     def fill_facets(self) -> int:
         """Sum up a piece of what came before there were sums of facets (`ledger_facets.py`). How many requests; 0: all are."""

@@ -88,6 +88,17 @@ records: Final = Table(
 )
 """The whole Record of a request (MessagePack), by the id of its row in `requests`: for its page, and for a shorter time."""
 
+archives: Final = Table(
+    "archives",
+    metadata,
+    Column("first", _Id, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("is_done", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Which requests have been archived, by their numbers: a row for each batch (`archive_store.py`)."""
+
 entries: Final = Table(
     "entries",
     metadata,

@@ -70,6 +70,8 @@ class RequestRow(NamedTuple):
     first_byte_us: int | None
     overhead_us: int
     attempts: int
+    charged: int
+    cache_saved: int
 
 
 class EntryRow(NamedTuple):
@@ -116,6 +118,11 @@ def request_detail(store: LedgerStore, request_id: str) -> RequestDetail | None:
         body = connection.execute(select(records.c.body).where(records.c.id == row.number)).scalar_one_or_none()
         place = connection.execute(select(requests.c.first_entry, requests.c.entries).where(requests.c.id == row.number)).one()
         return RequestDetail(row, None if body is None else _decode(body), _entries(connection, *place))
+
+
+def rows_between(connection: Connection, first: int, last: int) -> list[RequestRow]:
+    """The requests of these numbers, both inclusive, in their order."""
+    return _rows(connection, _ROWS.where(requests.c.id >= first, requests.c.id <= last).order_by(requests.c.id))
 
 
 def _own_conditions(query: RequestsQuery) -> list[ColumnElement[bool]]:
@@ -169,6 +176,8 @@ def _row(row: Any, texts: Mapping[str, str]) -> RequestRow:
         row["first_byte_us"],
         row["overhead_us"],
         row["attempts"],
+        row["charged"],
+        row["cache_saved"],
     )
 
 

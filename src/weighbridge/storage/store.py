@@ -22,6 +22,7 @@ from weighbridge.core.ports import Clock
 from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.alert_store import AlertStore
 from weighbridge.storage.allowance_store import AllowanceStore
+from weighbridge.storage.archive_store import ArchiveStore
 from weighbridge.storage.audit_store import AuditStore
 from weighbridge.storage.correction_store import CorrectionStore
 from weighbridge.storage.credit_store import CreditStore
@@ -63,6 +64,7 @@ class Store:
         "_engine",
         "alerts",
         "allowances",
+        "archives",
         "audit",
         "corrections",
         "credits",
@@ -108,6 +110,8 @@ class Store:
         """Responses that are kept for providers without a store."""
         self.ledger = LedgerStore(engine, clock)
         """What everything has cost."""
+        self.archives = ArchiveStore(self.transactions)
+        """Which requests have been archived."""
 
     @classmethod
     def open(cls, url: str, clock: Clock) -> Self:
