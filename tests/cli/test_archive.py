@@ -5,6 +5,7 @@ import json
 from contextlib import closing
 
 import pytest
+from pyarrow import parquet
 from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.control.archive import Archive
@@ -23,7 +24,7 @@ def archived(here):
     now = SystemClock.wall_ns()
     with closing(Store.open(sqlite_url(here / "data"), SystemClock())) as store:
         store.migrate()
-        items = [settled(n, attempt(n), start_wall_ns=now - (40 + n) * DAY_NS) for n in (1, 2)]
+        items = [settled(n, attempt(n), start_wall_ns=now - (40 + n) * DAY_NS, end_user=f"eve-{n}") for n in (1, 2)]
         store.ledger.move("j_1", 0, 100, items)
         archive = Archive(DirectoryPlace(here / "cold"), store.archives, lambda: 30, SystemClock())
         assert asyncio.run(archive.archive_due()) == 2
@@ -59,3 +60,11 @@ def test_a_place_that_is_away_is_told(run, here):
     outcome = run("archive", "verify")
     assert outcome.code == 3
     assert "the bucket: " in outcome.err
+
+
+def test_whoever_is_erased_is_in_no_file_of_it_any_more(run, here):
+    outcome = run("erase", "--end-user", "eve-1", "--yes")
+    assert (outcome.code, "1 rows of the archive" in outcome.err) == (0, True), outcome.err
+    held = [parquet.read_table(path).to_pylist() for path in (here / "cold").rglob("*.parquet")]
+    assert [row["end_user"] for rows in held for row in rows] == ["eve-2"]
+    assert "2 files, 1 requests, 1 erased" in run("archive", "verify").err

@@ -21,6 +21,7 @@ from weighbridge.auth.virtual_keys import mint_key
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.admin_api import admin_app
 from weighbridge.control.admin_services import AdminServices, ConfigStatus, GatewayStatus, ReloadOutcome, WorkerStatus
+from weighbridge.control.archive import Archive
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.oidc.calls import Calls
 from weighbridge.core.allowances import Allowances
@@ -83,6 +84,7 @@ class Gateway:
         self.master_keys = MasterKeys([Secret("m" * 32)])
         self.providers = {name: provider_of(name) for name in ("openai", "anthropic")}
         self.sign_in = SignInRules()
+        self.archive: Archive | None = None
         self.records = [record(f"req_{number}") for number in range(5, 0, -1)]
 
     def clear(self, name: str) -> bool:
@@ -203,6 +205,7 @@ def services(store: Store, clock: SetClock, gateway: Gateway, oidc_calls: Calls)
         providers=lambda: gateway.providers,
         oidc_calls=oidc_calls,
         sign_in=lambda: gateway.sign_in,
+        archive=lambda: gateway.archive,
     )
 
 

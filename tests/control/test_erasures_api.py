@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from pyarrow import parquet
 from tests.ledger.test_repricing import attempt
 from tests.storage.test_ledger_store import settled
+
+from weighbridge.control.archive import Archive
+from weighbridge.control.archive_places import DirectoryPlace
+
+DAY_NS = 86_400 * 10**9
 
 
 @pytest.fixture
@@ -18,7 +24,7 @@ async def test_somebody_is_forgotten_and_the_list_says_how_much_and_never_who(ad
     assert made.status_code == 201
     assert (made.json()["kind"], made.json()["requests"]) == (next(iter(who)), n_requests)
     listed = await admin.get("/erasures")
-    assert listed.json()["data"] == [made.json()]
+    assert [each | {"archived_rows": 0} for each in listed.json()["data"]] == [made.json()]
     assert not any(name in listed.text for name in who.values())
 
 
@@ -41,3 +47,20 @@ async def test_only_who_looks_after_the_whole_gateway_may(as_user, booked):
     for who in (viewer, boss):
         assert (await who.post("/erasures", json={"end_user": "ann"})).status_code == 403
     assert (await boss.get("/erasures")).status_code == 403
+
+
+async def test_archived_rows_go_too_and_a_place_that_was_away_is_asked_again(admin, gateway, store, booked, clock, tmp_path):
+    cold = tmp_path / "cold"
+    gateway.archive = Archive(DirectoryPlace(cold), store.archives, lambda: 0, clock)
+    clock.wall += 2 * DAY_NS
+    assert await gateway.archive.archive_due() == 3
+    (file,) = cold.rglob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(b"damaged")
+    header = {"idempotency-key": "ticket-17-of-the-helpdesk"}
+    failed = await admin.post("/erasures", json={"end_user": "ann"}, headers=header)
+    assert (failed.status_code, failed.json()["error"]["code"]) == (503, "archive_failed")
+    file.write_bytes(whole)
+    again = (await admin.post("/erasures", json={"end_user": "ann"}, headers=header)).json()
+    assert (again["requests"], again["archived_rows"]) == (1, 1)
+    assert {row["end_user"] for row in parquet.read_table(file).to_pylist()} == {"bob"}

@@ -159,8 +159,9 @@ async def test_the_table_for_a_spreadsheet_has_no_formulas(admin, store, clock):
     assert line.split(",")[1] == "'=cmd()"
 
 
-async def test_the_table_for_a_warehouse_is_the_table_for_a_spreadsheet(admin, traffic):
-    asked = {"from": "-3d", "group_by": ["team", "tag"], "interval": "day"}
+@pytest.mark.parametrize("groups", [["team", "tag"], ["property.project", "model"]])
+async def test_the_table_for_a_warehouse_is_the_table_for_a_spreadsheet(admin, traffic, groups):
+    asked = {"from": "-3d", "group_by": groups, "interval": "day"}
     reply = await admin.get("/usage", params={**asked, "format": "parquet"})
     assert reply.headers["content-type"] == "application/vnd.apache.parquet"
     table = parquet.read_table(io.BytesIO(reply.content))

@@ -1,21 +1,18 @@
 """`weighbridge archive`: what has been archived, and whether all of it is there, whether the gateway runs or not."""
 
-# ruff: noqa: PLC0415 -- what is slow to import is imported when the command runs, so that `--help` is quick
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import typer
 
+from weighbridge.cli.archive_access import ask_archive
 from weighbridge.cli.config_file import ConfigOption, DataDirOption, read_config
-from weighbridge.cli.console import EXIT_ENVIRONMENT, CliError, JsonOption, counting, note, say, show_table
+from weighbridge.cli.console import CliError, JsonOption, counting, note, say, show_table
 from weighbridge.cli.data_store import open_store
-from weighbridge.core.clock import SystemClock
 from weighbridge.core.codec import pretty_json
-from weighbridge.core.errors import GatewayError
 
 if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
     from weighbridge.control.archive import Archive
@@ -52,30 +49,9 @@ def verify(*, as_json: JsonOption = False, config: ConfigOption = None, data_dir
 
 
 def _asked(config: Path | None, data_dir: Path | None, ask: Callable[[Archive], Awaitable[T]]) -> T:
-    """Ask the archive of a configuration, its failures turned into `CliError`."""
-    from weighbridge.control.archive import Archive
-    from weighbridge.control.archive_places import ArchiveError, place_of
-    from weighbridge.http.client import HttpClient
-    from weighbridge.pipeline.plan import Limits
-
     loaded = read_config(config)
-    written = loaded.config.ledger.archive
-    if written is None:
-        raise CliError("the configuration has no archive", advice="say under `ledger.archive` where it is")
-
     with open_store(config, data_dir, make=False) as store:
-
-        async def asked() -> T:
-            client = HttpClient(clock=SystemClock(), limits=Limits())
-            place = place_of(written, client, loaded.proxies, SystemClock())
-            try:
-                return await ask(Archive(place, store.archives, lambda: loaded.config.ledger.keep_records, SystemClock()))
-            finally:
-                await client.close()
-
-        try:
-            return asyncio.run(asked())
-        except ArchiveError as error:
-            raise CliError(str(error), exit_code=EXIT_ENVIRONMENT) from None
-        except GatewayError as error:
-            raise CliError(error.public, exit_code=EXIT_ENVIRONMENT) from None
+        found = ask_archive(loaded, store, ask)
+    if found is None:
+        raise CliError("the configuration has no archive", advice="say under `ledger.archive` where it is")
+    return found

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.config_file import ConfigOption, DataDirOption
+from weighbridge.cli.archive_access import ask_archive
+from weighbridge.cli.config_file import ConfigOption, DataDirOption, read_config
 from weighbridge.cli.console import CliError, counting, note
 from weighbridge.cli.data_store import acting, open_store
 
@@ -31,5 +32,8 @@ def erase(
             typer.confirm(f"Forget everything that {name} has said? It cannot be brought back", abort=True, err=True)
         with counting("requests") as on_progress:
             done = store.erasures.erase(kind, name, acting(), on_progress)
+        archived = ask_archive(read_config(config), store, lambda archive: archive.erase({kind.value: (name,)}))
     rest = f"{done.feedback:,} opinions and {done.responses:,} responses were deleted"
+    if archived is not None:
+        rest += f", and {sum(file.n_rows for file in archived):,} rows of the archive"
     note(f"{done.erasure.id}: the names in {done.requests:,} requests are forgotten; {rest}")

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from weighbridge.auth.permissions import Permission
 from weighbridge.control.acting import Acting, IdempotencyKey, act_of, needs, refuse
 from weighbridge.control.admin_services import AdminServices
+from weighbridge.control.archive import Archive
+from weighbridge.control.archive_places import ArchiveError
 from weighbridge.control.instants import rfc3339_ns
 from weighbridge.core.codec import encode_json
 from weighbridge.core.erasure import SubjectKind
+from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.erasure_store import Erased
 from weighbridge.storage.errors import CreatedBeforeError
 
@@ -44,7 +47,8 @@ def erasures_router(services: AdminServices) -> APIRouter:
             found = await asyncio.to_thread(store.find, before.subject_id)
             assert found is not None
             done = found
-        return Response(encode_json(_view(done)), 201, media_type="application/json")
+        told = _view(done) | {"archived_rows": await _erase_archived(services.archive(), kind, name)}
+        return Response(encode_json(told), 201, media_type="application/json")
 
     @router.get("", summary="Erasures, newest first; without names", response_class=Response,
                 dependencies=[needs(Permission.READ_AUDIT)])  # fmt: skip
@@ -54,6 +58,17 @@ def erasures_router(services: AdminServices) -> APIRouter:
         return Response(encode_json(body), media_type="application/json")
 
     return router
+
+
+async def _erase_archived(archive: Archive | None, kind: SubjectKind, name: str) -> int:
+    """After the store has forgotten, also where it had before: what was stopped here is done again. Raises `GatewayError`."""
+    if archive is None:
+        return 0
+    try:
+        return sum(file.n_rows for file in await archive.erase({kind.value: (name,)}))
+    except ArchiveError as error:
+        message = f"The store has forgotten, the archive has not: {error}. Send this once more when that is mended."
+        raise GatewayError(ErrorKind.INTERNAL, message, code="archive_failed", status=503) from None
 
 
 def _view(erased: Erased) -> dict[str, object]:
