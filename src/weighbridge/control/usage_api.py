@@ -43,7 +43,20 @@ _SUM_NAMES: Final = {
 _MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overhead_ms": OVERHEAD}
 
 Dimension = Literal[
-    "key", "team", "user", "organisation", "route", "provider", "model", "end_user", "tag", "session", "error", "dialect"
+    "key",
+    "team",
+    "user",
+    "organisation",
+    "route",
+    "provider",
+    "model",
+    "end_user",
+    "tag",
+    "session",
+    "error",
+    "dialect",
+    "rating",
+    "label",
 ]
 Property = Annotated[str, Field(pattern=r"^property\.[a-z0-9_.-]{1,40}$")]
 Values = Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=_MAX_VALUES)]
@@ -68,6 +81,8 @@ class Filters(BaseModel):
     session: Values = []
     error: Values = Field([], description="Kinds of errors; empty text for none.")
     dialect: Values = []
+    rating: Values = Field([], description="What people thought of the answer: `good` or `bad`; empty text for nothing.")
+    label: Values = Field([], description="Labels of feedback; empty text for none.")
 
     def values_for(self, actor: Actor) -> dict[str, tuple[str, ...]]:
         """By dimension, of those that are given; and whatever is asked, only of the actor's place.

@@ -18,6 +18,7 @@ from weighbridge.storage.ledger_sums import SERIES_COLUMNS, storable
 from weighbridge.storage.ledger_tables import requests, series
 from weighbridge.storage.tables import feedback
 from weighbridge.storage.transactions import Transactions
+from weighbridge.storage.usage_feedback import GOOD_FROM
 from weighbridge.storage.usage_queries import conditions_of
 
 MAX_PAGE: Final = 200
@@ -126,7 +127,7 @@ class FeedbackStore:
     def summary(self, from_s: int, to_s: int, filters: Filters, group: str) -> list[Summary]:
         """What people think in a time, by one of `GROUPS`: most opinions first."""
         columns = [series.c.provider, series.c.model] if group == "model" else [_column(group)]
-        good = case((feedback.c.score >= 0.5, 1), else_=0)
+        good = case((feedback.c.score >= GOOD_FROM, 1), else_=0)
         sums = (func.count(), func.count(feedback.c.score), func.avg(feedback.c.score), func.sum(good))
         with self._transactions.reading() as connection:
             labels = filters.get("label")

@@ -1,7 +1,7 @@
 """What was used and spent, by whatever it can be grouped by: from sums by minute, hour, day and week: no page scans facts.
 
 Sums know who asked and who answered, and one of tags, kinds of errors and dialects. Only what they do not know (end users,
-sessions, two of those at once) is counted from the facts of the time that is asked for.
+sessions, feedback, two of those at once) is counted from the facts of the time that is asked for.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from weighbridge.storage.ledger_sums import (
     milliseconds_of,
 )
 from weighbridge.storage.ledger_tables import facets, labels, latencies, requests, rollups, series
+from weighbridge.storage.usage_feedback import IN_FEEDBACK, has_opinion, opinions
 
 MAX_ROWS: Final = 10_000
 """Of an answer; more is nothing that a person or a chart can read."""
 IN_SUMS: Final = ("key", "team", "user", "organisation", "route", "provider", "model")
 IN_FACTS: Final = ("end_user", "tag", "session", "error", "dialect")
-DIMENSIONS: Final = (*IN_SUMS, *IN_FACTS)
+DIMENSIONS: Final = (*IN_SUMS, *IN_FACTS, *IN_FEEDBACK)
 PROPERTY: Final = "property."
 """What the name of a dimension begins with that is a property: `property.env` groups by the values of tags `env=…`."""
 INTERVALS: Final = ("none", "minute", "hour", "day", "month")
@@ -93,8 +94,10 @@ class UsageAnswer(NamedTuple):
     is_complete: bool
 
 
-Sums = dict[tuple[int | None, tuple[int, ...]], list[int]]
-Buckets = dict[tuple[int | None, tuple[int, ...]], dict[int, dict[int, int]]]
+GroupKey = tuple[int | str, ...]
+"""Numbers of labels; of feedback the texts themselves."""
+Sums = dict[tuple[int | None, GroupKey], list[int]]
+Buckets = dict[tuple[int | None, GroupKey], dict[int, dict[int, int]]]
 
 
 def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
@@ -111,7 +114,7 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
             sums = _from_facts(connection, query, conditions, query.from_s, query.to_s)
         else:
             sums, buckets = _from_sums(connection, query, conditions)
-        texts = texts_of(connection, {number for _, group in sums for number in group})
+        texts = texts_of(connection, {number for _, group in sums for number in group if isinstance(number, int)})
     rows = [
         UsageRow(start, _group(query.group_by, group, texts), tuple(values), _quantiles(buckets.get((start, group), {})))
         for (start, group), values in sums.items()
@@ -145,7 +148,7 @@ def _column_of(name: str) -> str:
 
 
 def _is_of_facts(name: str) -> bool:
-    return name in IN_FACTS or name.startswith(PROPERTY)
+    return name in IN_FACTS or name in IN_FEEDBACK or name.startswith(PROPERTY)
 
 
 def conditions_of(
@@ -154,7 +157,12 @@ def conditions_of(
     """Conditions on facts (or on sums of this facet) and series; None where nothing can fulfil them."""
     conditions: list[ColumnElement[bool]] = []
     for name, values in filters.items():
-        condition = _of_models(connection, values) if name == "model" else _of_texts(connection, name, values, facet)
+        if name in IN_FEEDBACK:
+            condition: ColumnElement[bool] | None = has_opinion(name, values)
+        elif name == "model":
+            condition = _of_models(connection, values)
+        else:
+            condition = _of_texts(connection, name, values, facet)
         if condition is None:
             return None
         conditions.append(condition)
@@ -200,8 +208,8 @@ def _grouped(names: Sequence[str], facet: str | None = None) -> list[ColumnEleme
     return columns
 
 
-def _group(names: Sequence[str], numbers: tuple[int, ...], texts: Mapping[int, str]) -> tuple[str, ...]:
-    values = iter(texts.get(number, "") for number in numbers)
+def _group(names: Sequence[str], numbers: GroupKey, texts: Mapping[int, str]) -> tuple[str, ...]:
+    values = iter(number if isinstance(number, str) else texts.get(number, "") for number in numbers)
     return tuple(_model_name(next(values), next(values)) if name == "model" else next(values) for name in names)
 
 
@@ -272,7 +280,7 @@ def _start(column: ColumnElement[Any], interval: str) -> list[ColumnElement[Any]
     return [((column // seconds) * seconds).label("begins")]
 
 
-def _split(row: Any, interval: str, n_groups: int) -> tuple[tuple[int | None, tuple[int, ...]], tuple[Any, ...]]:
+def _split(row: Any, interval: str, n_groups: int) -> tuple[tuple[int | None, GroupKey], tuple[Any, ...]]:
     at = 0 if interval == "none" else 1
     start = None if interval == "none" else int(row[0])
     return (start, tuple(row[at : at + n_groups])), tuple(row[at + n_groups :])
@@ -330,12 +338,22 @@ def _from_facets(connection: Connection, query: UsageQuery, facet: str) -> Sums:
 def _from_facts(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]], begin_s: int, end_s: int) -> Sums:
     if begin_s >= end_s:
         return {}
-    groups = _grouped(query.group_by)
+    told = {name: opinions(name, _wanted_of(query, name)) for name in query.group_by if name in IN_FEEDBACK}
+    groups: list[ColumnElement[Any]] = []
+    for name in query.group_by:
+        groups += [func.coalesce(told[name].c.value, "")] if name in told else _grouped([name])
     columns = [*_start(requests.c.at // NS_PER_S, query.interval), *groups]
     within = (requests.c.at >= begin_s * NS_PER_S, requests.c.at < end_s * NS_PER_S)
     statement = select(*columns, *sums_of_facts()).join(series, series.c.id == requests.c.series).where(*within, *conditions)
+    for each in told.values():
+        statement = statement.outerjoin(each, each.c.request_id == requests.c.request_id)
     statement = statement.group_by(*columns) if columns else statement.having(func.count() > 0)
     return _sums_of(connection, statement, query, len(groups))
+
+
+def _wanted_of(query: UsageQuery, name: str) -> tuple[str, ...]:
+    """Of what is both filtered and grouped by: a request with another label besides does not count for that."""
+    return tuple(value for value in query.filters.get(name, ()) if value)
 
 
 def _sums_of(connection: Connection, statement: Select[Any], query: UsageQuery, n_groups: int) -> Sums:

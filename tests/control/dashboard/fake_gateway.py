@@ -21,7 +21,22 @@ PASSWORD = "correct horse battery staple"
 CSRF = "csrf-of-the-fake-gateway"
 SAID = "Just so. <img src=x onerror=\"document.title='taken over'\">"
 """What one of the users thinks of an answer, and would like to do to whoever reads it."""
-DIMENSIONS = ("key", "user", "team", "organisation", "end_user", "route", "model", "provider", "tag", "session", "error", "dialect")
+DIMENSIONS = (
+    "key",
+    "user",
+    "team",
+    "organisation",
+    "end_user",
+    "route",
+    "model",
+    "provider",
+    "tag",
+    "session",
+    "error",
+    "dialect",
+    "rating",
+    "label",
+)
 INTERVALS = ("none", "minute", "hour", "day", "month")
 SUMS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 

@@ -13,6 +13,8 @@ export const DIMENSIONS = [
   { name: "session", title: "Session", plural: "sessions" },
   { name: "error", title: "Error", plural: "errors" },
   { name: "dialect", title: "Dialect", plural: "dialects" },
+  { name: "rating", title: "Rating", plural: "ratings" },
+  { name: "label", title: "Feedback label", plural: "feedback labels" },
 ];
 const NAMES = new Set(DIMENSIONS.map((each) => each.name));
 
