@@ -7,10 +7,16 @@ from threading import Thread
 import pytest
 
 from weighbridge.cli.models import ModelRow, model_rows
+from weighbridge.core.model_sizes import ASSUMED, ASSUMED_OUTPUT
 from weighbridge.core.routes import plain_route
 from weighbridge.core.terms import Deployment
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import Provider
+
+
+def row(provider, model, routes=(), **facts):
+    """A model of which nobody says how much it writes."""
+    return ModelRow(provider, model, routes, output_bound=ASSUMED_OUTPUT, output_source=ASSUMED, **facts)
 
 
 def test_a_model_is_listed_once_with_every_route_to_it():
@@ -21,17 +27,38 @@ def test_a_model_is_listed_once_with_every_route_to_it():
         plain_route("best", Deployment("a", "one")),
     )
     assert model_rows(Plan(1, (a, b), routes)) == [
-        ModelRow("a", "one", ("fast", "best")),
-        ModelRow("a", "two", ()),
+        row("a", "one", ("fast", "best")),
+        row("a", "two"),
         ModelRow("a", "gpt-*", (), is_pattern=True),
-        ModelRow("b", "hidden", ("fast",)),
+        row("b", "hidden", ("fast",)),
     ]
 
 
 def test_models_prints_a_table_or_json(run):
     assert "echo" in run("models").out
     rows = json.loads(run("models", "--json").out)
-    assert {"provider": "demo", "model": "echo", "routes": [], "is_pattern": False, "is_live": False} in rows
+    assert {
+        "provider": "demo",
+        "model": "echo",
+        "routes": [],
+        "is_pattern": False,
+        "is_live": False,
+        "output_bound": 65_536,
+        "output_source": "assumed",
+        "context_window": None,
+    } in rows
+
+
+def test_what_an_answer_may_have_at_most_is_told_with_whose_word_it_is(run, here):
+    (here / "weighbridge.yaml").write_text(
+        "providers: {openai: {api_key: sk-1, models: [gpt-5, gpt-4o]}, xai: {api_key: x, models: [grok-4.3]}}\n"
+        "model_limits: [{match: openai/gpt-4o, max_output_tokens: 900}]\n"
+    )
+    told = {row["model"]: (row["output_bound"], row["output_source"]) for row in json.loads(run("models", "--json").out)}
+    assert told["gpt-5"] == (128_000, "https://developers.openai.com/api/docs/models/gpt-5")
+    assert told["gpt-4o"] == (900, "the configuration")
+    assert told["grok-4.3"] == (1_000_000, "the context window in the price list")
+    assert told["gpt-*"] == (None, "")
 
 
 def test_without_models_it_says_how_to_get_some(run, here):
@@ -45,9 +72,9 @@ def test_what_a_provider_listed_stands_after_what_is_configured():
     routes = (plain_route("fast", Deployment("a", "live")),)
     a = Provider("a", {}, models=("one",), live_models=("live", "other"))
     assert model_rows(Plan(1, (a,), routes)) == [
-        ModelRow("a", "one", ()),
-        ModelRow("a", "live", ("fast",), is_live=True),
-        ModelRow("a", "other", (), is_live=True),
+        row("a", "one"),
+        row("a", "live", ("fast",), is_live=True),
+        row("a", "other", is_live=True),
     ]
 
 

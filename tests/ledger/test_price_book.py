@@ -1,8 +1,21 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from weighbridge.core.rates import UNIT, Bracket, ListedModel, MatchKind, ModelMatch, Period, PriceBook, PriceRule, RateCard, Rates
+from weighbridge.core.rates import (
+    UNIT,
+    Bracket,
+    ListedModel,
+    MatchKind,
+    ModelFacts,
+    ModelMatch,
+    Period,
+    PriceBook,
+    PriceRule,
+    RateCard,
+    Rates,
+)
 from weighbridge.core.terms import Usage
 from weighbridge.ledger.price_book import card_for, matches
 from weighbridge.ledger.pricing import Pricer
@@ -53,6 +66,14 @@ def test_the_operators_price_goes_before_the_lists():
     assert cost([own]) == 7000
     assert cost([own], provider="azure") == 3000
     assert cost([PriceRule("local/*", own=(Bracket(Rates(input=0, output=0)),))], provider="local") == 0
+
+
+def test_a_price_of_the_operators_forgets_nothing_else_of_the_model():
+    listed_with_window = msgspec.structs.replace(listed("gpt-5", 1000).card, facts=ModelFacts(400_000))
+    lists = {"openai": (ListedModel(ModelMatch(MatchKind.EQUALS, "gpt-5"), listed_with_window),)}
+    own = PriceRule("openai/*", own=(Bracket(Rates(input=7000, output=1)),))
+    card = card_for(PriceBook(lists, SOURCES, (own,)), "openai", "gpt-5")
+    assert card.facts.context_window == 400_000
 
 
 def test_a_discount_is_off_whatever_is_listed():

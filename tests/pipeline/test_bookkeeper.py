@@ -11,6 +11,7 @@ from weighbridge.core.allowances import Allowances, Budget, Measure, Period, Rat
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.model_sizes import SizeRule
 from weighbridge.core.rates import Bracket, PriceBook, PriceRule, PriceState, Rates, UnknownAction, UnknownPolicy
 from weighbridge.core.routes import Hedging, RetryPolicy, Route, RouteTarget, plain_route
 from weighbridge.core.terms import Deployment, Dialect, Provenance, WireFormat
@@ -207,6 +208,27 @@ async def test_a_cap_that_nobody_named_takes_a_quarter_of_what_is_left(build):
     cap = decode_json(world.sent_body)["max_completion_tokens"]
     assert cap == 4_096  # nothing is known of the model's maximum, and every model takes this
     assert len(charged(world)) == 1
+
+
+async def test_a_request_that_names_no_bound_holds_what_its_model_can_write(build):
+    sizes = (SizeRule("openai/gpt-4o", max_output_tokens=20_000, source="its page"),)
+    world = build(**of(KEY_BUDGET), sizes=sizes)
+    world.upstream.script.append(None)
+    task = asyncio.ensure_future(world.chat())
+    await world.upstream.asked.wait()
+    (started,) = world.journal.items
+    assert started.reserved_nanousd == (len(world.sent_body) + 1_024) * 1_000 + 20_000 * 10_000
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_where_the_models_maximum_is_known_a_cap_may_come_near_it(build):
+    sizes = (SizeRule("openai/gpt-4o", max_output_tokens=128_000, source="its page"),)
+    world = build(**of(KEY_BUDGET), sizes=sizes)
+    will_answer(world)
+    await world.chat()
+    assert decode_json(world.sent_body)["max_completion_tokens"] > 20_000  # a quarter of what is left
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.codec import encode_json
+from weighbridge.core.model_sizes import ASSUMED_OUTPUT
 from weighbridge.core.terms import Dialect, Endpoint, Operation
-from weighbridge.pipeline.bounds import ASSUMED_OUTPUT, ASSUMED_WINDOW, choices, extent_of, may_cost, named_cap
+from weighbridge.pipeline.bounds import ASSUMED_WINDOW, choices, extent_of, may_cost, named_cap
 from weighbridge.wire.envelope import Envelope
 
 TEXT = st.text(max_size=300)
@@ -33,7 +34,7 @@ def target(**facts):
     given_facts = {
         "pricer": None,
         "context_window": None,
-        "max_output_tokens": None,
+        "output_bound": ASSUMED_OUTPUT,
         "output_override": None,
         "output_default": None,
     }
@@ -135,7 +136,7 @@ def test_a_route_sets_the_bound_over_the_request_or_in_its_place():
 
 
 def test_without_a_bound_the_models_maximum_counts():
-    assert extent({"n": 2}, None, max_output_tokens=500).output_tokens == 1_000
+    assert extent({"n": 2}, None, output_bound=500).output_tokens == 1_000
     assert extent({}, None).output_tokens == ASSUMED_OUTPUT
     assert extent({"input": "x"}, None, operation=Operation.EMBEDDINGS).output_tokens == 0
 
@@ -183,3 +184,12 @@ def test_a_window_that_a_beta_widens_bounds_nothing():
     assert extent_of(exchange(body), narrow, 1)[0].input_tokens == 9_000
     widened = exchange(body, headers={b"anthropic-beta": b"context-1m-2025-08-07"})
     assert extent_of(widened, narrow, 1)[0].input_tokens > 50_000
+
+
+def test_a_beta_for_longer_answers_bounds_them_by_the_window_only():
+    model = target(output_bound=64_000, context_window=200_000)
+    assert extent_of(exchange({}), model, None)[0].output_tokens == 64_000
+    longer = exchange({}, headers={b"anthropic-beta": b"x,output-128k-2025-02-19"})
+    assert extent_of(longer, model, None)[0].output_tokens == 200_000
+    assert extent_of(longer, model, 9)[0].output_tokens == 9
+    assert extent_of(longer, target(output_bound=64_000), None)[0].output_tokens == ASSUMED_WINDOW

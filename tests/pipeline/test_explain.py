@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from weighbridge.core.codec import decode_json
-from weighbridge.core.routes import RetryPolicy, Route, RouteTarget, StrategyName
+from weighbridge.core.model_sizes import SizeRule
+from weighbridge.core.routes import Parameter, RetryPolicy, Route, RouteTarget, StrategyName
 from weighbridge.core.terms import DataDemand, DataTerms, Deployment
 
 RETRY = RetryPolicy(max_attempts=3, backoff_ns=0)
@@ -116,3 +117,26 @@ async def test_nothing_can_be_sent_to_a_request_that_is_only_talked_about():
         with pytest.raises(NotImplementedError):
             call()
     assert decode_json(b"1") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "bound"),
+    [
+        ({"max_tokens": 100}, {}, (100, "the request")),
+        ({}, {}, (16_384, "its page")),
+        ({}, {"defaults": (Parameter("max_tokens", b"70"),)}, (70, "the route")),
+        ({"max_tokens": 100}, {"defaults": (Parameter("max_tokens", b"70"),)}, (100, "the request")),
+        ({"max_tokens": 100}, {"overrides": (Parameter("max_tokens", b"70"),)}, (70, "the route")),
+    ],
+)
+async def test_what_bounds_the_output_is_told_with_whose_word_it_is(build, asked, facts, bound):
+    sizes = (SizeRule("openai/*", max_output_tokens=16_384, source="its page"),)
+    world = build(routes=(route(target("openai", "gpt-4o", **facts)),), retry=RETRY, sizes=sizes)
+    (choice,) = (await ask(world, {"model": "two", "messages": [], **asked}))["candidates"]
+    assert (choice["output_bound"]["tokens"], choice["output_bound"]["source"]) == bound
+
+
+async def test_a_keys_maximum_bounds_the_output_too(build):
+    world = build(routes=(route(target("openai", "gpt-4o")),), retry=RETRY, keys=(build.virtual_key(max_output_tokens=64),))
+    (choice,) = (await ask(world))["candidates"]
+    assert choice["output_bound"] == {"tokens": 64, "source": "the key"}

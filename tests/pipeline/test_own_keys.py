@@ -15,6 +15,7 @@ from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
+from weighbridge.core.model_sizes import SizeRule
 from weighbridge.core.own_keys import Owner, OwnerKind, OwnKey
 from weighbridge.core.routes import RetryPolicy, Route, RouteTarget, StrategyName
 from weighbridge.core.secret import Secret
@@ -197,6 +198,13 @@ async def test_an_explanation_says_whose_keys_would_be_used(world_of):
     world = world_of(own())
     told = (await world.ask("POST", "/v1/explain", {"model": "two", "messages": []})).json
     assert [(each["target"], each.get("own_key")) for each in told["candidates"]] == [("openai/gpt-4o", True)]
+
+
+async def test_what_is_known_of_its_model_counts_for_it_too(world_of):
+    sizes = (SizeRule("openai/gpt-4o", max_output_tokens=20_000, source="its page"),)
+    world = world_of(own(), sizes=sizes)
+    told = (await world.ask("POST", "/v1/explain", {"model": "two", "messages": []})).json
+    assert [(each["own_key"], each["output_bound"]["tokens"]) for each in told["candidates"]] == [(True, 20_000)]
 
 
 # --- when it fails ------------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def _draw(answer: bytes) -> None:
 
     told = msgspec.json.decode(answer, type=Explanation)
     show_table(
-        ["", "target", "as", "edits", "state", "in flight", "cost in $"],
+        ["", "target", "as", "edits", "state", "in flight", "most output", "cost in $"],
         [
             (
                 str(place),
@@ -102,6 +102,7 @@ def _draw(answer: bytes) -> None:
                 choice.refused or ", ".join(choice.edits) or "none",
                 choice.state + (f", {choice.retry_in_ms / _MS:.0f} s" if choice.retry_in_ms else ""),
                 str(choice.in_flight),
+                "" if (bound := choice.output_bound) is None else f"{bound.tokens:,} ({bound.source})",
                 "unknown" if choice.cost_usd is None else f"{choice.cost_usd[0]:.6f} to {choice.cost_usd[1]:.6f}",
             )
             for place, choice in enumerate(told.candidates, 1)

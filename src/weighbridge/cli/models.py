@@ -28,6 +28,11 @@ class ModelRow(msgspec.Struct, frozen=True):
     routes: tuple[str, ...]
     is_pattern: bool = False
     is_live: bool = False
+    output_bound: int | None = None
+    """What an answer may have at most where its request names no bound; null for patterns."""
+    output_source: str = ""
+    """Where that comes from."""
+    context_window: int | None = None
 
 
 def models(
@@ -36,7 +41,7 @@ def models(
     live: Annotated[bool, typer.Option("--live", help="Ask the providers for their lists, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the models that callers may ask for, by provider, with the routes to them."""
+    """List the models that callers may ask for, by provider, with the routes to them and the most that an answer may have."""
     from weighbridge.config.compile import compile_plan
 
     plan = compile_plan(read_config(config), version=1, stored_keys=())
@@ -47,8 +52,17 @@ def models(
         say(pretty_json(rows))
         return
     show_table(
-        ["provider", "model", "routes"],
-        [(row.provider, f"{row.model} (any)" if row.is_pattern else row.model, ", ".join(row.routes)) for row in rows],
+        ["provider", "model", "routes", "most output", "by"],
+        [
+            (
+                row.provider,
+                f"{row.model} (any)" if row.is_pattern else row.model,
+                ", ".join(row.routes),
+                "" if row.output_bound is None else f"{row.output_bound:,}",
+                row.output_source,
+            )
+            for row in rows
+        ],
     )
     if not rows:
         note("no provider has a model: set a provider's API key in the environment, or write a file with `weighbridge init`")
@@ -66,11 +80,29 @@ def model_rows(plan: Plan) -> list[ModelRow]:
         routed = [model for name, model in routes if name == provider.name and model not in known]
         live = set(provider.live_models)
         rows += [
-            ModelRow(provider.name, model, tuple(routes.get((provider.name, model), ())), is_live=model in live)
+            _row(plan, provider.name, model, tuple(routes.get((provider.name, model), ())), is_live=model in live)
             for model in (*provider.models, *routed, *provider.live_models)
         ]
         rows += [ModelRow(provider.name, pattern, (), is_pattern=True) for pattern in provider.patterns]
     return rows
+
+
+def _row(plan: Plan, provider: str, model: str, routes: tuple[str, ...], *, is_live: bool) -> ModelRow:
+    from weighbridge.core.model_sizes import sizes_of
+    from weighbridge.core.rates import ModelFacts
+    from weighbridge.ledger.price_book import card_for
+
+    card = card_for(plan.prices, provider, model)
+    sizes = sizes_of(plan.sizes, f"{provider}/{model}", ModelFacts() if card is None else card.facts)
+    return ModelRow(
+        provider,
+        model,
+        routes,
+        is_live=is_live,
+        output_bound=sizes.output_bound,
+        output_source=sizes.source,
+        context_window=sizes.context_window,
+    )
 
 
 def _asked(plan: Plan) -> Plan:

@@ -13,6 +13,7 @@ from weighbridge.config import schema
 from weighbridge.config.accounts import account_of
 from weighbridge.config.allowances import compile_allowances
 from weighbridge.config.load import LoadedConfig
+from weighbridge.config.model_sizes import compile_sizes
 from weighbridge.config.prices import compile_prices
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.config.routes import compile_routes, data_demand, data_terms, deadlines_of, retry_policy
@@ -44,6 +45,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         auth_required=config.server.auth == "required",
         retry=retry_policy(config.retry),
         prices=compile_prices(config),
+        sizes=compile_sizes(config),
         allowances=compile_allowances(config),
         tariffs=compile_tariffs(config),
         properties=tuple(config.properties),

@@ -339,6 +339,25 @@ class UnknownPrices(Section):
         return self
 
 
+class ModelLimit(Section):
+    """What models write and read at most, where you know it better than their vendors' pages. Of several entries that match, later
+    ones go on top."""
+
+    match: Annotated[str, Field(min_length=1, max_length=300)]
+    """`provider/model`, with `*` for anything: `local/*`."""
+    max_output_tokens: Annotated[LargeCount, Field(le=10_000_000)] | None = None
+    """The most that one answer has, reasoning included. Budgets hold it for requests that name no bound: one that is too low lets
+    them be overspent."""
+    context_window: Annotated[LargeCount, Field(le=100_000_000)] | None = None
+    """The most that goes in and comes out together."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ModelLimit:
+        if self.max_output_tokens is None and self.context_window is None:
+            raise fault("match", "comes without `max_output_tokens` or `context_window`")
+        return self
+
+
 class Key(Section):
     """A virtual key, for an application to hold instead of a provider's. Only its hash is kept."""
 
@@ -416,6 +435,8 @@ class Config(Section):
     """Names of your own for models."""
     prices: Annotated[list[PriceRule], BeforeValidator(lambda value: value if value is not None else [])] = []
     """Prices of models that no list has, discounts, and prices of your own; the lists are those of `genai-prices`."""
+    model_limits: Annotated[list[ModelLimit], BeforeValidator(lambda value: value if value is not None else [])] = []
+    """What models write and read at most, in place of what vendors say."""
     keys: Annotated[list[Key], BeforeValidator(lambda value: value if value is not None else [])] = []
     """Virtual keys, beside those that are made with `weighbridge keys create`."""
     budgets: Annotated[list[Budget], BeforeValidator(lambda value: value if value is not None else [])] = []

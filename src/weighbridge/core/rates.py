@@ -83,10 +83,10 @@ class RegionFactor(msgspec.Struct, frozen=True):
 
 
 class ModelFacts(msgspec.Struct, frozen=True):
-    """Sizes of a model in tokens; None is not known."""
+    """What a list says of a model beside its prices; None is not known."""
 
     context_window: int | None = None
-    max_output_tokens: int | None = None
+    """Tokens that may go in."""
 
 
 class RateCard(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.core.rates import UNIT, MatchKind, ModelMatch, Period, PriceBook, PriceRule, PriceState, RateCard
+from weighbridge.core.rates import UNIT, MatchKind, ModelFacts, ModelMatch, Period, PriceBook, PriceRule, PriceState, RateCard
 
 
 def card_for(book: PriceBook, provider: str, model: str) -> RateCard | None:
@@ -53,7 +53,8 @@ def _ruled(book: PriceBook, rule: PriceRule, card: RateCard | None, model: str) 
     if rule.own:
         own = Period(rule.own, rule.from_wall_ns, factor=rule.factor, state=PriceState.KNOWN)
         before = card.periods if card is not None and rule.from_wall_ns is not None else ()
-        card = RateCard(model, (*before, own), source=rule.source)
+        facts = card.facts if card is not None else ModelFacts()
+        card = RateCard(model, (*before, own), facts=facts, source=rule.source)
     elif card is not None and rule.factor != UNIT:
         card = _discounted(card, rule)
     return card if card is None or not rule.regions else msgspec.structs.replace(card, regions=rule.regions)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from weighbridge.core.model_sizes import ASSUMED_OUTPUT
 from weighbridge.core.terms import Dialect, Operation
 from weighbridge.ledger.pricing import ALL_KINDS, Extent, Kinds
 from weighbridge.pipeline.exchange import Exchange
@@ -18,8 +19,6 @@ from weighbridge.wire.envelope import Envelope
 
 ASSUMED_WINDOW: Final = 200_000
 """Where the context window is not known: Anthropic's, and above what OpenAI's chat models take but for a few."""
-ASSUMED_OUTPUT: Final = 65_536
-"""Where neither the request nor what is known of the model bounds the output."""
 HIDDEN_TOKENS: Final = 1_024
 """What providers add to a prompt: role markers, and for tools a system prompt (Anthropic: up to 530 tokens)."""
 _TOKENS_A_PICTURE: Final = 25_600
@@ -107,6 +106,13 @@ def window_of(exchange: Exchange, target: Target) -> int | None:
     return window
 
 
+def model_output(exchange: Exchange, target: Target) -> int:
+    """The most that the model writes in an answer whose bound is not named; more where the request asks for more than is usual."""
+    if b"output-" in exchange.fields.get(b"anthropic-beta", b""):
+        return max(target.output_bound, window_of(exchange, target) or ASSUMED_WINDOW)
+    return target.output_bound
+
+
 _PLAIN: Final = Kinds(has_media=False, writes_cache=False)
 _WRITES: Final = Kinds(has_media=False, writes_cache=True)
 
@@ -135,7 +141,7 @@ def most_output(exchange: Exchange, target: Target, cap: int | None, size: int) 
     `size` bytes."""
     operation = exchange.endpoint.operation
     if operation in WRITES_TEXT:
-        return (cap or target.max_output_tokens or ASSUMED_OUTPUT) * choices(exchange)
+        return (cap or model_output(exchange, target)) * choices(exchange)
     if operation in _WRITES_NOTHING:
         return 0
     if operation is _O.IMAGES:

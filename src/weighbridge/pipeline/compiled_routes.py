@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from weighbridge.auth.presented_key import may_use
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.model_sizes import SizeRule, sizes_of
 from weighbridge.core.rates import PriceBook, UnknownAction
 from weighbridge.core.routes import Route, RouteTarget, StrategyName
 from weighbridge.core.terms import Deployment, Endpoint, VirtualKey
@@ -155,12 +156,14 @@ class RouteCompiler:
         version: int,
         memory: RoutingMemory,
         prices: PriceBook,
+        sizes: tuple[SizeRule, ...] = (),
     ) -> None:
         self._providers = providers
         self._routes = routes
         self._version = version
         self._memory = memory
         self._prices = prices
+        self._sizes = sizes
         self._targets: dict[tuple[object, ...], Target] = {}
 
     def compile(self, route: Route, endpoint: Endpoint, star: str = "") -> CompiledRoute:
@@ -198,13 +201,14 @@ class RouteCompiler:
         dialect, operation, model = endpoint.dialect, endpoint.operation, deployment.model
         keys = self._memory.key_pool(provider, spec)
         pricing = self._pricing(provider.name, model, route)
+        sizes = sizes_of(self._sizes, f"{provider.name}/{model}", pricing.facts)
         if is_native(provider, dialect, operation, model):
-            return Target(provider, dialect, model, self._version, spec=spec, keys=keys, pricing=pricing)
+            return Target(provider, dialect, model, self._version, spec=spec, keys=keys, pricing=pricing, sizes=sizes)
         wanted = translation_for(provider, operation, model)
         assert wanted is not None  # the caller found that it can be served
         # Where the gateway counts nobody is asked, so any of its addresses will do.
         address = next(iter(provider.bases)) if wanted is CountStyle.ESTIMATE else dialect_asked(wanted)
-        return Target(provider, address, model, self._version, wanted, spec, keys, pricing)
+        return Target(provider, address, model, self._version, wanted, spec, keys, pricing, sizes=sizes)
 
     def _pricing(self, provider: str, model: str, route: str) -> Pricing:
         prices = self._prices

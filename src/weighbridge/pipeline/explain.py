@@ -19,13 +19,15 @@ from weighbridge.core.ports import ByteSink, ByteSource, Clock, RawPipe, Rng
 from weighbridge.core.routes import StrategyName
 from weighbridge.core.terms import DataDemand, Deployment
 from weighbridge.pipeline.attempt import prepare_for
+from weighbridge.pipeline.bounds import WRITES_TEXT, model_output, named_cap
 from weighbridge.pipeline.compiled_routes import CompiledRoute, target_of
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.receive import match_endpoint, read_envelope
 from weighbridge.pipeline.snapshot import Snapshot
-from weighbridge.pipeline.traits import RequestTraits
+from weighbridge.pipeline.target import Target
+from weighbridge.pipeline.traits import RequestTraits, output_bound
 from weighbridge.pipeline.wishes import wishes_of
 from weighbridge.routing.decide import Lost, Wishes, decide, rehearsal
 from weighbridge.routing.members import Candidate
@@ -37,6 +39,13 @@ class _Asked(msgspec.Struct):
     body: msgspec.Raw
     path: str = _CHAT_PATH
     headers: dict[str, str] = {}
+
+
+class OutputBound(msgspec.Struct, frozen=True):
+    """The most tokens that an answer may have, which is what budgets hold for it, and whose word that is."""
+
+    tokens: int
+    source: str
 
 
 class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +64,8 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
     first_token_ms: float | None = None
     own_key: bool = False
     """It would be asked with a key that the caller's own side has brought."""
+    output_bound: OutputBound | None = None
+    """Of each answer, where a bound can be named."""
     cost_usd: list[float] | None = None
     """From and to: the input alone, and with the whole bound on the output. Null: nobody knows the price."""
 
@@ -214,8 +225,23 @@ def _choice(described: Exchange, candidate: Candidate, traits: RequestTraits, no
         in_flight=live.in_flight,
         first_token_ms=round(live.first_token_ns / 1e6, 1) or None,
         own_key=target.own is not None,
+        output_bound=_output_bound(described, target),
         cost_usd=_cost_usd(candidate, traits),
     )
+
+
+def _output_bound(described: Exchange, target: Target) -> OutputBound | None:
+    if described.endpoint.operation not in WRITES_TEXT:
+        return None
+    cap, _ = named_cap(described, target)
+    most = described.key.max_output_tokens if described.key is not None else None
+    if most is not None and (cap is None or cap > most):
+        return OutputBound(most, "the key")
+    if cap is None:
+        is_more = (tokens := model_output(described, target)) > target.output_bound
+        return OutputBound(tokens, "the context window: a beta asks for more" if is_more else target.sizes.source)
+    is_the_requests = target.output_override is None and output_bound(described) is not None
+    return OutputBound(cap, "the request" if is_the_requests else "the route")
 
 
 def _named(deployment: Deployment) -> str:

@@ -179,6 +179,7 @@ def _own_target(target: Target, member: Candidate, pool: OwnPool, memory: Routin
         memory.own_pool(pool.name, credentials),
         Pricing(target.pricer, target.ceiling),
         pool,
+        target.sizes,
     )
 
 

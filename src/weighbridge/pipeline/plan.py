@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from weighbridge.core.allowances import Allowances
+from weighbridge.core.model_sizes import SizeRule
 from weighbridge.core.own_keys import NO_OWN_KEYS, OwnKey
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import HealthRules, RetryPolicy, Route
@@ -60,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True):
     """For names that are no route, and for routes that say nothing of their own."""
     health: HealthRules = HealthRules()
     prices: PriceBook = PriceBook()
+    sizes: tuple[SizeRule, ...] = ()
+    """What models write and read at most, beside what price lists say: the first that matches."""
     allowances: Allowances = Allowances()
     tariffs: tuple[TariffRule, ...] = ()
     """What customers pay: the first that counts a request."""

@@ -55,7 +55,7 @@ class Snapshot:
         self.own_keys = OwnKeys(plan.own_keys) if plan.own_keys else None
         """What customers have brought; None where nobody has, so that nobody's requests pay for it."""
         self._memory = memory
-        self._compiler = RouteCompiler(self.providers, self.routes, plan.version, memory, plan.prices)
+        self._compiler = RouteCompiler(self.providers, self.routes, plan.version, memory, plan.prices, plan.sizes)
         self._compiled: dict[_Asked, CompiledRoute] = {}
         self._homes: dict[tuple[Dialect, str | None], CompiledRoute] = {}
         self._permitted: dict[tuple[str, CompiledRoute], CompiledRoute] = {}

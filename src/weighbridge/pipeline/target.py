@@ -11,6 +11,7 @@ import msgspec
 
 from weighbridge.core.clock import SystemRng
 from weighbridge.core.codec import encode_json
+from weighbridge.core.model_sizes import ModelSizes, sizes_of
 from weighbridge.core.own_keys import Owner, OwnKey
 from weighbridge.core.rates import ModelFacts
 from weighbridge.core.routes import Parameter, RouteTarget
@@ -60,6 +61,11 @@ class Pricing(NamedTuple):
     pricer: Pricer | None
     ceiling: Pricer | None
 
+    @property
+    def facts(self) -> ModelFacts:
+        """What the price list says of the model besides."""
+        return ModelFacts() if self.pricer is None else self.pricer.card.facts
+
 
 NO_PRICING: Final = Pricing(None, HIGH_PRICER)
 
@@ -105,6 +111,7 @@ class Target:
         "model_quoted",
         "name",
         "origin",
+        "output_bound",
         "output_default",
         "output_override",
         "override_names",
@@ -114,6 +121,7 @@ class Target:
         "pricer",
         "provider",
         "reply_lines",
+        "sizes",
         "translated_into",
         "unversioned_path",
         "v1_path",
@@ -130,6 +138,7 @@ class Target:
         keys: KeyPool | None = None,
         pricing: Pricing = NO_PRICING,
         own: OwnPool | None = None,
+        sizes: ModelSizes | None = None,
     ) -> None:
         base = provider.bases[dialect]
         self.provider = provider
@@ -163,10 +172,13 @@ class Target:
         priced = next((p for p in (pricing.pricer, pricing.ceiling) if p is not None and p.dearest(region) is not None), None)
         self.dearest = priced.dearest(region) if priced is not None else None
         """The highest rates of a token in, a token out and a request, in pico-dollars; None: it is not asked."""
-        facts = pricing.pricer.card.facts if pricing.pricer is not None else ModelFacts()
-        self.context_window = facts.context_window
-        self.max_output_tokens = facts.max_output_tokens
         self.name = f"{provider.name}/{model}"
+        self.sizes = sizes_of((), self.name, pricing.facts) if sizes is None else sizes
+        """What is known of how much the model writes and reads."""
+        self.context_window = self.sizes.context_window
+        self.max_output_tokens = self.sizes.max_output_tokens
+        self.output_bound = self.sizes.output_bound
+        """What a request that names no bound may write at most."""
         self.deadlines: Deadlines = spec.deadlines if spec is not None and spec.deadlines is not None else provider.deadlines
         self.defaults: tuple[Parameter, ...] = spec.defaults if spec is not None else ()
         self.overrides: tuple[Parameter, ...] = spec.overrides if spec is not None else ()
