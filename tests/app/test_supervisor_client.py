@@ -5,8 +5,18 @@ import asyncio
 import pytest
 
 from weighbridge.app import supervisor_client
-from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions
-from weighbridge.control.channel import FindKey, FindResponse, ForgetResponse, FoundKey, FoundResponse, KeepResponse
+from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions, TokenQuestions
+from weighbridge.control.channel import (
+    CountedTokens,
+    CountTokens,
+    FindKey,
+    FindResponse,
+    ForgetResponse,
+    FoundKey,
+    FoundResponse,
+    KeepResponse,
+)
+from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 
 KEY = VirtualKey("key_1", "a key", b"digest")
@@ -55,3 +65,31 @@ async def test_responses_are_kept_found_and_forgotten_by_way_of_the_supervisor()
 @pytest.mark.parametrize("number", [0, 99])
 def test_an_answer_to_no_question_is_nothing(number):
     ResponseQuestions(lambda _message: None).answered(FoundResponse(number, b"x"))
+
+
+async def test_text_is_counted_by_way_of_the_supervisor_and_each_asker_is_told_once():
+    sent, told = [], []
+    tokens = TokenQuestions(sent.append)
+    seen = TextSeen("gpt-4o", b"{}", b"x", 1)
+    tokens.count(seen, told.append)
+    assert sent == [CountTokens(1, seen)]
+    tokens.answered(CountedTokens(1, TokensSeen(3, 4)))
+    tokens.answered(CountedTokens(1, TokensSeen(5, 6)))
+    assert told == [TokensSeen(3, 4)]
+
+
+async def test_a_count_that_takes_too_long_is_done_without(monkeypatch):
+    monkeypatch.setattr(supervisor_client, "_COUNT_S", 0)
+    told = asyncio.get_running_loop().create_future()
+    TokenQuestions(lambda _message: None).count(TextSeen("m", b"", b"x", 1), told.set_result)
+    assert await told is None
+
+
+async def test_when_too_many_texts_are_on_their_way_the_next_is_not_sent(monkeypatch):
+    monkeypatch.setattr(supervisor_client, "_MAX_COUNTS", 1)
+    sent, told = [], []
+    tokens = TokenQuestions(sent.append)
+    for _ in range(2):
+        tokens.count(TextSeen("m", b"", b"x", 1), told.append)
+    assert (len(sent), told) == (1, [None])
+    tokens.answered(CountedTokens(1, None))

@@ -271,7 +271,8 @@ def test_a_provider_that_ignores_the_bound_on_its_output_is_cut(provider, start_
     assert books.findings.is_sound
     ((_id, _user, cost, _state, _provenance, error),) = books.rows
     assert error == "budget_exceeded"
-    assert cost == books.spent >= 300 * 4_000
+    # The account has what is likely, by a tokenizer; the budget what is safe.
+    assert 300 * 4_000 <= cost <= books.spent
 
 
 def test_nothing_is_lost_whoever_is_killed(provider, start_gateway):

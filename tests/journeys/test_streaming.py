@@ -154,6 +154,21 @@ def test_a_client_that_leaves_is_seen_by_the_provider_and_in_the_record(gateway,
     assert (record["error"], record["provider"], record["model"]) == ("client_closed", "hand", "m")
 
 
+def test_what_a_client_had_that_left_is_counted_by_the_tokenizer(gateway, open_stream, openai_provider):
+    openai_provider.faults.add(Fault.hang_after(chunks=12))
+    words = "one two three four five six seven eight nine ten"
+    stream = open_stream(model="gpt-4o-mini", text=words)
+    request_id = stream.request_id
+    came = b""
+    while b"eight" not in came:
+        came += stream.read(1)
+    stream.leave()
+    usage = gateway.record_of(request_id)["attempts"][0]["usage"]
+    assert usage["provenance"] == "counted"
+    assert 7 <= usage["output"] <= 12
+    assert 10 <= usage["input"] <= 20
+
+
 def test_a_client_that_leaves_a_hanging_provider_ends_the_providers_work(gateway, open_stream, openai_provider):
     openai_provider.faults.add(Fault.hang_after(chunks=2))
     stream = open_stream(model="gpt-4o-mini", text="one two three")

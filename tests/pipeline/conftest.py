@@ -320,6 +320,19 @@ def _bytes_of(body):
     return collector.body
 
 
+class TokenCounter:
+    """Answers each question at once with `answer`, or never where that is `...`."""
+
+    def __init__(self):
+        self.asked = []
+        self.answer = None
+
+    def count(self, seen, on_answer):
+        self.asked.append(seen)
+        if self.answer is not ...:
+            on_answer(self.answer)
+
+
 class Lessor:
     """Asks whatever a test has put in its place."""
 
@@ -351,6 +364,7 @@ class World:
         self.journal = MemoryJournal()
         self.table = memory_table()
         self.lessor = Lessor()
+        self.counter = TokenCounter()
         keys = (virtual_key(),) if keys is None else keys
         plan = {"retry": ONCE, **plan}
         # As the compiler of the configuration does it: a route that says nothing takes the plan's.
@@ -367,6 +381,7 @@ class World:
             ids=Ids(),
             rng=SystemRng(0),
             control=control,
+            token_counter=self.counter,
         )
 
     def client(self, method, target, body=b"", headers=(), *, auth=True, **facts):

@@ -46,6 +46,8 @@ from weighbridge.control.channel import (
     AskLeases,
     Bug,
     ClearHealth,
+    CountedTokens,
+    CountTokens,
     FindKey,
     FindResponse,
     ForgetResponse,
@@ -77,6 +79,7 @@ from weighbridge.control.prober import Prober
 from weighbridge.control.provider_key_registry import ProviderKeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
 from weighbridge.control.target_board import TargetBoard
+from weighbridge.control.tokenizer import Tokenizer
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.clock import NS_PER_S, SystemClock, SystemRng
@@ -148,6 +151,7 @@ class Supervisor:
         self._sender = AlertSender(self._http, loaded.proxies, self.clock)
         self.oidc_calls = Calls(self._http, loaded.proxies)
         self._tasks = TaskSet(_report)
+        self._tokenizer = Tokenizer()
         self._responses_lock = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -293,6 +297,8 @@ class Supervisor:
             self._tasks.spawn(self._answer_key(worker, message))
         elif isinstance(message, AskLeases):
             self._tasks.spawn(self._answer_leases(worker, message))
+        elif isinstance(message, CountTokens):
+            self._tasks.spawn(self._answer_count(worker, message))
         elif isinstance(message, FindResponse | KeepResponse | ForgetResponse):
             self._tasks.spawn(self._serve_responses(worker, message))
         elif isinstance(message, Ready | Applied):
@@ -352,6 +358,9 @@ class Supervisor:
         except StorageError:
             key = None
         worker.send(FoundKey(question.question, key))
+
+    async def _answer_count(self, worker: WorkerProcess, question: CountTokens) -> None:
+        worker.send(CountedTokens(question.question, await self._tokenizer.count(question.seen)))
 
     async def _answer_leases(self, worker: WorkerProcess, question: AskLeases) -> None:
         granted = await self.ledger.lease(question.wants) if self.ledger is not None else None

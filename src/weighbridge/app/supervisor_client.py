@@ -10,6 +10,8 @@ import msgspec
 
 from weighbridge.control.channel import (
     AskLeases,
+    CountedTokens,
+    CountTokens,
     FindKey,
     FindResponse,
     ForgetResponse,
@@ -18,11 +20,18 @@ from weighbridge.control.channel import (
     GotLeases,
     KeepResponse,
 )
+from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 from weighbridge.limits.leases import Granted, LeaseWant
 
 _QUESTION_S: Final = 5.0
 """How long a request waits for the store; then what it asked for counts as unknown."""
+
+_COUNT_S: Final = 2.0
+"""How long a settlement waits for its tokens to be counted; then its estimate is made of bytes. Usually that is milliseconds, but
+the first time the tokenizer has to be loaded. Nobody waits with it: the client has gone, or its stream is broken."""
+_MAX_COUNTS: Final = 64
+"""Texts on their way at a time: when a provider breaks off all its streams at once, most are estimated by their bytes."""
 
 A = TypeVar("A")
 Send = Callable[[msgspec.Struct], None]
@@ -86,6 +95,35 @@ class LeaseQuestions:
     def answered(self, message: GotLeases) -> None:
         """The answer."""
         self._questions.answered(message.question, message.granted)
+
+
+class TokenQuestions:
+    """`core.ports.TokenCounter` by way of the supervisor."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._waiting: dict[int, tuple[Callable[[TokensSeen | None], None], asyncio.TimerHandle]] = {}
+        self._count = 0
+
+    def count(self, seen: TextSeen, on_answer: Callable[[TokensSeen | None], None]) -> None:
+        """Ask how many tokens that is."""
+        if len(self._waiting) >= _MAX_COUNTS:
+            on_answer(None)
+            return
+        self._count += 1
+        timer = asyncio.get_running_loop().call_later(_COUNT_S, self._answer, self._count, None)
+        self._waiting[self._count] = (on_answer, timer)
+        self._send(CountTokens(self._count, seen))
+
+    def answered(self, message: CountedTokens) -> None:
+        """The answer."""
+        self._answer(message.question, message.tokens)
+
+    def _answer(self, number: int, tokens: TokensSeen | None) -> None:
+        on_answer, timer = self._waiting.pop(number, (None, None))
+        if timer is not None and on_answer is not None:
+            timer.cancel()
+            on_answer(tokens)
 
 
 class ResponseQuestions:

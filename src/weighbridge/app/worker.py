@@ -18,12 +18,13 @@ from typing import Final
 import uvloop
 
 from weighbridge.app.allocator import Allocator
-from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, ResponseQuestions
+from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, ResponseQuestions, TokenQuestions
 from weighbridge.control.channel import (
     Applied,
     Bug,
     Channel,
     ClearHealth,
+    CountedTokens,
     Drain,
     FoundKey,
     FoundResponse,
@@ -80,6 +81,7 @@ class Worker:
         self._keys = KeyQuestions(self._channel.send)
         self._responses = ResponseQuestions(self._channel.send)
         self._leases = LeaseQuestions(self._channel.send)
+        self._tokens = TokenQuestions(self._channel.send)
         self._gateway: Gateway | None = None
         self._server: Server | None = None
         self._client: HttpClient | None = None
@@ -119,6 +121,8 @@ class Worker:
             self._keys.answered(message)
         elif isinstance(message, GotLeases):
             self._leases.answered(message)
+        elif isinstance(message, CountedTokens):
+            self._tokens.answered(message)
         elif isinstance(message, FoundResponse):
             self._responses.answered(message)
         elif isinstance(message, HealthNews) and self._gateway is not None:
@@ -152,6 +156,7 @@ class Worker:
             rng=SystemRng(),
             control=Origin("unix", start.control_socket),
             find_authorizer=keeper.find,
+            token_counter=self._tokens,
         )
         gateway.fleet.health.on_change = lambda event: self._channel.send(HealthNews([event]))
         self._hear_health(start.health)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
 from weighbridge.providers.catalog import DIALECT_OF, FORMATS_OF, CatalogRow, Elsewhere, formats_of, load_catalog, natively_spoken
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_TOKENIZER: Final = "bpe_openai"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE_KEY_ID: Final = "file:"
 """Keys of the file are known by their name: it is the same after each load."""
@@ -50,6 +52,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         tariffs=compile_tariffs(config),
         properties=tuple(config.properties),
         has_leases=config.database is not None,
+        counts_tokens=config.ledger.count_tokens and find_spec(_TOKENIZER) is not None,
         health=HealthRules(config.health.breakers, config.health.keys),
     )
 

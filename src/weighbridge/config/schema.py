@@ -146,6 +146,9 @@ class Ledger(Section):
     fsync: Literal["never", "interval", "always"] = "interval"
     """When the disk is told to keep what a worker has written: `never` leaves it to the kernel (a power cut may take half a
     minute, a crash of the gateway nothing), `interval` does it each second, `always` before each reply ends."""
+    count_tokens: bool = True
+    """Whether the text of an attempt whose usage its provider did not tell is counted by a tokenizer. Needs the extra `tokenizer`;
+    without it its estimate is made of bytes."""
     keep_records: Days = written("30d")
     """What the page of one request shows."""
     keep_requests: Days = written("90d")

@@ -11,6 +11,7 @@ import msgspec
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_private, private_decoder
 from weighbridge.core.own_keys import OwnKey
+from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 from weighbridge.limits.leases import Granted, LeaseWant
 from weighbridge.pipeline.plan import Plan
@@ -122,6 +123,20 @@ class GotLeases(msgspec.Struct, frozen=True, tag="got_leases"):
     granted: tuple[Granted, ...] | None
 
 
+class CountTokens(msgspec.Struct, frozen=True, tag="count_tokens"):
+    """How many tokens is that? Text that is counted and forgotten."""
+
+    question: int
+    seen: TextSeen
+
+
+class CountedTokens(msgspec.Struct, frozen=True, tag="counted_tokens"):
+    """The answer to `CountTokens`. None: there is no tokenizer."""
+
+    question: int
+    tokens: TokensSeen | None
+
+
 class FindResponse(msgspec.Struct, frozen=True, tag="find_response"):
     """Does the store have this response of this key?"""
 
@@ -194,6 +209,7 @@ ToWorker = (
     | SetOwnKeys
     | FoundKey
     | GotLeases
+    | CountedTokens
     | FoundResponse
     | HealthNews
     | ClearHealth
@@ -206,6 +222,7 @@ FromWorker = (
     | Applied
     | FindKey
     | AskLeases
+    | CountTokens
     | FindResponse
     | KeepResponse
     | ForgetResponse

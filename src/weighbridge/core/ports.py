@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -180,6 +180,31 @@ class KeySource(Protocol):
 
     async def find(self, digest: bytes) -> VirtualKey | None:
         """The key with this SHA-256, or None. Asked once for each unknown digest, never on the path of a known key."""
+        ...
+
+
+class TextSeen(msgspec.Struct, frozen=True):
+    """What was seen of an attempt: the request's body (empty: not to be counted) and the beginning of the reply's bytes, of which
+    `n_written` came in all."""
+
+    model: str
+    asked: bytes
+    written: bytes
+    n_written: int
+
+
+class TokensSeen(msgspec.Struct, frozen=True):
+    """How many tokens that is, about. None: it cannot be told."""
+
+    input: int | None
+    output: int | None
+
+
+class TokenCounter(Protocol):
+    """Who has a tokenizer, elsewhere than on the path of requests."""
+
+    def count(self, seen: TextSeen, on_answer: Callable[[TokensSeen | None], None]) -> None:
+        """Count text, and forget it. `on_answer` is called once, with None where no answer comes within a moment."""
         ...
 
 

@@ -103,6 +103,12 @@ class Provenance(Enum):
     """Our own bound or count."""
     UNKNOWN = "unknown"
     """Nobody said; it is not zero."""
+    COUNTED = "counted"
+    """An estimate, too: a tokenizer has counted the text that was seen."""
+
+
+ESTIMATES: Final = frozenset((Provenance.ESTIMATED, Provenance.COUNTED))
+"""What is a guess of ours, by whichever method."""
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

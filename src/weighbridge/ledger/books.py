@@ -12,7 +12,7 @@ from typing import Final
 from weighbridge.core import rates
 from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import NO_TARIFF, Tariff
-from weighbridge.core.terms import Attempt, Provenance, Record
+from weighbridge.core.terms import ESTIMATES, Attempt, Provenance, Record
 from weighbridge.ledger.terms import BILLED_TO_NOBODY, AccountKind, Entry, EntryKind, Started, account
 
 _CUSTOMER: Final = AccountKind.CUSTOMER
@@ -21,7 +21,6 @@ _COST: Final = EntryKind.COST
 _OWN_KEY: Final = EntryKind.OWN_KEY_COST
 _UNRESOLVED: Final = EntryKind.UNRESOLVED_COST
 _CHARGE: Final = EntryKind.CHARGE
-_ESTIMATED: Final = Provenance.ESTIMATED
 _COST_ACCOUNTS: Final = {
     _COST: (AccountKind.PROVIDER_COST, AccountKind.PROVIDER_PAYABLE),
     _OWN_KEY: (AccountKind.OWN_KEY_COST, AccountKind.OWN_KEY_PAYABLE),
@@ -62,7 +61,7 @@ def charge_of(attempts: Sequence[Attempt], tariff: Tariff) -> Nanousd:
 
 def chargeable(cost: int | None, provenance: Provenance, tariff: Tariff) -> int:
     """What of an attempt's cost is charged on to the customer: all of it or nothing."""
-    return 0 if cost is None or (provenance is _ESTIMATED and not tariff.charges_estimates) else cost
+    return 0 if cost is None or (provenance in ESTIMATES and not tariff.charges_estimates) else cost
 
 
 def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | None = None) -> list[Entry]:
@@ -82,7 +81,7 @@ def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | Non
                 entries.append(_cost(request_id, number, attempt.provider, amount, _OWN_KEY, wall_ns))
         elif amount is None:
             entries.append(_cost(request_id, number, attempt.provider, attempt.reserved_nanousd, _UNRESOLVED, wall_ns))
-        elif attempt.usage.provenance is _ESTIMATED:
+        elif attempt.usage.provenance in ESTIMATES:
             entries.append(_cost(request_id, number, attempt.provider, amount, _UNRESOLVED, wall_ns))
         elif amount:
             entries.append(_cost(request_id, number, attempt.provider, amount, _COST, wall_ns))

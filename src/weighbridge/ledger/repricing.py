@@ -15,7 +15,7 @@ import msgspec
 
 from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import PriceBook, Tariff
-from weighbridge.core.terms import Attempt, Provenance, Record
+from weighbridge.core.terms import ESTIMATES, Attempt, Provenance, Record
 from weighbridge.ledger.books import charge_of, cost_adjustment, estimate_adjustment, own_key_adjustment, resolved
 from weighbridge.ledger.price_book import card_for
 from weighbridge.ledger.pricing import Pricer
@@ -116,7 +116,7 @@ def entries_of_repriced(correction: str, record: Record, repriced: Sequence[Repr
         if attempt.is_own_key:
             entries.append(own_key_adjustment(name, attempt.provider, each.difference, wall_ns, *where, note=note))
             continue
-        if attempt.usage.provenance is Provenance.ESTIMATED:
+        if attempt.usage.provenance in ESTIMATES:
             # Booked apart at its bound or its estimate, and it stays apart: what it used is a guess at any price.
             difference = each.after - (attempt.reserved_nanousd if each.before is None else each.before)
             entries.append(estimate_adjustment(name, attempt.provider, difference, wall_ns, *where, note=note))

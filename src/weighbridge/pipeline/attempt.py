@@ -13,7 +13,7 @@ import msgspec
 
 from weighbridge.core.errors import ErrorKind
 from weighbridge.core.money import Nanousd
-from weighbridge.core.ports import Authorizer, Upstream, UpstreamReply, UpstreamRequest
+from weighbridge.core.ports import Authorizer, TokensSeen, Upstream, UpstreamReply, UpstreamRequest
 from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Attempt, Provenance, Usage, WireFormat
@@ -144,7 +144,8 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
     that.
 
     A reply that was not told to its end is estimated from what came of it: each token of it is a byte at least, and a provider is
-    not far ahead of what it has sent. Of one that never began nothing is known, so all that was held stays counted.
+    not far ahead of what it has sent. That is what budgets count, so that they hold; the account has what a tokenizer says, if it
+    says something. Of one that never began nothing is known, so all that was held stays counted.
     """
     if holding.counts:
         exchange.account.over.append(holding)
@@ -158,14 +159,19 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
             holding.came_to_all()
             return UNKNOWN, reserved
         seen = exchange.reply_bytes if error is None else exchange.reply_bytes + _AHEAD_TOKENS
-        usage = exchange.usage = _estimated(usage, holding, seen)
+        told, usage = usage, _estimated(usage, holding, seen)
+        exchange.usage = usage
         cost = _cost(exchange, target, error)
+        if exchange.counted is not None:
+            exchange.usage = _counted(told, usage, exchange.counted, _n_seen(holding))
     if cost.amount is None:
         reserved = _at_ceiling(exchange, target, usage, holding)
     holding.came_to(reserved if cost.amount is None else cost.amount, usage)
+    if exchange.usage is not usage:
+        cost = _cost(exchange, target, error)
     tariff = exchange.account.accounts.tariff
     if tariff is not None:
-        holding.spent_charge = exchange.account.charge(cost.amount, usage, tariff, is_own=target.own is not None)
+        holding.spent_charge = exchange.account.charge(cost.amount, exchange.usage, tariff, is_own=target.own is not None)
     return cost, reserved
 
 
@@ -178,11 +184,27 @@ def _is_told(exchange: Exchange, error: str | None) -> bool:
 
 
 def _estimated(told: Usage, holding: Holding, most_output: int) -> Usage:
-    n_seen = holding.watch.n_seen if holding.watch is not None else 0
-    output = max(told.output, min(holding.output_tokens, most_output), n_seen)
+    output = max(told.output, min(holding.output_tokens, most_output), _n_seen(holding))
     if told.provenance is _UNKNOWN_USAGE or not told.total_input:
         return Usage(holding.input_tokens, output=output, provenance=Provenance.ESTIMATED)
     return msgspec.structs.replace(told, output=output, provenance=Provenance.ESTIMATED)
+
+
+def _n_seen(holding: Holding) -> int:
+    """Tokens that have surely come out."""
+    return holding.watch.n_seen if holding.watch is not None else 0
+
+
+def _counted(told: Usage, bounded: Usage, tokens: TokensSeen, least_output: int) -> Usage:
+    """What a tokenizer says of a usage that was told in part, as far as it says something; never more than the bounds."""
+    into = told.input if told.provenance is not _UNKNOWN_USAGE and told.total_input else tokens.input
+    is_counted = tokens.output is not None and into is not None
+    return msgspec.structs.replace(
+        bounded,
+        input=bounded.input if into is None else min(bounded.input, into),
+        output=bounded.output if tokens.output is None else max(told.output, least_output, min(bounded.output, tokens.output)),
+        provenance=Provenance.COUNTED if is_counted else Provenance.ESTIMATED,
+    )
 
 
 def _at_ceiling(exchange: Exchange, target: Target, usage: Usage, holding: Holding) -> int:

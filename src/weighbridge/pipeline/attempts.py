@@ -34,6 +34,7 @@ from weighbridge.pipeline.race import LOST, Ask, Runner
 from weighbridge.pipeline.relay import Relay
 from weighbridge.pipeline.said import Said, may_be_followed
 from weighbridge.pipeline.target import Target
+from weighbridge.pipeline.token_estimate import sample_for
 from weighbridge.pipeline.traits import RequestTraits
 from weighbridge.pipeline.translated_relay import TranslatedRelay, writer_for
 from weighbridge.pipeline.translation import read_conversation
@@ -206,6 +207,8 @@ class Attempts:
             if reply.status == 101:
                 await run_duplex(exchange, reply, self._clock)
                 return None
+            if exchange.snapshot.plan.counts_tokens:
+                exchange.sample = sample_for(exchange)
             if said is None and not route.continues_midstream:
                 relay = self._plain_relay(exchange, reply, target, policy)
             else:

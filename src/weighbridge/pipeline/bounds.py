@@ -130,6 +130,14 @@ def _tool_calls(envelope: Envelope) -> int:
     return 0
 
 
+def shows_all_it_asks(exchange: Exchange) -> bool:
+    """Whether a request's text is all that goes into the prompt: no media, and nothing that only the provider sees."""
+    envelope, body = exchange.envelope, exchange.body
+    if envelope is None or body is None or _MENTIONS.search(body):
+        return False
+    return not (envelope.has_any(_BRINGS_MORE) and (_tool_calls(envelope) or _shows_not_all(exchange, envelope)))
+
+
 def _shows_not_all(exchange: Exchange, envelope: Envelope) -> bool:
     if exchange.endpoint.operation is _O.COMPLETIONS:
         return False

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import Downstream, UpstreamReply
+from weighbridge.core.ports import Downstream, TokensSeen, UpstreamReply
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Endpoint, Operation, Usage, VirtualKey
 from weighbridge.pipeline.account import NOBODY, Account, Holding
+from weighbridge.pipeline.sample import Sample
 from weighbridge.pipeline.snapshot import Snapshot
 from weighbridge.pipeline.target import Target
 from weighbridge.wire.conversation import Conversation
@@ -108,6 +109,10 @@ class Exchange:
     """What the caller has been told so far, where another provider may go on with it."""
     verdict: GatewayError | None = None
     """What the provider's own error means, where it was sent to the caller as it came."""
+    sample: Sample | None = None
+    """The beginning of the reply, where its tokens may have to be counted."""
+    counted: TokensSeen | None = None
+    """What a tokenizer says of the attempt that is over, where its provider has not."""
     output_cap: int = 0
     """The bound that the gateway sets on each answer's tokens; 0: none."""
     withholds_usage: bool = False
@@ -183,6 +188,7 @@ class Exchange:
         self.usage = NO_USAGE
         self.finish_reason = None
         self.error = None
+        self.sample = self.counted = None
 
     def fork(self) -> Exchange:
         """The same request for an attempt beside this one: it shares the client, and nothing that an attempt finds out."""
@@ -221,6 +227,7 @@ _OF_AN_ATTEMPT: Final = (
     "reply",
     "reply_bytes",
     "said",
+    "sample",
     "status",
     "target",
     "usage",

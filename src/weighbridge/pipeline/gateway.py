@@ -14,7 +14,7 @@ from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S, SystemRng
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.own_keys import OwnKey
-from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Rng, Sink, Upstream
+from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Rng, Sink, TokenCounter, Upstream
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import FindAuthorizer
@@ -36,6 +36,7 @@ from weighbridge.pipeline.replay import KEY_HEADER, Listener, Name, Shelf, Tee, 
 from weighbridge.pipeline.settle import settle
 from weighbridge.pipeline.snapshot import Snapshot
 from weighbridge.pipeline.stored_responses import continue_response, is_kept_here, keep_response, kept_answer, send_kept
+from weighbridge.pipeline.token_estimate import count_tokens, may_need_count
 from weighbridge.pipeline.traits import RequestTraits
 from weighbridge.pipeline.translated_relay import TranslatedRelay
 from weighbridge.pipeline.waiting_room import WaitingRoom
@@ -83,6 +84,7 @@ class Gateway:
         rng: Rng,
         control: Origin | None,
         find_authorizer: FindAuthorizer = lambda _provider: None,
+        token_counter: TokenCounter | None = None,
     ) -> None:
         self.fleet = Fleet(rng, clock)
         """What is known of everybody whom we call; it outlives every snapshot."""
@@ -93,6 +95,7 @@ class Gateway:
         self._key_source = key_source
         self._responses = responses
         self._books = books
+        self._token_counter = token_counter
         self._sink = sink
         self._clock = clock
         self._ids = ids
@@ -365,7 +368,11 @@ class Gateway:
             if not downstream.has_started and (exchange.relay is None or not exchange.relay.is_begun):
                 exchange.status = error_status(error, self._dialect_of(exchange))
         try:
-            written = settle(exchange, self._clock, self._books, self._sink)
+            try:
+                if exchange.sample is not None and self._token_counter is not None and may_need_count(exchange):
+                    await count_tokens(exchange, self._token_counter)
+            finally:
+                written = settle(exchange, self._clock, self._books, self._sink)
             if written is not None:
                 await written
         finally:

@@ -67,6 +67,8 @@ class HeldRelay:
             return
         if not self._exchange.first_byte_ns:
             self._exchange.first_byte_ns = self._clock.now_ns()
+        if self._exchange.sample is not None:
+            self._exchange.sample.take(data)
         try:
             if self._decoder is not None:
                 data = self._decoder.feed(data)

@@ -70,5 +70,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Members of a request's `metadata` that it is booked under."""
     own_keys: tuple[OwnKey, ...] = NO_OWN_KEYS
     """Keys at providers that customers have brought."""
+    counts_tokens: bool = False
+    """Whether the control plane has a tokenizer, for attempts whose usage nobody tells."""
     has_leases: bool = False
     """Whether other hosts spend from the same hard budgets, so that each has its part on lease."""

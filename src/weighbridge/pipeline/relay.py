@@ -18,6 +18,7 @@ from weighbridge.pipeline.exchange import Exchange, attempts_line, lost_race
 from weighbridge.pipeline.limit_lines import limit_lines
 from weighbridge.pipeline.proof import Proof
 from weighbridge.pipeline.refusals import answer_cut
+from weighbridge.pipeline.sample import Sample
 from weighbridge.wire.error_bodies import render_stream_error
 from weighbridge.wire.meter import meter_for
 from weighbridge.wire.results_url import ResultsUrlFilter
@@ -45,6 +46,7 @@ class Relay:
         "_remaining",
         "_reply",
         "_said",
+        "_sample",
         "_watch",
         "broken",
         "error",
@@ -72,8 +74,10 @@ class Relay:
         self._is_whole = False
         """All of the reply has come."""
         self._said = exchange.said if self._remaining is None else None
+        self._sample = exchange.sample
+        """Who keeps the first bytes, until it has enough of them."""
         self._is_plain = False
-        """The head is out, and nothing is withheld or counted down: bytes only pass."""
+        """The head is out, and nothing is withheld, kept or counted down: bytes only pass."""
         self._over: Signal | None = None
         holding = exchange.holding
         self._watch = holding.watch if holding is not None and self._remaining is None else None
@@ -107,6 +111,8 @@ class Relay:
         if whole and self._filter is None:
             self._exchange.first_byte_ns = self._clock.now_ns()
             self._meter.feed(whole)
+            if self._sample is not None:
+                self._sample.take(whole)
             if self._proof is not None and not self._is_good(self._proof, whole):
                 return
             race = self._exchange.race
@@ -132,9 +138,17 @@ class Relay:
             if self._watch is not None and self._watch.is_over(data):
                 self._cut()
         elif not self._is_cut:
+            if self._sample is not None:
+                self._keep(self._sample, data)
             self._take(data)
             if self._watch is not None and self._watch.is_over(data) and self.is_begun:
                 self._cut()
+
+    def _keep(self, sample: Sample, data: bytes) -> None:
+        sample.take(data)
+        if sample.is_full:
+            self._sample = None
+            self._is_plain = self.is_begun and self._remaining is None and self._filter is None and self._said is None
 
     def _cut(self) -> None:
         """The stream has come to more than its budgets have for it: no more of it is wanted."""
@@ -170,7 +184,7 @@ class Relay:
             if exchange.race is not None and not exchange.race.may_begin(exchange):
                 return
             self._begin()
-            self._is_plain = self._remaining is None and self._filter is None and self._said is None
+            self._is_plain = self._remaining is None and self._filter is None and self._said is None and self._sample is None
         exchange.reply_bytes += len(data)
         if self._remaining is not None:
             self._remaining -= len(data)
