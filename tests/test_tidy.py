@@ -54,6 +54,7 @@ UNPAIRED_SOURCE = {
     "pipeline/account.py": "what bookkeeper.py counts with: tested there",
     "pipeline/output_cap.py": "what bookkeeper.py decides, on the wire: tested there in every dialect",
     "pipeline/refusals.py": "sentences: tested where bookkeeper.py refuses",
+    "pipeline/wanted.py": "what bookkeeper.py asks budgets for: tested there",
     "storage/ledger_checks.py": "tested in storage/test_ledger_store.py, on sound and on tampered ledgers",
     "storage/ledger_tables.py": "tables: a test keeps them equal to the migrations",
     "storage/request_queries.py": "tested with usage_queries.py on both databases, and through control/requests_api.py",

@@ -119,7 +119,14 @@ class Pipe:
         self.sink = sink
         self.written = b""
         self.is_closed = False
+        self.is_paused = False
         self.source = None
+
+    def pause(self):
+        self.is_paused = True
+
+    def resume(self):
+        self.is_paused = False
 
     def write(self, data):
         self.written += data
@@ -153,6 +160,8 @@ class Client:
         self.is_aborted = False
         self.source = None
         self.pipe = None
+        self.early = b""
+        """What has come behind the offer of another protocol."""
         self.body_error = None
         self.memo = None
         self._events = events
@@ -205,6 +214,8 @@ class Client:
 
     def take_over(self, sink):
         self.pipe = Pipe(sink)
+        if self.early:
+            sink.on_data(self.early)
         return self.pipe
 
     @property

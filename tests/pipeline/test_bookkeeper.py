@@ -18,6 +18,7 @@ from weighbridge.core.terms import Deployment, Dialect, Provenance, WireFormat
 from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.limits.counters import parse_counter
 from weighbridge.limits.leases import Granted
+from weighbridge.pipeline.bounds import ASSUMED_WINDOW
 from weighbridge.providers.base import AuthStyle, CallPath
 
 USD = 1_000_000_000
@@ -377,11 +378,11 @@ async def test_what_cannot_be_bounded_is_refused_under_a_hard_budget(build, path
     assert (await soft.ask("POST", path, {"model": "gpt-4o"})).status == 200
 
 
-async def test_a_realtime_session_is_refused_under_a_hard_budget(build):
-    world = build(**of(KEY_BUDGET))
+async def test_a_realtime_session_for_whose_first_response_there_is_no_room_does_not_open(build):
+    world = build(**of(msgspec.structs.replace(KEY_BUDGET, amount=ASSUMED_WINDOW * 1_000)))
     upgrade = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "a"), ("sec-websocket-version", "13")]
     client = await world.ask("GET", "/v1/realtime?model=gpt-4o", headers=upgrade, is_upgrade=True)
-    assert (client.status, client.json["error"]["code"]) == (403, "cannot_be_bounded")
+    assert (client.status, client.json["error"]["code"]) == (429, "budget_exceeded")
     assert not world.upstream.requests
 
 

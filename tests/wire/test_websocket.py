@@ -137,3 +137,15 @@ def test_impossible_frames_are_a_programming_error() -> None:
         encode_frame(Opcode.PING, b"x" * 126, mask=None)
     with pytest.raises(ValueError, match="four"):
         encode_frame(Opcode.TEXT, b"x", mask=b"abc")
+
+
+def test_a_message_may_be_put_in_only_between_two():
+    reader = FrameReader(masked=False)
+    assert reader.is_between
+    for first, rest in ((b"\x81", b"\x01x"), (b"\x81\x02x", b"y"), (b"\x01\x01x", b"\x80\x01y")):
+        reader.feed(first)
+        assert not reader.is_between
+        reader.feed(rest)
+        assert reader.is_between
+    reader.feed(b"\x88\x00")
+    assert not reader.is_between  # after a close frame nothing may come

@@ -13,6 +13,7 @@ from weighbridge.ledger.terms import Charge
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
 from weighbridge.limits.table import Draw, Hold
 from weighbridge.pipeline.output_watch import OutputWatch
+from weighbridge.pipeline.slices import Slices
 
 _REQUESTS: Final = Measure.REQUESTS
 _TOKENS: Final = Measure.TOKENS
@@ -91,6 +92,7 @@ class Holding:
         "number",
         "output_tokens",
         "own_key",
+        "slices",
         "spent_charge",
         "spent_input",
         "spent_nanousd",
@@ -119,6 +121,8 @@ class Holding:
         self.spent_nanousd = self.spent_input = self.spent_output = self.spent_charge = 0
         self.watch: OutputWatch | None = None
         """Who counts its stream, where a hard budget holds it."""
+        self.slices: Slices | None = None
+        """What a realtime session holds, where a hard budget does."""
 
     def came_to(self, nanousd: int, usage: Usage) -> None:
         """It is over, and counts for this."""

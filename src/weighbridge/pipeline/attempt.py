@@ -22,8 +22,10 @@ from weighbridge.pipeline.account import Holding
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.prepare import prepare
+from weighbridge.pipeline.slices import Slices
 from weighbridge.pipeline.target import Target
 from weighbridge.pipeline.translation import prepare_translated
+from weighbridge.wire.usage import as_derived
 
 FindAuthorizer = Callable[[str], Authorizer | None]
 """By the name of a provider, who signs its requests."""
@@ -151,6 +153,8 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
         exchange.account.over.append(holding)
     reply = exchange.reply
     reserved = holding.nanousd
+    if holding.slices is not None and reply is not None and reply.status == _SWITCHED:
+        return _weigh_session(exchange, target, holding, holding.slices)
     if cost.amount == 0 and (reply is None or reply.status >= 400):
         return cost, reserved
     usage = exchange.usage
@@ -173,6 +177,22 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
     if tariff is not None:
         holding.spent_charge = exchange.account.charge(cost.amount, exchange.usage, tariff, is_own=target.own is not None)
     return cost, reserved
+
+
+def _weigh_session(exchange: Exchange, target: Target, holding: Holding, slices: Slices) -> tuple[Price, int]:
+    """The same of a realtime session that was held in slices: each response has told what it took, but for those under way, which
+    count for their slices in budgets."""
+    usage = exchange.usage
+    if not slices.n_open and usage.provenance is _UNKNOWN_USAGE:  # nothing was answered
+        usage = exchange.usage = Usage(provenance=Provenance.DERIVED)
+    elif slices.n_open:  # a floor, of which customers pay what was told
+        usage = exchange.usage = as_derived(usage)
+    cost = _cost(exchange, target, None)
+    holding.spent_nanousd, (holding.spent_input, holding.spent_output, _calls) = slices.bound(slices.n_open, usage)
+    tariff = exchange.account.accounts.tariff
+    if tariff is not None:
+        holding.spent_charge = exchange.account.charge(cost.amount, usage, tariff, is_own=target.own is not None)
+    return cost, holding.spent_nanousd
 
 
 def _is_told(exchange: Exchange, error: str | None) -> bool:
@@ -215,6 +235,8 @@ def _at_ceiling(exchange: Exchange, target: Target, usage: Usage, holding: Holdi
     return holding.nanousd if amount is None else amount
 
 
+_SWITCHED: Final = 101
+"""To the realtime protocol."""
 _UNKNOWN_USAGE: Final = Provenance.UNKNOWN
 _AHEAD_TOKENS: Final = 2_048
 """How far a provider may be ahead of what has come: ten seconds of the fastest models' output."""

@@ -205,7 +205,7 @@ class Attempts:
             if candidate.live.reads_headroom:
                 self._fleet.health.saw_headers(candidate.live.id, reply.headers, self._clock.now_ns())
             if reply.status == 101:
-                await run_duplex(exchange, reply, self._clock)
+                await run_duplex(exchange, reply, self._clock, books)
                 return None
             if exchange.snapshot.plan.counts_tokens:
                 exchange.sample = sample_for(exchange)

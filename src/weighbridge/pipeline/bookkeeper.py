@@ -12,20 +12,20 @@ from typing import Final, NamedTuple
 
 from weighbridge.core.allowances import Measure, ScopeKind, Shortage
 from weighbridge.core.errors import GatewayError
-from weighbridge.core.money import PICO_PER_NANO, Nanousd
-from weighbridge.core.rates import Tariff, cost_within, most_charged
+from weighbridge.core.money import PICO_PER_NANO
+from weighbridge.core.rates import Tariff
 from weighbridge.core.tasks import Signal, on_a_task
-from weighbridge.core.terms import Operation, Record, WireFormat
+from weighbridge.core.terms import Operation, Record, Usage, WireFormat
 from weighbridge.ledger.books import payer_of
 from weighbridge.ledger.journal import Journal
-from weighbridge.ledger.pricing import Extent, Kinds, Pricer
+from weighbridge.ledger.pricing import Extent
 from weighbridge.ledger.tariffs import Customer
 from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, Amounts, BudgetAccount, Ledgers, LimitAccount, Subject
 from weighbridge.limits.leases import LeaseWant, Lessor
-from weighbridge.limits.table import Draw, Hold, Table, TableFullError, clamped
+from weighbridge.limits.table import Draw, Hold, Table, TableFullError
 from weighbridge.pipeline.account import Account, Holding, used_of
-from weighbridge.pipeline.attempt import credential_name, region_of
+from weighbridge.pipeline.attempt import credential_name
 from weighbridge.pipeline.attribution import attribution_of
 from weighbridge.pipeline.bounds import (
     BOUNDLESS,
@@ -33,6 +33,7 @@ from weighbridge.pipeline.bounds import (
     WRITES_TEXT,
     choices,
     extent_of,
+    extent_of_response,
     may_cost,
     most_output,
     named_cap,
@@ -51,8 +52,10 @@ from weighbridge.pipeline.refusals import (
     too_many_names,
 )
 from weighbridge.pipeline.said import Said
+from weighbridge.pipeline.slices import Slice, Slices
 from weighbridge.pipeline.target import Target
 from weighbridge.pipeline.traits import BYTES_A_TOKEN, output_bound
+from weighbridge.pipeline.wanted import Wanted, amounts_of
 from weighbridge.wire.translate import FORMAT_OF
 
 _USUAL_OUTPUT_TOKENS: Final = 500
@@ -70,10 +73,7 @@ _MAX_TRIES: Final = 4
 _MAX_BYTES_A_CHARACTER: Final = 4
 """Of UTF-8."""
 
-_TOKENS: Final = 1
-_CHARGED: Final = 2
-"""Places in `Amounts`."""
-
+_REALTIME: Final = Operation.REALTIME
 _K = ScopeKind
 _INPUT: Final = Measure.INPUT_TOKENS
 _OUTPUT: Final = Measure.OUTPUT_TOKENS
@@ -245,12 +245,17 @@ class Bookkeeper:
         may_ask: bool,
     ) -> Holding | Lacking:
         """Hold what is wanted of every budget, or what fits; or say what to ask other hosts for. Raises `GatewayError`."""
-        if exchange.endpoint.operation in BOUNDLESS and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
+        operation = exchange.endpoint.operation
+        if operation in BOUNDLESS and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
             raise cannot_be_bounded(hard)
-        extent, kinds = extent_of(exchange, target, cap)
+        is_session = operation is _REALTIME and any(each.budget.is_hard for each in budgets)
+        if is_session:
+            extent, kinds = extent_of_response(exchange, target)
+        else:
+            extent, kinds = extent_of(exchange, target, cap)
         if n_said:
             extent = extent._replace(input_tokens=extent.input_tokens + n_said)
-        wanted = _Wanted(exchange, target, cap, extent, kinds)
+        wanted = Wanted(exchange, target, cap, extent, kinds)
         wall_ns = exchange.start_wall_ns
         tries = 0
         while True:
@@ -271,11 +276,13 @@ class Bookkeeper:
                 raise budget_exceeded(lacking, short.amount, self._table, wall_ns)
         holding = Holding(exchange.account.n_started, target.deployment, wanted.extent[0], wanted.extent[1], wanted.nanousd)
         holding.budgets, holding.holds, holding.counts = budgets, holds, True
-        if exchange.is_stream and any(each.budget.is_hard for each in budgets):
+        if is_session:
+            holding.slices = self._slices(exchange, holding, wanted)
+        elif exchange.is_stream and any(each.budget.is_hard for each in budgets):
             holding.watch = self._watch(exchange, target, holding, wanted)
         return holding
 
-    def _watch(self, exchange: Exchange, target: Target, holding: Holding, wanted: _Wanted) -> OutputWatch | None:
+    def _watch(self, exchange: Exchange, target: Target, holding: Holding, wanted: Wanted) -> OutputWatch | None:
         """Who counts what comes of a stream; None for streams in which nothing can be counted."""
         into = target.translated_into
         spoken = FORMAT_OF.get(exchange.endpoint.operation) if into is None else into
@@ -284,7 +291,7 @@ class Bookkeeper:
             return None
         return OutputWatch(marker, wanted.extent.output_tokens, lambda: self._extend(exchange, holding, wanted))
 
-    def _extend(self, exchange: Exchange, holding: Holding, wanted: _Wanted) -> int:
+    def _extend(self, exchange: Exchange, holding: Holding, wanted: Wanted) -> int:
         """Hold more for a stream that goes on beyond its bound. For how many tokens: 0 where a budget has no room for them."""
         before, more = wanted.amounts(), max(_MIN_OUTPUT_TOKENS, holding.output_tokens // _SHARE_OF_THE_IMPLICIT)
         wanted.cap_at(wanted.extent.output_tokens + more)
@@ -298,6 +305,44 @@ class Bookkeeper:
         # Nobody waits for it to be safe: the stream's first bytes have waited for what was said before.
         self._journal.append_started(_started(exchange, holding, holding.nanousd, holding.held()))
         return more
+
+    def _slices(self, exchange: Exchange, holding: Holding, wanted: Wanted) -> Slices:
+        """What a realtime session holds, of which this is the first slice."""
+
+        def hold(nanousd: int, tokens: Extent) -> bool:
+            return self._is_held(exchange, holding, wanted.amounts_of(nanousd, tokens), nanousd, tokens)
+
+        return Slices(Slice(wanted.extent, wanted.nanousd), wanted.cost_of, hold)
+
+    def _is_held(self, exchange: Exchange, holding: Holding, amounts: Amounts, nanousd: int, tokens: Extent) -> bool:
+        """Whether a session could be made to hold these amounts. What it holds beyond them goes back."""
+        pairs = list(zip(holding.budgets, holding.holds, strict=True))
+        more = [Hold(hold.slot, hold.limit, max(0, amounts[each.unit] - hold.amount)) for each, hold in pairs]
+        less = [Hold(hold.slot, hold.limit, max(0, hold.amount - amounts[each.unit])) for each, hold in pairs]
+        if not any(each.amount for each in (*more, *less)):
+            return True
+        if any(each.amount for each in more) and self._table.reserve(more) is not None:
+            return False
+        for each, hold in pairs:
+            hold.amount = amounts[each.unit]
+        holding.nanousd, (holding.input_tokens, holding.output_tokens, _calls) = nanousd, tokens
+        self._journal.append_started(_started(exchange, holding, nanousd, holding.held()))
+        self._table.settle(less, [0] * len(less), (), ())
+        return True
+
+    def session_lacks(self, exchange: Exchange, n_responses: int, usage: Usage) -> Lacking | None:
+        """What this host lacks of budgets that it shares, for a realtime session to go on with so many responses. None: nothing
+        that others could have."""
+        holding = exchange.holding
+        if holding is None or holding.slices is None:
+            return None
+        pairs = [(each, hold) for each, hold in zip(holding.budgets, holding.holds, strict=True) if each.is_leased]
+        nanousd, tokens = holding.slices.bound(n_responses, usage)
+        tariff = exchange.account.accounts.tariff
+        amounts = amounts_of(nanousd, tokens, tariff, is_own=bool(holding.own_key))
+        missing = [Hold(hold.slot, hold.limit, max(0, amounts[each.unit] - hold.amount)) for each, hold in pairs]
+        lacking = self._lacking([each for each, _hold in pairs], missing, is_modest=False)
+        return lacking if lacking.wants else None
 
     def _lacking(self, budgets: Sequence[BudgetAccount], holds: Sequence[Hold], *, is_modest: bool) -> Lacking:
         """Of which shared budgets this host has less than these holds need."""
@@ -314,7 +359,7 @@ class Bookkeeper:
         ]
         return Lacking([each for each, _hold in short], wants)
 
-    def _is_lowered(self, exchange: Exchange, wanted: _Wanted, budgets: Sequence[BudgetAccount]) -> bool:
+    def _is_lowered(self, exchange: Exchange, wanted: Wanted, budgets: Sequence[BudgetAccount]) -> bool:
         """Whether the output could be capped at what every budget has left."""
         if exchange.endpoint.operation not in WRITES_TEXT:
             return False
@@ -481,71 +526,3 @@ def _expected(exchange: Exchange, measure: Measure) -> int:
     if measure is not _INPUT and exchange.endpoint.operation in WRITES_TEXT:
         out = output_bound(exchange) or _USUAL_OUTPUT_TOKENS
     return max(1, into + out)
-
-
-class _Wanted:
-    """What an attempt asks budgets for: its extent, and what that may cost. Raises `GatewayError` PRICE_UNKNOWN."""
-
-    __slots__ = ("_pricer", "_region", "_tariff", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
-
-    def __init__(self, exchange: Exchange, target: Target, cap: int | None, extent: Extent, kinds: Kinds) -> None:
-        self.target = target
-        self.cap = cap
-        """The bound on each answer that the provider is told; None: none."""
-        self.extent = extent
-        self.kinds = kinds
-        self._wall_ns = exchange.start_wall_ns
-        self._region = region_of(target)
-        self._tier = _tier_asked(exchange)
-        self._tariff = exchange.account.accounts.tariff
-        for pricer in (target.pricer, target.ceiling):
-            if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
-                self._pricer, self.nanousd = pricer, bound
-                return
-        raise price_unknown(target.name)
-
-    def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
-        return pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
-
-    def amounts(self) -> Amounts:
-        """What it asks of budgets of each unit."""
-        nanousd = clamped(self.nanousd)
-        charge = (
-            0 if self._tariff is None else clamped(most_charged(self.nanousd, self._tariff, is_own=self.target.own is not None))
-        )
-        return nanousd, clamped(self.extent[0] + self.extent[1]), charge
-
-    def output_for(self, amount: int, unit: int) -> int:
-        """How many tokens may come out for so much of a unit (see `Amounts`); negative where what goes in costs more."""
-        if unit == _TOKENS:
-            return amount - self.extent.input_tokens
-        if unit == _CHARGED and self._tariff is not None:
-            amount = cost_within(amount, self._tariff, is_own=self.target.own is not None)
-        least, many = self._cost(0), 1_000_000
-        rest = amount - least
-        rate = self._cost(many) - least  # so many nano-dollars for a million tokens
-        if rest < 0:
-            return -1
-        tokens = rest * many // rate if rate else many
-        return tokens - 1 if self._cost(tokens) > amount else tokens
-
-    def _cost(self, output_tokens: int) -> int:
-        return self._bound(self._pricer, self.extent._replace(output_tokens=output_tokens)) or 0
-
-    def cap_at(self, output_tokens: int) -> None:
-        """Ask for less: so many tokens in all."""
-        self.extent = self.extent._replace(output_tokens=output_tokens)
-        self.nanousd = Nanousd(self._cost(output_tokens))
-
-
-_TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES))
-
-
-def _tier_asked(exchange: Exchange) -> str | None:
-    envelope = exchange.envelope
-    if envelope is None or not envelope.has("service_tier") or exchange.endpoint.operation not in _TIERED:
-        return None
-    try:
-        return envelope.string("service_tier")
-    except GatewayError:  # no text: the provider will say so
-        return None

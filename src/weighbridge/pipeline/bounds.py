@@ -53,7 +53,7 @@ WRITES_TEXT: Final = frozenset((_O.CHAT, _O.COMPLETIONS, _O.RESPONSES, _O.MESSAG
 """Operations whose output a parameter can bound."""
 _WRITES_NOTHING: Final = frozenset((_O.EMBEDDINGS, _O.RERANK, _O.MODERATIONS, _O.EMBED))
 _FREE: Final = frozenset((_O.RESPONSES_STORED, _O.FILES, _O.MODELS, _O.COUNT_TOKENS, _O.EXPLAIN))
-BOUNDLESS: Final = frozenset((_O.RAW, _O.BATCHES, _O.MESSAGE_BATCHES, _O.REALTIME))
+BOUNDLESS: Final = frozenset((_O.RAW, _O.BATCHES, _O.MESSAGE_BATCHES))
 """Operations whose cost nothing in the request shows."""
 _POST: Final = b"POST"
 
@@ -92,6 +92,11 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
     return Extent(tokens, most_output(exchange, target, cap, size), calls), kinds
 
 
+def extent_of_response(exchange: Exchange, target: Target) -> tuple[Extent, Kinds]:
+    """The most that one response of a realtime session may use."""
+    return Extent(window_of(exchange, target) or ASSUMED_WINDOW, target.output_bound), _SPEECH
+
+
 def size_of(exchange: Exchange) -> int:
     """Bytes of the request's text, unpacked if it came compressed."""
     body = exchange.body
@@ -115,6 +120,7 @@ def model_output(exchange: Exchange, target: Target) -> int:
 
 _PLAIN: Final = Kinds(has_media=False, writes_cache=False)
 _WRITES: Final = Kinds(has_media=False, writes_cache=True)
+_SPEECH: Final = Kinds(has_media=True, writes_cache=False)
 
 
 def _with_media(tokens: int, mentioned: list[bytes], window: int | None) -> int:

@@ -84,6 +84,16 @@ def answer_cut() -> GatewayError:
     )
 
 
+def session_cut() -> GatewayError:
+    """A realtime session may cost more with its next response than a budget has left."""
+    return GatewayError(
+        ErrorKind.BUDGET_EXCEEDED,
+        "The session is closed: its budgets have not enough left for another response.",
+        detail="no budget for another response of the session",
+        code="budget_exceeded",
+    )
+
+
 def budgets_unknown() -> GatewayError:
     """Hosts share a budget, and the database that has it cannot be asked."""
     return GatewayError(

@@ -68,6 +68,11 @@ class FrameReader:
         self._message_size = 0
         self._is_over = False
 
+    @property
+    def is_between(self) -> bool:
+        """Whether a message of somebody else's may stand here: no frame has begun, and no message goes on."""
+        return self._frame is None and not self._head and self._message_opcode is None and not self._is_over
+
     def feed(self, data: bytes) -> list[Message]:
         """The messages and control frames that these bytes complete. What follows a close frame is not looked at.
 

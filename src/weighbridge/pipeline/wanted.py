@@ -1,0 +1,101 @@
+"""What an attempt asks budgets for: how many tokens it may use, and what these may cost, in each unit that budgets count."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from weighbridge.core.errors import GatewayError
+from weighbridge.core.money import Nanousd
+from weighbridge.core.rates import Tariff, cost_within, most_charged
+from weighbridge.core.terms import Operation, Provenance, Usage
+from weighbridge.ledger.pricing import Extent, Kinds, Pricer
+from weighbridge.limits.accounts import Amounts
+from weighbridge.limits.table import clamped
+from weighbridge.pipeline.attempt import region_of
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.refusals import price_unknown
+from weighbridge.pipeline.target import Target
+
+_TOKENS: Final = 1
+_CHARGED: Final = 2
+"""Places in `Amounts`."""
+_TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES))
+
+
+class Wanted:
+    """What an attempt asks budgets for: its extent, and what that may cost. Raises `GatewayError` PRICE_UNKNOWN."""
+
+    __slots__ = ("_pricer", "_region", "_tariff", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
+
+    def __init__(self, exchange: Exchange, target: Target, cap: int | None, extent: Extent, kinds: Kinds) -> None:
+        self.target = target
+        self.cap = cap
+        """The bound on each answer that the provider is told; None: none."""
+        self.extent = extent
+        self.kinds = kinds
+        self._wall_ns = exchange.start_wall_ns
+        self._region = region_of(target)
+        self._tier = _tier_asked(exchange)
+        self._tariff = exchange.account.accounts.tariff
+        for pricer in (target.pricer, target.ceiling):
+            if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
+                self._pricer, self.nanousd = pricer, bound
+                return
+        raise price_unknown(target.name)
+
+    def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
+        return pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
+
+    def amounts(self) -> Amounts:
+        """What it asks of budgets of each unit."""
+        if self._tariff is None:  # as nearly always, without another call
+            return clamped(self.nanousd), clamped(self.extent[0] + self.extent[1]), 0
+        return self.amounts_of(self.nanousd, self.extent)
+
+    def amounts_of(self, nanousd: int, tokens: Extent) -> Amounts:
+        """The same of something else."""
+        return amounts_of(nanousd, tokens, self._tariff, is_own=self.target.own is not None)
+
+    def cost_of(self, usage: Usage) -> int:
+        """What was used, in nano-dollars."""
+        if usage.provenance is Provenance.UNKNOWN:
+            return 0
+        return self._pricer.price(usage, at_wall_ns=self._wall_ns, region=self._region).amount or 0
+
+    def output_for(self, amount: int, unit: int) -> int:
+        """How many tokens may come out for so much of a unit (see `Amounts`); negative where what goes in costs more."""
+        if unit == _TOKENS:
+            return amount - self.extent.input_tokens
+        if unit == _CHARGED and self._tariff is not None:
+            amount = cost_within(amount, self._tariff, is_own=self.target.own is not None)
+        least, many = self._cost(0), 1_000_000
+        rest = amount - least
+        rate = self._cost(many) - least  # so many nano-dollars for a million tokens
+        if rest < 0:
+            return -1
+        tokens = rest * many // rate if rate else many
+        return tokens - 1 if self._cost(tokens) > amount else tokens
+
+    def _cost(self, output_tokens: int) -> int:
+        return self._bound(self._pricer, self.extent._replace(output_tokens=output_tokens)) or 0
+
+    def cap_at(self, output_tokens: int) -> None:
+        """Ask for less: so many tokens in all."""
+        self.extent = self.extent._replace(output_tokens=output_tokens)
+        self.nanousd = Nanousd(self._cost(output_tokens))
+
+
+def amounts_of(nanousd: int, tokens: Extent, tariff: Tariff | None, *, is_own: bool) -> Amounts:
+    """What budgets of each unit count for a cost and what was used for it. `is_own`: with the customer's own key."""
+    charge = 0 if tariff is None else clamped(most_charged(nanousd, tariff, is_own=is_own))
+    return clamped(nanousd), clamped(tokens[0] + tokens[1]), charge
+
+
+def _tier_asked(exchange: Exchange) -> str | None:
+    envelope = exchange.envelope
+    if envelope is None or not envelope.has("service_tier") or exchange.endpoint.operation not in _TIERED:
+        return None
+    try:
+        return envelope.string("service_tier")
+    except GatewayError:  # no text: the provider will say so
+        return None
