@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from weighbridge.auth.master_keys import master_key_id
+from weighbridge.auth.master_keys import MasterKeys, master_key_id
 from weighbridge.config.load import load_config
 from weighbridge.config.problems import ConfigError
 from weighbridge.core.secret import Secret
@@ -25,13 +25,13 @@ def keys(tmp_path):
 def test_the_first_seals_whether_it_comes_from_the_environment_or_a_file(keys, tmp_path):
     (tmp_path / "old.key").write_text(f"{OLD}\n")
     found = keys("{key: '${MASTER}'}, {file: old.key}", MASTER=NEW)
-    assert found.opened_with().first == master_key_id(Secret(NEW))
-    sealed = keys("{file: old.key}").opened_with().seal(Secret("sk-1"), "a row")
-    assert found.opened_with().open(sealed, "a row") == Secret("sk-1")
+    assert MasterKeys(found.secrets).first == master_key_id(Secret(NEW))
+    sealed = MasterKeys(keys("{file: old.key}").secrets).seal(Secret("sk-1"), "a row")
+    assert MasterKeys(found.secrets).open(sealed, "a row") == Secret("sk-1")
 
 
 def test_none_is_needed_and_none_is_shown(keys):
-    assert not keys("").opened_with()
+    assert keys("").secrets == ()
     assert NEW not in repr(keys(f"{{key: {NEW}}}"))
 
 

@@ -24,6 +24,7 @@ from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
 from weighbridge.app.ledger_keeper import LedgerKeeper
 from weighbridge.app.services import admin_services
 from weighbridge.app.worker_process import WorkerProcess
+from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.auth.sign_in_rules import SignInRules
 from weighbridge.config.alerts import compile_alerts
 from weighbridge.config.compile import compile_plan
@@ -406,7 +407,7 @@ class Supervisor:
 
     async def _open_provider_keys(self) -> None:
         """Open what customers have brought with the configured master keys. Raises `StorageError`."""
-        self.provider_keys.set_master_keys(self.loaded.config.provider_keys.opened_with())
+        self.provider_keys.set_master_keys(MasterKeys(self.loaded.config.provider_keys.secrets))
         await self.provider_keys.poll()
         if problem := self.provider_keys.problem():
             sys.stderr.write(problem + "\n")

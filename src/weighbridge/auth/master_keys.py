@@ -15,8 +15,6 @@ import msgspec
 from weighbridge.auth.sealing import SealBrokenError, seal, unseal
 from weighbridge.core.secret import Secret
 
-MIN_MASTER_KEY_CHARACTERS: Final = 32
-"""128 bits as hexadecimal digits, 192 as base64: it is derived from, not stretched, so it has to be beyond guessing."""
 _ID_DIGITS: Final = 12
 _SEPARATOR: Final = "\x1f"
 """In no name: `printable` is asked of all of them."""

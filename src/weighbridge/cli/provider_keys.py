@@ -146,7 +146,9 @@ def _changing(config: Path | None, data_dir: Path | None, key_id: str, *, is_dis
 
 
 def _master_keys(config: Path | None) -> MasterKeys:
-    return read_config(config).config.provider_keys.opened_with()
+    from weighbridge.auth.master_keys import MasterKeys
+
+    return MasterKeys(read_config(config).config.provider_keys.secrets)
 
 
 def _check_provider(config: Path | None, name: str) -> None:

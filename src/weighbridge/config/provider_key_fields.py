@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
-from weighbridge.auth.master_keys import MIN_MASTER_KEY_CHARACTERS, MasterKeys
 from weighbridge.config.fields import SecretText, read_path
 from weighbridge.config.section import Section, fault
 from weighbridge.core.secret import Secret
 
+MIN_MASTER_KEY_CHARACTERS: Final = 32
+"""128 bits as hexadecimal digits, 192 as base64: it is derived from, not stretched, so it has to be beyond guessing."""
 _MAX_FILE_BYTES: Final = 8_192
 """A key has a line; what is much longer is another file."""
 
@@ -66,13 +67,13 @@ class ProviderKeys(Section):
     master_keys: list[MasterKey] = Field([])
     """The first seals, all open: put a new one in front, run `weighbridge provider-keys reseal`, then take the old one out."""
 
-    def opened_with(self) -> MasterKeys:
-        """As the control plane uses them."""
-        return MasterKeys([each.secret for each in self.master_keys])
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The keys, in their order."""
+        return tuple(each.secret for each in self.master_keys)
 
     @model_validator(mode="after")
     def _are_different(self) -> ProviderKeys:
-        secrets = [each.secret for each in self.master_keys]
-        if len(set(secrets)) < len(secrets):
+        if len(set(self.secrets)) < len(self.secrets):
             raise fault("master_keys", "has one key twice")
         return self
