@@ -11,6 +11,7 @@ import pytest
 from weighbridge.auth.virtual_keys import digest_of
 from weighbridge.core.clock import SystemRng
 from weighbridge.core.codec import decode_json, encode_json
+from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.routes import RetryPolicy, plain_route
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Deployment, Dialect, Origin, VirtualKey
@@ -148,6 +149,7 @@ class Client:
         self.content_length = None if is_chunked else len(body)
         self.is_chunked = is_chunked
         self.is_upgrade = is_upgrade
+        self.has_left = False
         self.received_ns = received_ns
         self.peer = "192.0.2.7"
         self.sent = body
@@ -213,6 +215,8 @@ class Client:
         self.source = source
 
     def take_over(self, sink):
+        if self.has_left:
+            raise GatewayError(ErrorKind.CLIENT_CLOSED, "The client closed the connection.")
         self.pipe = Pipe(sink)
         if self.early:
             sink.on_data(self.early)

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
 from weighbridge.core.terms import Operation, Provenance
 from weighbridge.pipeline.duplex import SessionObserver
 
+PRICES = PriceBook(rules=(PriceRule("*", own=(Bracket(Rates(input=1_000_000, output=10_000_000)),), source="tests"),))
 HANDSHAKE = (
     ("upgrade", "websocket"),
     ("connection", "Upgrade"),
@@ -133,6 +136,18 @@ async def test_refused_handshake_is_relayed_like_any_reply(world):
     world.will_reply(body, status=403, length=len(body))
     client = await world.ask("GET", "/v1/realtime?model=gpt-4o", headers=REQUEST_HEADERS, is_upgrade=True)
     assert (client.status, client.body) == (403, body)
+
+
+@pytest.mark.parametrize("is_bounded", [False, True])
+async def test_client_that_left_before_the_handshake_leaves_no_session_at_the_provider(build, is_bounded):
+    world = build(prices=PRICES, allowances=Allowances((Budget("b", Scope(ScopeKind.GATEWAY), 10**15, is_hard=is_bounded),)))
+    reply = world.will_reply(status=101, headers=HANDSHAKE)
+    client = world.client("GET", "/v1/realtime?model=gpt-4o", headers=REQUEST_HEADERS, is_upgrade=True)
+    client.has_left = True
+    await world.gateway.handle(client)
+    assert reply.pipe is None
+    assert reply.is_aborted
+    assert world.record.error == "client_closed"
 
 
 async def test_switch_of_protocols_that_nobody_asked_for_is_refused(world):

@@ -47,8 +47,8 @@ async def run_duplex(exchange: Exchange, reply: UpstreamReply, clock: Clock, boo
     over = asyncio.Event()
     to_client = _Direction(exchange, over, observer)
     to_provider = _Direction(None, over, None)
+    client_pipe = downstream.take_over(to_provider)  # first: if it has left, the provider's side is still a reply to be broken off
     provider_pipe = reply.take_over(to_client)
-    client_pipe = downstream.take_over(to_provider)
     to_client.connect(client_pipe)
     to_provider.connect(provider_pipe)
     client_pipe.throttle(provider_pipe)
@@ -65,8 +65,8 @@ async def _run_gated(exchange: Exchange, reply: UpstreamReply, books: Bookkeeper
     """The same under a hard budget."""
     session = _Gated(exchange, books, slices)
     gate = session.gate
+    client_pipe = exchange.downstream.take_over(session.of_client)  # first, as above
     provider_pipe = reply.take_over(session.of_provider)
-    client_pipe = exchange.downstream.take_over(session.of_client)
     gate.connect(client_pipe, provider_pipe)
     try:
         session.begin()
