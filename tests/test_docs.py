@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"))
 VARIABLES = {
     "DATABASE_URL": "postgresql://weighbridge:aaaaaaaaaaaaaaaa@127.0.0.1/weighbridge",
+    "VALKEY_URL": "valkey://weighbridge:aaaaaaaaaaaaaaaa@127.0.0.1/0",
     "SLACK_WEBHOOK": "https://hooks.example.org/aaaaaaaaaaaaaaaa",
 }
 

@@ -326,12 +326,12 @@ def gateway(upstreams, tmp_path_factory):
     process.stop()
 
 
-@pytest.fixture
-def start_gateway(tmp_path):
-    """Start a gateway of a test's own; it is stopped, and asked for bugs, afterwards."""
+@contextmanager
+def starting():
+    """Start gateways in directories; they are stopped, and asked for bugs, afterwards."""
     started = []
 
-    def start(config, *arguments, directory=tmp_path):
+    def start(config, *arguments, directory):
         process = GatewayProcess(directory, {"access_log": {"format": "json"}} | config, *arguments)
         started.append(process)
         return process.start()
@@ -339,6 +339,20 @@ def start_gateway(tmp_path):
     yield start
     for process in started:
         process.stop()
+
+
+@pytest.fixture
+def start_gateway(tmp_path):
+    """Start a gateway of a test's own."""
+    with starting() as start:
+        yield lambda config, *arguments, directory=tmp_path: start(config, *arguments, directory=directory)
+
+
+@pytest.fixture(scope="module")
+def start_gateways():
+    """Start gateways that all tests of a file share."""
+    with starting() as start:
+        yield start
 
 
 @pytest.fixture

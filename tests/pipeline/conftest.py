@@ -368,7 +368,15 @@ class World:
         Table(self.table._cells, Unlocked(), 0).lend(counter, amount)
 
     def __init__(
-        self, *, providers=(OPENAI, ANTHROPIC, GEMINI, GROQ), routes=ROUTES, keys=None, control=CONTROL, version=7, **plan
+        self,
+        *,
+        providers=(OPENAI, ANTHROPIC, GEMINI, GROQ),
+        routes=ROUTES,
+        keys=None,
+        control=CONTROL,
+        version=7,
+        shared_limits=None,
+        **plan,
     ):
         self.events = []
         self.clock = Clock()
@@ -390,7 +398,7 @@ class World:
             upstream=self.upstream,
             key_source=self.key_source,
             responses=self.responses,
-            books=Bookkeeper(self.table, self.journal, self.lessor),
+            books=Bookkeeper(self.table, self.journal, self.lessor, shared_limits),
             sink=self.sink,
             clock=self.clock,
             ids=Ids(),

@@ -31,6 +31,7 @@ from weighbridge.config.compile import compile_plan
 from weighbridge.config.load import LoadedConfig
 from weighbridge.config.logs import compile_logs
 from weighbridge.config.problems import ConfigError
+from weighbridge.config.shared_limits import compile_shared_limits
 from weighbridge.config.sign_in import compile_sign_in
 from weighbridge.config.traces import compile_traces
 from weighbridge.config.watch import watch_config
@@ -91,6 +92,7 @@ from weighbridge.core.terms import Record
 from weighbridge.http.client import HttpClient
 from weighbridge.ledger.repricing import Repricer
 from weighbridge.ledger.tariffs import Tariffs
+from weighbridge.limits.shared import SharedLimitsPlace
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import Provider
 from weighbridge.storage.errors import StorageError
@@ -157,6 +159,7 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
         self._control_socket = Path()
+        self._shared_limits: SharedLimitsPlace | None = None
         self._is_ready = False
         self._port = 0
 
@@ -173,6 +176,7 @@ class Supervisor:
             self._control_socket = Path(private) / "control.sock"
             self.log_sinks = self._make_log_sinks()
             self.archive = self._make_archive()
+            self._shared_limits = compile_shared_limits(self.loaded.config, lasting_host_id(self.data_dir))
             ledger = self.ledger = self._make_ledger(Path(private))
             await ledger.start()
             self._start_workers(ledger)
@@ -283,13 +287,13 @@ class Supervisor:
         tls = self.loaded.config.server.tls
         cert_file, key_file = (str(tls.cert_file), str(tls.key_file)) if tls is not None else (None, None)
         held = self.board.held(self.clock.wall_ns())
-        return Start(self._plan, str(self._control_socket), ledger.place(), cert_file, key_file, held)
+        return Start(self._plan, str(self._control_socket), ledger.place(), cert_file, key_file, held, self._shared_limits)
 
     def _hear(self, worker: WorkerProcess, message: FromWorker) -> None:
         if isinstance(message, Records):
             self.records.take(message.batch, lambda n: worker.send(Taken(n)))
         elif isinstance(message, Pulse):
-            worker.n_connections, worker.n_in_flight = message.n_connections, message.n_in_flight
+            worker.saw(message)
         elif isinstance(message, Targets):
             self.board.saw(self.workers.index(worker), message.statuses)
         elif isinstance(message, HealthNews):
@@ -520,6 +524,7 @@ def _say_what_needs_a_restart(old: LoadedConfig, new: LoadedConfig) -> None:
         "server.tls": before.server.tls != after.server.tls,
         "data_dir": before.data_dir != after.data_dir,
         "database": before.database != after.database,
+        "shared_limits": before.shared_limits != after.shared_limits,
         "access_log": before.access_log != after.access_log,
         "metrics": before.metrics != after.metrics,
         "traces": before.traces != after.traces,

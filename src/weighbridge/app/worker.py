@@ -50,7 +50,7 @@ from weighbridge.credentials.keeper import Keeper
 from weighbridge.http.client import HttpClient
 from weighbridge.http.demo_upstream import DemoUpstream, UpstreamByScheme
 from weighbridge.http.server import Server
-from weighbridge.http.tls import Certificate
+from weighbridge.http.tls import Certificate, verifying_context
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
@@ -58,6 +58,7 @@ from weighbridge.providers.cloud_accounts import CloudAccount
 from weighbridge.routing.health_events import HealthEvent
 from weighbridge.storage.ledger_journal import FsyncPolicy, JournalFile
 from weighbridge.storage.shared_cells import SharedTable
+from weighbridge.storage.valkey_limits import ValkeyLimits
 from weighbridge.telemetry.record_buffer import RecordBuffer
 from weighbridge.telemetry.record_lines import RecordLines
 
@@ -89,6 +90,7 @@ class Worker:
         self._journal: JournalFile | None = None
         self._keeper: Keeper | None = None
         self._certificate: Certificate | None = None
+        self._shared_limits: ValkeyLimits | None = None
         self._is_ready = False
         self._stopped = asyncio.Event()
 
@@ -143,13 +145,14 @@ class Worker:
         keeper.apply(_accounts(plan))
         client = self._client = HttpClient(clock=self._clock, limits=plan.limits)
         table, journal = self._open_ledger(start.ledger, loop)
+        shared = self._shared_limits = self._share_limits(start)
         sink = self._sink = RecordBuffer(lambda records: self._channel.send(Records(RecordLines.of(records))), loop)
         gateway = self._gateway = Gateway(
             plan,
             upstream=UpstreamByScheme(client, DemoUpstream(self._clock)),
             key_source=self._keys,
             responses=self._responses,
-            books=Bookkeeper(table, journal, self._leases),
+            books=Bookkeeper(table, journal, self._leases, shared),
             sink=sink,
             clock=self._clock,
             ids=CountingIds(),
@@ -163,6 +166,15 @@ class Worker:
         self._server = Server(
             gateway.handle, gateway.render_refusal, clock=self._clock, limits=plan.limits, on_bug=self._report_bug
         )
+
+    def _share_limits(self, start: Start) -> ValkeyLimits | None:
+        place = start.shared_limits
+        if place is None:
+            return None
+        context = verifying_context(place.tls) if place.tls is not None else None
+        shared = ValkeyLimits(place, start.ledger.journal_id, context, self._clock, _say)
+        self._tasks.spawn(shared.run())
+        return shared
 
     def _open_ledger(self, place: LedgerPlace, loop: asyncio.AbstractEventLoop) -> tuple[SharedTable, JournalFile]:
         policy = FsyncPolicy(place.fsync)
@@ -182,6 +194,8 @@ class Worker:
         assert self._server is not None
         if start.cert_file is not None and start.key_file is not None:
             self._certificate = Certificate(start.cert_file, start.key_file)
+        if self._shared_limits is not None:
+            await self._shared_limits.has_tried.wait()
         await self._server.start(self._listening, self._certificate.context if self._certificate is not None else None)
         gc.collect()
         gc.freeze()
@@ -208,12 +222,17 @@ class Worker:
         while True:
             assert self._server is not None
             assert self._client is not None
-            self._channel.send(Pulse(self._server.n_connections, self._server.in_flight, self._client.n_connections))
+            self._channel.send(self._pulse(self._server, self._client))
             if self._gateway is not None and (statuses := self._gateway.fleet.health.statuses(self._clock.now_ns())):
                 self._channel.send(Targets(statuses))
             if not self._server.in_flight:
                 self._allocator.give_back()
             await asyncio.sleep(_PULSE_S)
+
+    def _pulse(self, server: Server, client: HttpClient) -> Pulse:
+        shared = self._shared_limits
+        limits = (shared.is_away, shared.n_unknown) if shared is not None else (False, 0)
+        return Pulse(server.n_connections, server.in_flight, client.n_connections, *limits)
 
     async def _drain(self, timeout_s: float) -> None:
         if self._gateway is not None and self._server is not None and self._sink is not None and self._client is not None:
@@ -221,6 +240,8 @@ class Worker:
             await self._server.drain(timeout_s)
             self._sink.flush()
             await self._client.close()
+        if self._shared_limits is not None:
+            await self._shared_limits.stop()
         if self._journal is not None:
             self._journal.close()
         if self._keeper is not None:

@@ -14,7 +14,7 @@ import msgspec
 
 from weighbridge.app.ledger_keeper import LanesTakenError
 from weighbridge.app.listeners import close
-from weighbridge.control.channel import Channel, Drain, FromWorker, Start
+from weighbridge.control.channel import Channel, Drain, FromWorker, Pulse, Start
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.ports import Clock
 
@@ -44,6 +44,10 @@ class WorkerProcess:
         self.restarts = 0
         self.n_connections = 0
         self.n_in_flight = 0
+        self.limits_are_away = False
+        self.n_unknown_limits = 0
+        """Requests that had no answer of limits that hosts share, of all workers in this slot."""
+        self._n_unknown_before = 0
         self.version = 0
         self._sockets = sockets
         self._make_start = make_start
@@ -119,8 +123,16 @@ class WorkerProcess:
         channel.close()
         self._channel = None
         self._process = None
-        self.n_connections = self.n_in_flight = 0
+        self.n_connections = self.n_in_flight = self._n_unknown_before = 0
+        self.limits_are_away = False
         return status
+
+    def saw(self, pulse: Pulse) -> None:
+        """How the worker is."""
+        self.n_connections, self.n_in_flight = pulse.n_connections, pulse.n_in_flight
+        self.limits_are_away = pulse.shared_limits_are_away
+        self.n_unknown_limits += max(0, pulse.n_unknown_limits - self._n_unknown_before)
+        self._n_unknown_before = pulse.n_unknown_limits
 
     def send(self, message: msgspec.Struct) -> None:
         """Tell the worker something; a worker that is down is told everything at its start."""

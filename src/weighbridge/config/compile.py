@@ -69,7 +69,7 @@ def parse_base(url: str, *, tls: Tls, proxy: Proxy | None, rules: ProxyRules) ->
 
 def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRow], rules: ProxyRules) -> Provider:
     row = catalog[entry.type or name]
-    tls = _tls(entry.tls)
+    tls = entry.tls.compiled()
     credentials = tuple(Credential(f"{name}#{i}", secret) for i, secret in enumerate(entry.secrets, 1))
     # At another address the row's names may mean other models, unless the entry says by its name that it is the row.
     is_the_row = name == row.name or not (entry.base_url or entry.base_urls)
@@ -119,11 +119,6 @@ def _spoken(entry: schema.Provider, row: CatalogRow, elsewhere: Elsewhere | None
     # An address for a dialect that the row does not have: the format that everybody has who speaks it.
     added = [FORMATS_OF[Dialect(dialect)][0] for dialect in entry.base_urls if Dialect(dialect) not in row.dialects]
     return [*known, *added]
-
-
-def _tls(section: schema.ProviderTls) -> Tls:
-    files = (section.ca_file, section.client_cert_file, section.client_key_file)
-    return Tls(*(None if file is None else str(file) for file in files))
 
 
 def _key(key: schema.Key) -> VirtualKey:

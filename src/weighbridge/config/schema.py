@@ -6,7 +6,6 @@ equal those of `plan.Limits` and `terms.Deadlines` is a test.
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -20,7 +19,6 @@ from weighbridge.config.archive_fields import Archive
 from weighbridge.config.aws_fields import AwsIdentity
 from weighbridge.config.fields import (
     AnyPath,
-    AuthorityFile,
     BaseUrl,
     Count,
     Days,
@@ -52,25 +50,13 @@ from weighbridge.config.provider_key_fields import ProviderKeys
 from weighbridge.config.proxies import is_loopback
 from weighbridge.config.route_fields import DataDemand, DataTerms, Health, Retry, Route
 from weighbridge.config.section import Section, Timeouts, fault, written
+from weighbridge.config.shared_limit_fields import SharedLimits
 from weighbridge.config.sign_in_fields import SignIn
 from weighbridge.config.tariff_fields import Tariff
+from weighbridge.config.tls_fields import ProviderTls, ServerTls
 from weighbridge.core.secret import Secret
 
 DialectName = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
-
-
-class ServerTls(Section):
-    """The gateway's own certificate. Both files are PEM; they are read at each load."""
-
-    cert_file: ReadableFile
-    """The certificate, followed by its intermediates."""
-    key_file: ReadableFile
-    """The certificate's private key, not encrypted."""
-
-    @model_validator(mode="after")
-    def _pair_fits(self) -> ServerTls:
-        _check_pair(self.cert_file, self.key_file, "key_file")
-        return self
 
 
 class ServerLimits(Section):
@@ -201,25 +187,6 @@ class Traces(Section):
     """Of requests that do not say themselves (`traceparent`) whether they are sampled."""
     service: Annotated[str, Field(min_length=1, max_length=100)] = "weighbridge"
     """`service.name`."""
-
-
-class ProviderTls(Section):
-    """How the gateway meets a provider's TLS. Certificates are always verified."""
-
-    ca_file: AuthorityFile | None = None
-    """PEM file of the authorities to trust, in place of the system's."""
-    client_cert_file: ReadableFile | None = None
-    """Client certificate for mutual TLS, PEM."""
-    client_key_file: ReadableFile | None = None
-    """Private key of the client certificate, PEM, not encrypted."""
-
-    @model_validator(mode="after")
-    def _usable(self) -> ProviderTls:
-        if self.client_cert_file and self.client_key_file:
-            _check_pair(self.client_cert_file, self.client_key_file, "client_key_file")
-        elif self.client_cert_file or self.client_key_file:
-            raise fault("client_key_file", "a client certificate needs both `client_cert_file` and `client_key_file`")
-        return self
 
 
 class GoogleIdentity(Section):
@@ -446,6 +413,8 @@ class Config(Section):
     """What may be spent in a period, by whom."""
     limits: Annotated[list[Limit], BeforeValidator(lambda value: value if value is not None else [])] = []
     """How much may come in a time, from whom."""
+    shared_limits: SharedLimits | None = None
+    """Where several gateways keep what they have used of `limits`. Each has limits of its own if not given."""
     tariffs: Annotated[list[Tariff], BeforeValidator(lambda value: value if value is not None else [])] = []
     """What customers pay on top of the provider's price. Nothing where no entry is for them."""
     properties: Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]], Field(max_length=16)] = []
@@ -470,12 +439,3 @@ class Config(Section):
         if self.sign_in.oidc is not None and self.server.public_url is None:
             raise fault("sign_in", "`oidc` needs `server.public_url`, which is where the provider sends people back to")
         return self
-
-
-def _check_pair(cert_file: Path, key_file: Path, field: str) -> None:
-    """Refuse a certificate and key that do not belong together, before a listener or a request stumbles over them."""
-    try:
-        # An empty password fails where OpenSSL would otherwise ask for one on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password=lambda: b"")
-    except (ssl.SSLError, OSError, ValueError):
-        raise fault(field, "the files are not a PEM certificate and its private key without a password") from None

@@ -14,6 +14,7 @@ from weighbridge.core.own_keys import OwnKey
 from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 from weighbridge.limits.leases import Granted, LeaseWant
+from weighbridge.limits.shared import SharedLimitsPlace
 from weighbridge.pipeline.plan import Plan
 from weighbridge.routing.health_events import HealthEvent, TargetStatus
 from weighbridge.telemetry.record_lines import RecordLines
@@ -44,6 +45,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     key_file: str | None = None
     health: list[HealthEvent] = []
     """What is held against targets and keys: a new worker does not find it out anew."""
+    shared_limits: SharedLimitsPlace | None = None
+    """Where rate limits are kept that hosts share; None: they are this host's own."""
 
 
 class SetPlan(msgspec.Struct, frozen=True, tag="set_plan"):
@@ -172,6 +175,10 @@ class Pulse(msgspec.Struct, frozen=True, tag="pulse"):
     n_connections: int
     n_in_flight: int
     n_upstream_connections: int
+    shared_limits_are_away: bool = False
+    """Whether the limits that hosts share cannot be asked."""
+    n_unknown_limits: int = 0
+    """Times that a request had no answer of them."""
 
 
 class HealthNews(msgspec.Struct, frozen=True, tag="health_news"):

@@ -29,7 +29,14 @@ class Certificate:
 
 
 def client_context(tls: Tls) -> ssl.SSLContext:
-    """How we meet a provider: the system's store or one CA file, host name checked, and a client certificate if asked for.
+    """How we meet a provider. Raises `OSError` or `ssl.SSLError` for unusable files."""
+    context = verifying_context(tls)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def verifying_context(tls: Tls) -> ssl.SSLContext:
+    """How we meet any server: the system's store or one CA file, host name checked, and a client certificate if asked for.
 
     Raises `OSError` or `ssl.SSLError` for unusable files.
     """
@@ -37,5 +44,4 @@ def client_context(tls: Tls) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.client_cert_file is not None:
         context.load_cert_chain(tls.client_cert_file, tls.client_key_file)
-    context.set_alpn_protocols(["http/1.1"])
     return context

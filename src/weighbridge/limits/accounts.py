@@ -20,6 +20,7 @@ from weighbridge.core.allowances import (
 from weighbridge.core.rates import Tariff
 from weighbridge.limits.counters import counter_name, limit_name
 from weighbridge.limits.periods import ALWAYS, Span, span_of
+from weighbridge.limits.shared import SharedDraw
 from weighbridge.limits.table import Draw, Slot
 
 _MAX_KEPT: Final = 16_384
@@ -80,6 +81,15 @@ class LimitAccount:
     def draw(self, amount: int) -> Draw:
         """Ask it for an amount. What would never fit is let in when all is there; a limit of nothing lets nothing in."""
         return Draw(self._slot, self.burst, self.rate, self.per_ns, min(amount, self.burst or 1))
+
+    def shared_draw(self, amount: int) -> SharedDraw:
+        """The same of what hosts share."""
+        return SharedDraw(self._slot, self.burst, self.rate, self.per_ns, min(amount, self.burst or 1))
+
+    def share_draw(self, amount: int, n_hosts: int) -> Draw:
+        """The same of this host's part of it. All parts together come back as the limit does; one at a time may always come."""
+        burst = max(1, self.burst // n_hosts) if self.burst else 0
+        return Draw(self._slot, burst, self.rate, self.per_ns * n_hosts, min(amount, burst or 1))
 
 
 class Accounts(NamedTuple):

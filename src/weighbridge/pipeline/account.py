@@ -11,6 +11,7 @@ from weighbridge.core.terms import Deployment, Usage
 from weighbridge.ledger.books import chargeable
 from weighbridge.ledger.terms import Charge
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
+from weighbridge.limits.shared import Asked
 from weighbridge.limits.table import Draw, Hold
 from weighbridge.pipeline.output_watch import OutputWatch
 from weighbridge.pipeline.slices import Slices
@@ -27,6 +28,7 @@ class Account:
 
     __slots__ = (
         "accounts",
+        "asked",
         "chargeable",
         "chargeable_own",
         "charged",
@@ -50,6 +52,8 @@ class Account:
         self.trace = trace
         self.draws: Sequence[Draw] = ()
         """What was taken of `accounts.limits`, each in the same place."""
+        self.asked: Asked | None = None
+        """The same, where hosts share limits and it is not known yet."""
         self.refused: tuple[LimitAccount, Draw] | None = None
         """The limit that it was refused by."""
         self.over: list[Holding] = []
@@ -81,6 +85,7 @@ class Holding:
     """What one attempt may use at most, from before it is sent until it is over; then what it came to."""
 
     __slots__ = (
+        "asked",
         "budgets",
         "counts",
         "deployment",
@@ -118,6 +123,8 @@ class Holding:
         self.limits: Sequence[LimitAccount] = ()
         self.draws: Sequence[Draw] = ()
         """What was taken of its target's `limits`."""
+        self.asked: Asked | None = None
+        """The same, where hosts share limits and it is not known yet."""
         self.spent_nanousd = self.spent_input = self.spent_output = self.spent_charge = 0
         self.watch: OutputWatch | None = None
         """Who counts its stream, where a hard budget holds it."""
@@ -149,7 +156,7 @@ class Holding:
         """What each of its target's limits counts."""
         return [
             used_of(limit, draw, self.spent_nanousd, self.spent_input, self.spent_output)
-            for limit, draw in zip(self.limits, self.draws, strict=True)
+            for limit, draw in zip(self.limits, self.draws, strict=False)  # none where it was left before it was given any
         ]
 
 

@@ -184,6 +184,10 @@ class Attempts:
             if lacking is not None:
                 await books.lease(lacking)
                 books.reserve(exchange, target, turn, self._clock.now_ns(), said, has_asked=True)
+            holding = exchange.holding
+            if holding is not None and holding.asked is not None:
+                await holding.asked.signal
+                books.reserved(exchange, holding, self._clock.now_ns())
             if said is None:
                 request = prepare(exchange, target, turn) if target.translated_into is None else prepare_for(exchange, target, turn)
             else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from weighbridge.core.allowances import Measure, ScopeKind, Shortage
+from weighbridge.core.allowances import ScopeKind, Shortage
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import PICO_PER_NANO
 from weighbridge.core.rates import Tariff
@@ -21,8 +21,9 @@ from weighbridge.ledger.journal import Journal
 from weighbridge.ledger.pricing import Extent
 from weighbridge.ledger.tariffs import Customer
 from weighbridge.ledger.terms import Charge, Settled, Started
-from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, Amounts, BudgetAccount, Ledgers, LimitAccount, Subject
+from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, Amounts, BudgetAccount, Ledgers, Subject
 from weighbridge.limits.leases import LeaseWant, Lessor
+from weighbridge.limits.shared import Asked, SharedLimits
 from weighbridge.limits.table import Draw, Hold, Table, TableFullError
 from weighbridge.pipeline.account import Account, Holding, used_of
 from weighbridge.pipeline.attempt import credential_name
@@ -41,6 +42,7 @@ from weighbridge.pipeline.bounds import (
     window_of,
 )
 from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.limiter import SharedLimiter, take
 from weighbridge.pipeline.output_cap import thinking_budget
 from weighbridge.pipeline.output_watch import OutputWatch, marker_of
 from weighbridge.pipeline.refusals import (
@@ -54,12 +56,9 @@ from weighbridge.pipeline.refusals import (
 from weighbridge.pipeline.said import Said
 from weighbridge.pipeline.slices import Slice, Slices
 from weighbridge.pipeline.target import Target
-from weighbridge.pipeline.traits import BYTES_A_TOKEN, output_bound
 from weighbridge.pipeline.wanted import Wanted, amounts_of
 from weighbridge.wire.translate import FORMAT_OF
 
-_USUAL_OUTPUT_TOKENS: Final = 500
-"""What a rate limit of tokens is drawn at where the request names no bound; what was used is corrected afterwards."""
 _SHARE_OF_THE_IMPLICIT: Final = 4
 """A request that names no bound on its output may hold a quarter of what is left: it hardly needs the model's maximum."""
 _MIN_OUTPUT_TOKENS: Final = 256
@@ -75,9 +74,6 @@ _MAX_BYTES_A_CHARACTER: Final = 4
 
 _REALTIME: Final = Operation.REALTIME
 _K = ScopeKind
-_INPUT: Final = Measure.INPUT_TOKENS
-_OUTPUT: Final = Measure.OUTPUT_TOKENS
-_OF_TOKENS: Final = frozenset((Measure.TOKENS, Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS))
 _OF_A_REQUEST: Final[dict[ScopeKind, Callable[[Exchange, Account], Sequence[Subject]]]] = {
     _K.GATEWAY: lambda _exchange, _account: ((_K.GATEWAY, "", ""),),
     _K.ORGANISATION: lambda exchange, _account: ((_K.ORGANISATION, exchange.key.organisation if exchange.key else "", ""),),
@@ -105,12 +101,14 @@ class Lacking(NamedTuple):
 
 class Bookkeeper:
     """One for each worker. `table` has what all workers of the host have used, `journal` takes what must outlive this one, `lessor`
-    has what this host lacks of budgets that it shares with others."""
+    has what this host lacks of budgets that it shares with others, `shared` the rate limits that it shares, if it does."""
 
-    def __init__(self, table: Table, journal: Journal, lessor: Lessor) -> None:
+    def __init__(self, table: Table, journal: Journal, lessor: Lessor, shared: SharedLimits | None = None) -> None:
         self._table = table
         self._journal = journal
         self._lessor = lessor
+        self._shared = SharedLimiter(table, shared) if shared is not None else None
+        self._settle = self._shared.settle if self._shared is not None else table.settle
 
     @property
     def is_full(self) -> bool:
@@ -119,30 +117,37 @@ class Bookkeeper:
 
     # --- admission ----------------------------------------------------------------------------------------------
 
-    def admit(self, exchange: Exchange, now_ns: int) -> None:
-        """Find out whom a request counts for, and take its part of every rate limit. Raises `GatewayError` LIMIT_EXCEEDED."""
+    def admit(self, exchange: Exchange, now_ns: int) -> Asked | None:
+        """Find out whom a request counts for, and take its part of every rate limit. What comes back was asked of limits that hosts
+        share: wait for its signal, then call `admitted`. Raises `GatewayError` LIMIT_EXCEEDED."""
         account = exchange.account = Account(*attribution_of(exchange))
         ledgers = exchange.snapshot.ledgers
         if not ledgers.counts_requests:
-            return
+            return None
         key = exchange.key
         who = account.end_user if ledgers.counts_end_users else ""
         name = (key.id if key is not None else "", exchange.route_name, who, account.tags)
         accounts = account.accounts = ledgers.by_request.get(name) or _accounts_of(exchange, ledgers, name)
-        if accounts.limits:
-            draws, short = self._drawn(exchange, accounts.limits, now_ns)
-            if short is not None:
-                account.refused = accounts.limits[draws.index(short)], short
-                raise limit_exceeded(*account.refused)
-            account.draws = draws
+        if not accounts.limits:
+            return None
+        if self._shared is not None:
+            account.asked = self._shared.ask(exchange, accounts.limits)
+            return account.asked
+        self._take(account, *take(self._table, exchange, accounts.limits, now_ns))
+        return None
 
-    def _drawn(self, exchange: Exchange, limits: Sequence[LimitAccount], now_ns: int) -> tuple[list[Draw], Draw | None]:
-        """What was asked of each limit, and the one that has not enough, if one has not."""
-        draws = [limit.draw(_expected(exchange, limit.measure) if limit.measure in _OF_TOKENS else 1) for limit in limits]
-        try:
-            return draws, self._table.draw(draws, now_ns)
-        except TableFullError:
-            raise too_many_names() from None
+    def admitted(self, exchange: Exchange, now_ns: int) -> None:
+        """What was asked for is known. Raises `GatewayError` LIMIT_EXCEEDED or GATEWAY_OVERLOADED."""
+        account = exchange.account
+        asked, account.asked = account.asked, None
+        if asked is not None and self._shared is not None:
+            self._take(account, *self._shared.given(exchange, asked, account.accounts.limits, now_ns))
+
+    def _take(self, account: Account, draws: Sequence[Draw], short: Draw | None) -> None:
+        if short is not None:
+            account.refused = account.accounts.limits[draws.index(short)], short
+            raise limit_exceeded(*account.refused)
+        account.draws = draws
 
     # --- one attempt --------------------------------------------------------------------------------------------
 
@@ -198,6 +203,13 @@ class Bookkeeper:
         exchange.holding = holding
         return None
 
+    def reserved(self, exchange: Exchange, holding: Holding, now_ns: int) -> None:
+        """What was asked for an attempt (`Holding.asked`: wait for its signal) is known. Raises `GatewayError` LIMIT_EXCEEDED or
+        GATEWAY_OVERLOADED."""
+        asked, holding.asked = holding.asked, None
+        if asked is not None and self._shared is not None:
+            self._take_for_target(holding, *self._shared.given(exchange, asked, holding.limits, now_ns))
+
     async def lease(self, lacking: Lacking) -> None:
         """Get what is lacking from what all hosts share, as far as it is there. Raises `GatewayError` GATEWAY_OVERLOADED where
         nobody can say."""
@@ -221,16 +233,18 @@ class Bookkeeper:
         holding = exchange.holding
         exchange.holding = None
         if holding is not None and (holding.holds or holding.draws):
-            self._table.settle(holding.holds, [0] * len(holding.holds), holding.draws, [0] * len(holding.draws))
+            self._settle(holding.holds, [0] * len(holding.holds), holding.draws, [0] * len(holding.draws))
 
     def concede(self, exchange: Exchange) -> None:
         """Attempts that are over will be followed by another: exchange what they held for what they came to, so that it may have
         the room. The journal is told first, as if they had begun with no more."""
         account = exchange.account
+        if self._shared is not None:
+            self._abandon(account)
         for holding in account.over:
             charges = _charges(holding)
             self._journal.append_started(_started(exchange, holding, holding.spent_nanousd, tuple(charges)))
-            self._table.settle(holding.holds, holding.spent(), holding.draws, holding.used())
+            self._settle(holding.holds, holding.spent(), holding.draws, holding.used())
             account.charges += charges
         account.over = []
 
@@ -384,14 +398,21 @@ class Bookkeeper:
 
     def _draw_for_target(self, exchange: Exchange, holding: Holding, accounts: Accounts, now_ns: int) -> None:
         exchange.holding = holding
+        holding.limits = accounts.limits
+        if self._shared is not None:
+            holding.asked = self._shared.ask(exchange, accounts.limits)
+            holding.counts = True
+            return
         try:
-            draws, short = self._drawn(exchange, accounts.limits, now_ns)
-            if short is not None:
-                raise limit_exceeded(accounts.limits[draws.index(short)], short)
+            self._take_for_target(holding, *take(self._table, exchange, accounts.limits, now_ns))
         except GatewayError:
             self.void(exchange)
             raise
-        holding.draws, holding.limits, holding.counts = draws, accounts.limits, True
+
+    def _take_for_target(self, holding: Holding, draws: Sequence[Draw], short: Draw | None) -> None:
+        if short is not None:
+            raise limit_exceeded(holding.limits[draws.index(short)], short)
+        holding.draws, holding.counts = draws, True
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -400,6 +421,8 @@ class Bookkeeper:
         wait for it before the reply's last byte goes."""
         account = exchange.account
         over = account.over
+        if self._shared is not None:
+            self._abandon(account)
         if not over and not account.draws:
             return self._journal.append_settled(Settled(record, tuple(account.charges)))
         draws: Sequence[Draw] = account.draws
@@ -418,8 +441,16 @@ class Bookkeeper:
                 used += holding.used()
         account.over = []
         signal = self._journal.append_settled(Settled(record, tuple(charges)))
-        self._table.settle(holds, spent, draws, used)
+        self._settle(holds, spent, draws, used)
         return signal
+
+    def _abandon(self, account: Account) -> None:
+        """Whoever has left while limits were asked has taken nothing of them."""
+        left: list[Account | Holding] = [account, *account.over]
+        for each in left:
+            if each.asked is not None and self._shared is not None:
+                self._shared.abandon(each.asked)
+                each.asked = None
 
 
 def _accounts_of(exchange: Exchange, ledgers: Ledgers, name: tuple[object, ...]) -> Accounts:
@@ -516,13 +547,3 @@ def _used(account: Account, record: Record) -> list[int]:
         into += usage.total_input
         out += usage.total_output
     return [used_of(limit, draw, nanousd, into, out) for limit, draw in zip(account.accounts.limits, account.draws, strict=True)]
-
-
-def _expected(exchange: Exchange, measure: Measure) -> int:
-    """How much a request is likely to use, at least one."""
-    into = out = 0
-    if measure is not _OUTPUT:
-        into = size_of(exchange) // BYTES_A_TOKEN
-    if measure is not _INPUT and exchange.endpoint.operation in WRITES_TEXT:
-        out = output_bound(exchange) or _USUAL_OUTPUT_TOKENS
-    return max(1, into + out)

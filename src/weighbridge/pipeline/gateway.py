@@ -179,7 +179,10 @@ class Gateway:
                     return
                 exchange.is_strict = compiled.route.strict
             exchange.route_name = compiled.route.requested_model
-            self._books.admit(exchange, self._clock.now_ns())
+            asked = self._books.admit(exchange, self._clock.now_ns())
+            if asked is not None:
+                await asked.signal
+                self._books.admitted(exchange, self._clock.now_ns())
             order = self._decide(exchange, compiled)
             target = exchange.target = target_of(order[0])
             if target.translated_into is not None:

@@ -104,6 +104,16 @@ def budgets_unknown() -> GatewayError:
     )
 
 
+def limits_unknown() -> GatewayError:
+    """Hosts share rate limits, and who keeps them cannot be asked."""
+    return GatewayError(
+        ErrorKind.GATEWAY_OVERLOADED,
+        "The gateway's rate limits cannot be looked at for the moment.",
+        code="limits_unavailable",
+        retry_after_ns=NS_PER_S,
+    )
+
+
 def limit_exceeded(account: LimitAccount, draw: Draw) -> GatewayError:
     """A rate limit has nothing left for now."""
     limit = account.limit
