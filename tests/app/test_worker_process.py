@@ -13,7 +13,7 @@ from tests.app.test_worker import start_of
 from weighbridge.app import listeners
 from weighbridge.app.ledger_keeper import LanesTakenError
 from weighbridge.app.worker_process import WorkerProcess
-from weighbridge.control.channel import Ready
+from weighbridge.control.channel import Pulse, Ready
 from weighbridge.core.clock import SystemClock, new_id
 
 pytestmark = pytest.mark.slow  # processes start and end
@@ -41,8 +41,13 @@ async def test_a_worker_is_kept_running_until_it_is_drained(capsys, tmp_path) ->
     task = asyncio.create_task(worker.keep_running())
     await until(lambda: ready(heard) == 1)
     first = worker.pid
+    for so_far in (1, 3):
+        worker.saw(Pulse(0, 0, 0, shared_limits_are_away=True, n_unknown_limits=so_far))
     os.kill(first, signal.SIGKILL)
     await until(lambda: ready(heard) == 2)
+    assert not worker.limits_are_away
+    worker.saw(Pulse(0, 0, 0, n_unknown_limits=2))
+    assert worker.n_unknown_limits == 5  # of all its lives
     assert worker.pid not in (None, first)
     assert worker.restarts == 1
     await worker.drain(5)

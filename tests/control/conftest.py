@@ -93,7 +93,7 @@ class Gateway:
 
     def status(self) -> GatewayStatus:
         config = ConfigStatus(version=1, source="weighbridge.yaml", loaded_at=datetime(2026, 1, 1, tzinfo=UTC))
-        worker = WorkerStatus(pid=7, state="ready", restarts=1, connections=3, in_flight=2)
+        worker = WorkerStatus(pid=7, state="ready", restarts=1, connections=3, in_flight=2, limits_away=True, limits_unanswered=5)
         return GatewayStatus(version="0.1.0", uptime_seconds=1.5, config=config, workers=(worker,))
 
     async def send_test(self) -> dict[str, str]:

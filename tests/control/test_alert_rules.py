@@ -149,6 +149,11 @@ def test_the_gateway_itself_is_looked_after():
     assert titles(AlertRule(AlertOn.LEDGER_LAG, 10**6), sight(lag_bytes=5 * 10**6)) == [
         "5 MB lie in journals and are not in the store"
     ]
+    cut_off, other = status("ready", "ready").workers
+    partly = status().model_copy(update={"workers": (cut_off.model_copy(update={"limits_away": True}), other)})
+    assert titles(AlertRule(AlertOn.SHARED_LIMITS), sight(status=partly, n_workers=2)) == [
+        "1 of 2 workers cannot ask the rate limits that hosts share"
+    ]
     [config] = conditions_of(AlertRule(AlertOn.CONFIG), sight(status=status("ready", failed=failed)))
     assert config.text == "is wrong"
 

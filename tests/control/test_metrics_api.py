@@ -34,6 +34,7 @@ async def test_a_scrape_tells_of_the_gateway_and_of_what_is_in_the_ledger(admin,
     assert found["weighbridge_requests_total", "", "200", "chat", "gpt-5", "openai", "openai"] == 1
     assert found["weighbridge_workers", "ready"] == 1
     assert found["weighbridge_connections",] == 3
+    assert (found["weighbridge_shared_limits_away",], found["weighbridge_shared_limits_unanswered_total",]) == (1, 5)
     assert found["weighbridge_target_state", "open", "openai/gpt-5"] == 1
     assert found["weighbridge_target_state", "closed", "openai/gpt-5"] == 0
     assert found["weighbridge_provider_key_state", "openai#1", "resting"] == 1

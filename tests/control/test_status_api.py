@@ -17,7 +17,17 @@ async def test_status_tells_version_configuration_and_workers(admin):
         "version": "0.1.0",
         "uptime_seconds": 1.5,
         "config": {"version": 1, "source": "weighbridge.yaml", "loaded_at": "2026-01-01T00:00:00Z", "last_failed_reload": None},
-        "workers": [{"pid": 7, "state": "ready", "restarts": 1, "connections": 3, "in_flight": 2}],
+        "workers": [
+            {
+                "pid": 7,
+                "state": "ready",
+                "restarts": 1,
+                "connections": 3,
+                "in_flight": 2,
+                "limits_away": True,
+                "limits_unanswered": 5,
+            }
+        ],
     }
 
 

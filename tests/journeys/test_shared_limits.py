@@ -228,11 +228,13 @@ def test_while_the_valkey_is_away_a_host_goes_by_its_part_or_refuses(start_gatew
     other.stderr.wait_for_match("cannot be asked: .*what they count is refused")
     seen = asyncio.run(hammer([one], ECHO, until_refused=3))
     assert {key: seen[key, 200] for key in KEYS} == dict.fromkeys(KEYS, 20)
+    one.workers(lambda worker: worker["limits_away"] and worker["limits_unanswered"] > 0)
     refused = other.chat(key=KEYS[0])
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert decode_json(refused.body)["error"]["code"] == "limits_unavailable"
     own_valkey.start()
     for each in (one, other):
         each.stderr.wait_for_match("can be asked again")
+        each.workers(lambda worker: not worker["limits_away"])
     seen = asyncio.run(hammer([one, other], ECHO, until_refused=3))
     assert {key: seen[key, 200] for key in KEYS} == dict.fromkeys(KEYS, 40)

@@ -67,6 +67,8 @@ def _status(supervisor: Supervisor) -> GatewayStatus:
                 restarts=worker.restarts,
                 connections=worker.n_connections,
                 in_flight=worker.n_in_flight,
+                limits_away=worker.limits_are_away,
+                limits_unanswered=worker.n_unknown_limits,
             )
             for worker in supervisor.workers
         ),

@@ -109,7 +109,7 @@ class AlertRule(Section):
 
     on: AlertOn = Field(strict=False)
     """`budget` (at each budget's `alert_at`), `error_rate`, `latency` (p95) of a model, `spend`, `spend_anomaly` (against the same
-    time of the day before), `unknown_cost`, `target`, `provider_key`, `worker`, `ledger_lag`, `config`."""
+    time of the day before), `unknown_cost`, `target`, `provider_key`, `worker`, `ledger_lag`, `shared_limits`, `config`."""
     above: str | None = None
     """The threshold: `5%` of `error_rate` (the default), `30s` of `latency`, `$50` of `spend`, `3x` of `spend_anomaly`, `50MB` of
     `ledger_lag`."""
@@ -154,6 +154,7 @@ _USUAL: Final[Any] = [
     {"on": "target", "for": "5m"},
     {"on": "worker", "for": "1m"},
     {"on": "ledger_lag", "for": "5m"},
+    {"on": "shared_limits", "for": "1m"},
     {"on": "unknown_cost"},
     {"on": "config"},
 ]

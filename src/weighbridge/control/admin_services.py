@@ -62,13 +62,18 @@ class ConfigStatus(Reported):
 
 
 class WorkerStatus(Reported):
-    """One data-plane process. `state` is `starting`, `ready`, `draining` or `down`; `restarts` counts since the start."""
+    """One data-plane process. `state` is `starting`, `ready`, `draining` or `down`; `restarts` counts since the start.
+
+    `limits_away`: whether it cannot ask the limits that hosts share; `limits_unanswered`: how often a request had no answer.
+    """
 
     pid: int | None
     state: str
     restarts: int
     connections: int
     in_flight: int
+    limits_away: bool = False
+    limits_unanswered: int = 0
 
 
 class GatewayStatus(Reported):

@@ -157,6 +157,13 @@ def _lag(rule: AlertRule, sight: Sight) -> Iterator[Condition]:
         yield _found(rule, "bytes", Severity.CRITICAL, title, "Is the database there?", is_local=True)
 
 
+def _shared_limits(rule: AlertRule, sight: Sight) -> Iterator[Condition]:
+    away = sum(worker.limits_away for worker in sight.status.workers)
+    if away:
+        title = f"{away} of {sight.n_workers} workers cannot ask the rate limits that hosts share"
+        yield _found(rule, "away", Severity.WARNING, title, "Is the Valkey there?", is_local=True)
+
+
 def _config(rule: AlertRule, sight: Sight) -> Iterator[Condition]:
     failure = sight.status.config.last_failed_reload
     if failure is not None:
@@ -176,6 +183,7 @@ _LOOKS: Final[Mapping[AlertOn, Callable[[AlertRule, Sight], Iterator[Condition]]
     AlertOn.PROVIDER_KEY: _keys,
     AlertOn.WORKER: _workers,
     AlertOn.LEDGER_LAG: _lag,
+    AlertOn.SHARED_LIMITS: _shared_limits,
     AlertOn.CONFIG: _config,
 }
 

@@ -66,6 +66,11 @@ class GatewayGauges(Collector):
         yield restarts
         yield _gauge("weighbridge_connections", "Open connections of clients.", sum(w.connections for w in status.workers))
         yield _gauge("weighbridge_requests_in_flight", "Requests under way.", sum(w.in_flight for w in status.workers))
+        away = sum(w.limits_away for w in status.workers)
+        yield _gauge("weighbridge_shared_limits_away", "Workers that cannot ask the limits that hosts share.", away)
+        unanswered = CounterMetricFamily("weighbridge_shared_limits_unanswered", "Requests that had no answer of them.")
+        unanswered.add_metric((), sum(w.limits_unanswered for w in status.workers))
+        yield unanswered
 
     def _budgets(self) -> list[BudgetView]:
         services = self._services

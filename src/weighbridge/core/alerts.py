@@ -35,6 +35,8 @@ class AlertOn(StrEnum):
     """Fewer workers than there should be."""
     LEDGER_LAG = "ledger_lag"
     """Bytes in journals that are not in the store."""
+    SHARED_LIMITS = "shared_limits"
+    """The limits that hosts share cannot be asked."""
     CONFIG = "config"
     """The newest configuration was refused."""
 
