@@ -211,6 +211,50 @@ async def test_while_nobody_answers_each_host_goes_by_its_part(host, keeper):
     assert [(await one.chat()).status for _ in range(2)] == [200, 429]
 
 
+async def test_a_part_counts_what_the_host_has_used_of_the_whole(host, keeper):
+    keeper.n_hosts = 2
+    one, other = host(rule := limit(Measure.TOKENS, 4_000)), host(rule)
+    for _ in range(12):  # 150 tokens each: 1,800
+        will_answer(one)
+        assert (await one.chat(max_tokens=50)).status == 200
+    keeper.is_away = True
+    for world, more in ((one, 1), (other, 13)):  # each its 2,000
+        will_answer(world, 14)
+        statuses = [(await world.chat(max_tokens=140)).status for _ in range(14)]
+        assert statuses == [200] * more + [429] * (14 - more)
+
+
+async def test_a_host_that_has_used_all_that_there_was_has_its_part_again_in_good_time(host, keeper):
+    keeper.n_hosts = 2
+    world = host(limit(Measure.REQUESTS, 60))
+    for _ in range(600):  # one a second, for ten minutes: all of it
+        will_answer(world)
+        world.clock.now += NS_PER_S
+        keeper.now += NS_PER_S
+        assert (await world.chat()).status == 200
+    keeper.is_away = True
+    will_answer(world)
+    assert (await world.chat()).status == 200
+
+
+async def test_a_part_counts_what_is_under_way(host, keeper):
+    keeper.n_hosts = 2
+    world = host(limit(Measure.CONCURRENT, 4))
+    tasks = []
+    for _ in range(3):
+        world.upstream.script.append(None)
+        tasks.append(asyncio.ensure_future(world.chat()))
+        while len(world.upstream.requests) < len(tasks):
+            await asyncio.sleep(0)
+    keeper.is_away = True
+    assert (await world.chat()).status == 429
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    will_answer(world)
+    assert (await world.chat()).status == 200
+
+
 async def test_a_part_is_one_request_at_least(host, keeper):
     keeper.is_away, keeper.n_hosts = True, 8
     world = host(limit(Measure.REQUESTS, 2))

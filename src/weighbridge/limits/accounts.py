@@ -91,6 +91,11 @@ class LimitAccount:
         burst = max(1, self.burst // n_hosts) if self.burst else 0
         return Draw(self._slot, burst, self.rate, self.per_ns * n_hosts, min(amount, burst or 1))
 
+    def own_draw(self, amount: int) -> Draw:
+        """What was let in by the limit of all hosts, counted as this host's own: never refused. It comes back as fast as for all,
+        so that it is never more than what all have used."""
+        return Draw(self._slot, UNLIMITED, self.rate, self.per_ns, amount)
+
 
 class Accounts(NamedTuple):
     """What counts a request, or an attempt."""

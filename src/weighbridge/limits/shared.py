@@ -16,7 +16,7 @@ import msgspec
 from weighbridge.core.secret import Secret
 from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Tls
-from weighbridge.limits.table import Draw
+from weighbridge.limits.table import Draw, Slot
 
 
 class SharedLimitsPlace(msgspec.Struct, frozen=True):
@@ -49,7 +49,12 @@ class SharedLimitsPlace(msgspec.Struct, frozen=True):
 class SharedDraw(Draw):
     """An amount that a limit is asked for which hosts share: `at_ns` is by the clock of who keeps it."""
 
-    __slots__ = ()
+    __slots__ = ("own",)
+
+    def __init__(self, slot: Slot, burst: int, rate: int, per_ns: int, amount: int) -> None:
+        super().__init__(slot, burst, rate, per_ns, amount)
+        self.own: Draw | None = None
+        """The same amount in this host's own account, which counts for its part while nobody can be asked."""
 
 
 class Asked:

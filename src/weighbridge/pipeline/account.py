@@ -65,6 +65,11 @@ class Account:
         """Of a prepaid customer: what attempts that are over have cost, those with his own keys apart, and what is charged for all
         of them together."""
 
+    @property
+    def has_taken(self) -> bool:
+        """Whether it has, or may yet be given, anything of a budget or a limit."""
+        return bool(self.draws or self.over) or self.asked is not None
+
     def charge(self, cost: int | None, usage: Usage, tariff: Tariff, *, is_own: bool) -> int:
         """What one more attempt (`is_own`: with the customer's own key) adds to what its customer is charged. All of them together
         are rounded once: no attempt's part is negative, and the parts are what `ledger.books.charge_of` says of all."""

@@ -31,8 +31,11 @@ Taken = tuple[Sequence[Draw], Draw | None]
 
 def take(table: Table, exchange: Exchange, limits: Sequence[LimitAccount], now_ns: int) -> Taken:
     """Take a request's part of all of these limits of this host. Raises `GatewayError` where there are too many names."""
-    draws = [limit.draw(_drawn_at(exchange, limit)) for limit in limits]
-    return draws, _draw(table, draws, now_ns)
+    draws = [limit.draw(_expected(exchange, limit.measure) if limit.measure in _OF_TOKENS else 1) for limit in limits]
+    try:
+        return draws, table.draw(draws, now_ns)
+    except TableFullError:
+        raise too_many_names() from None
 
 
 class SharedLimiter:
@@ -49,15 +52,30 @@ class SharedLimiter:
     def given(self, exchange: Exchange, asked: Asked, limits: Sequence[LimitAccount], now_ns: int) -> Taken:
         """What came of it; where nobody has answered, of this host's part. Raises `GatewayError` GATEWAY_OVERLOADED."""
         shared = self._shared
+        if asked.outcome is Outcome.GIVEN:
+            self._note(asked.draws, limits, now_ns)
         if asked.outcome is not Outcome.UNKNOWN:
             return asked.draws, asked.short
         if shared.refuses:
             raise limits_unknown()
         draws = [limit.share_draw(_drawn_at(exchange, limit), shared.n_hosts) for limit in limits]
-        short = _draw(self._table, draws, now_ns)
+        try:
+            short = self._table.draw(draws, now_ns)
+        except TableFullError:
+            raise too_many_names() from None
         if short is None:
             shared.hold(draws)
         return draws, short
+
+    def _note(self, draws: Sequence[SharedDraw], limits: Sequence[LimitAccount], now_ns: int) -> None:
+        """Count what was given in this host's part too: when nobody can be asked any more, it goes on from there."""
+        own = [limit.own_draw(draw.amount) for limit, draw in zip(limits, draws, strict=True)]
+        try:
+            self._table.draw(own, now_ns)
+        except TableFullError:
+            return  # then its part begins anew
+        for draw, each in zip(draws, own, strict=True):
+            draw.own = each
 
     def abandon(self, asked: Asked) -> None:
         """Who asked has left: what was given, or yet will be, goes back."""
@@ -69,18 +87,11 @@ class SharedLimiter:
     def settle(self, holds: Sequence[Hold], spent: Sequence[int], draws: Sequence[Draw], used: Sequence[int]) -> None:
         """`Table.settle`, and the same at whoever keeps what is shared. Requests at a time count there, whoever let them in."""
         if draws:
-            theirs = [i for i, draw in enumerate(draws) if isinstance(draw, SharedDraw) or not draw.per_ns]
-            self._shared.settle([draws[i] for i in theirs], [used[i] for i in theirs])
-            ours = [i for i, draw in enumerate(draws) if not isinstance(draw, SharedDraw)]
-            draws, used = [draws[i] for i in ours], [used[i] for i in ours]
+            theirs = [(draw, n) for draw, n in zip(draws, used, strict=True) if isinstance(draw, SharedDraw) or not draw.per_ns]
+            self._shared.settle([draw for draw, _ in theirs], [n for _, n in theirs])
+            own = [(draw.own if isinstance(draw, SharedDraw) else draw, n) for draw, n in zip(draws, used, strict=True)]
+            draws, used = [draw for draw, _ in own if draw is not None], [n for draw, n in own if draw is not None]
         self._table.settle(holds, spent, draws, used)
-
-
-def _draw(table: Table, draws: Sequence[Draw], now_ns: int) -> Draw | None:
-    try:
-        return table.draw(draws, now_ns)
-    except TableFullError:
-        raise too_many_names() from None
 
 
 def _drawn_at(exchange: Exchange, limit: LimitAccount) -> int:

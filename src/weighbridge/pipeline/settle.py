@@ -26,8 +26,7 @@ def settle(exchange: Exchange, clock: Clock, books: Bookkeeper, sink: Sink) -> S
         return None
     exchange.is_settled = True
     account = exchange.account
-    has_taken = account.draws or account.asked is not None or account.over
-    if sink.is_full and not exchange.decided_ns and not exchange.attempts and not has_taken:
+    if sink.is_full and not exchange.decided_ns and not exchange.attempts and not account.has_taken:
         # A refusal for want of room costs nothing, and its Record would take the room that is wanting.
         return None
     end_ns = clock.now_ns()
