@@ -1,7 +1,7 @@
 """A connection to a Valkey: commands are sent as they come, and answered in that order.
 
-Not by way of the `valkey` package: its client takes a connection for each command under way, and 50 to 60 µs; this one takes 10
-to 17, most of which are the kernel's, and the order is what the limits' books rest on. What does not answer in time is closed:
+Not by way of the `valkey` package: its client takes a connection for each command under way, and 50 to 75 µs; this one takes 15
+to 25, most of which are the kernel's, and the order is what the limits' books rest on. What does not answer in time is closed:
 whoever waits behind it would wait even longer.
 """
 
