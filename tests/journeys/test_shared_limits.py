@@ -20,11 +20,14 @@ import aiohttp
 import msgspec
 import pytest
 import valkey
+from aiohttp import web
 
 from weighbridge.core.codec import decode_json
 from weighbridge.limits.shared import SharedLimitsPlace
 from weighbridge.storage.valkey_limits import LASTS_S
 from weighbridge.testing import SimulatedOpenAI, running
+
+pytestmark = pytest.mark.slow  # processes start and end
 
 FULL = os.environ.get("WEIGHBRIDGE_PROOF") == "full"
 KEYS = [f"wb-shared-{n}-0123456789abcdef" for n in range(3)]
@@ -35,6 +38,43 @@ PRICES = [{"match": "sim/*", "input": 1, "cache_read": 0.1, "cache_write": 1.25,
 """Dollars a million tokens: what the simulator bills."""
 HAMMER = Path(__file__).parent / "shared_limit_hammer.py"
 PATIENCE_S = 20
+ANSWER = {
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 1},
+}
+
+
+class Crowd:
+    """A provider that takes a while, and sees how many requests it has at a time: in all, and of each `user`."""
+
+    def __init__(self):
+        self.now, self.most = Counter(), Counter()
+        self.served = 0
+        self.base_url, self.keys = "", ["sk-crowd"]
+        self._runner = None
+
+    async def __aenter__(self):
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._answer)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        return self
+
+    async def __aexit__(self, *_):
+        await self._runner.cleanup()
+
+    async def _answer(self, request):
+        who = ("all", (await request.json())["user"])
+        self.now.update(who)
+        self.most |= self.now
+        await asyncio.sleep(0.05)
+        # Before the reply goes: a gateway frees the place afterwards.
+        self.now.subtract(who)
+        self.served += 1
+        return web.json_response(ANSWER)
 
 
 def configured(place, provider=None, *, n_workers=1, limits=(), **shared):
@@ -163,7 +203,6 @@ def used_at(place):
     return used
 
 
-@pytest.mark.slow
 def test_what_comes_back_is_given_to_eight_processes_once(own_valkey):
     """Of a limit that comes back all the time every unit is given, and none twice: what was given is what came back and what is
     used, to the unit."""
@@ -185,6 +224,37 @@ def test_what_comes_back_is_given_to_eight_processes_once(own_valkey):
     assert all(each["refused"] > 0 for each in said)
 
 
+def test_two_hosts_never_have_more_requests_at_a_time_than_the_limit_says(start_gateway, valkey_place, tmp_path):
+    limits = [{"scope": "key:*", "concurrent": 3}, {"scope": "provider:sim", "concurrent": 8}]
+    enough = 3_000 if FULL else 300
+
+    async def client(session, crowd, hosts, n):
+        key, statuses = KEYS[n % len(KEYS)], Counter()
+        url = f"{hosts[n // len(KEYS) % len(hosts)].base_url}/v1/chat/completions"
+        body = ECHO | {"model": "sim/any", "user": key}
+        while crowd.served < enough:
+            async with session.post(url, json=body, headers={"authorization": f"Bearer {key}", "connection": "close"}) as reply:
+                await reply.read()
+                statuses[reply.status] += 1
+        return statuses
+
+    async def proof(crowd, hosts):
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
+            return sum(await asyncio.gather(*(client(session, crowd, hosts, n) for n in range(24))), Counter())
+
+    with running(Crowd()) as crowd:
+        hosts = start_hosts(start_gateway, tmp_path, configured(valkey_place, crowd, n_workers=2, limits=limits))
+        seen = asyncio.run(proof(crowd, hosts))
+        assert seen.keys() == {200, 429}
+        assert seen[200] == crowd.served >= enough
+        assert crowd.most == {"all": 8} | dict.fromkeys(KEYS, 3)
+        deadline = time.monotonic() + PATIENCE_S
+        while used_at(valkey_place)["concurrent"]:
+            assert time.monotonic() < deadline, "places were never given back"
+        for each in hosts:
+            each.stop()
+
+
 def test_a_killed_hosts_places_are_free_again_in_bounded_time(start_gateway, valkey_place, tmp_path):
     config = configured(valkey_place, limits=[{"scope": "gateway", "concurrent": 3}])
     one, other = start_hosts(start_gateway, tmp_path, config)
@@ -197,7 +267,7 @@ def test_a_killed_hosts_places_are_free_again_in_bounded_time(start_gateway, val
                 headers = {"authorization": f"Bearer {KEYS[0]}"}
                 return await session.post(f"{gateway.base_url}/v1/chat/completions", json=body, headers=headers)
 
-            held = [await ask(one, slow) for _ in range(3)]
+            held = await asyncio.gather(*(ask(one, slow) for _ in range(3)))
             assert [reply.status for reply in held] == [200, 200, 200]
             assert (await ask(other, ECHO)).status == 429
             for pid in (one.pid, *(worker["pid"] for worker in one.workers())):
@@ -223,11 +293,14 @@ def test_while_the_valkey_is_away_a_host_goes_by_its_part_or_refuses(start_gatew
         (tmp_path / name).mkdir()
     one = start_gateway(configured(place, limits=limits, gateways=2), directory=tmp_path / "one")
     other = start_gateway(configured(place, limits=limits, on_outage="refuse"), directory=tmp_path / "other")
+    for _ in range(5):
+        assert one.chat(key=KEYS[0]).status == 200
     own_valkey.terminate()
     one.stderr.wait_for_match("cannot be asked: .*this host goes by its part of them, of 2")
     other.stderr.wait_for_match("cannot be asked: .*what they count is refused")
     seen = asyncio.run(hammer([one], ECHO, until_refused=3))
-    assert {key: seen[key, 200] for key in KEYS} == dict.fromkeys(KEYS, 20)
+    # Its half, of which it has used five already.
+    assert [seen[key, 200] for key in KEYS] == [15, 20, 20]
     one.workers(lambda worker: worker["limits_away"] and worker["limits_unanswered"] > 0)
     refused = other.chat(key=KEYS[0])
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
