@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import idle, latency, matrix, routing, slow_reader, slowloris, soak, start, steps, stream_latency, translation
+from benchmarks import (
+    dashboards,
+    idle,
+    latency,
+    matrix,
+    routing,
+    slow_reader,
+    slowloris,
+    soak,
+    start,
+    steps,
+    stream_latency,
+    translation,
+)
 from benchmarks.accounting import foreign_cpus, machine_usage
 from benchmarks.findings import Section, keep, markdown, read, show
 from benchmarks.rig import BULK_BYTES, Options, Rig, running
@@ -35,6 +48,7 @@ class Program(enum.StrEnum):
     STEPS = "steps"
     TRANSLATION = "translation"
     ROUTING = "routing"
+    DASHBOARDS = "dashboards"
     ALL = "all"
     TABLE = "table"
 
@@ -51,6 +65,7 @@ MEASUREMENTS: dict[Program, Callable[[Rig, Options, Console], Section]] = {
     Program.STEPS: steps.run,
     Program.TRANSLATION: translation.run,
     Program.ROUTING: routing.run,
+    Program.DASHBOARDS: dashboards.run,
 }
 _RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 _FAILED = 1
@@ -78,7 +93,7 @@ def main(
     a chunk stays inside. idle: memory of 10,000 idle connections. slowloris: p99 while 1,000 clients drip their headers.
     slow-reader: memory while a gigabyte flows. soak: memory over a million requests. start: time until ready.
     steps: Python's own share of an exchange, without kernel and event loop, which repeats on a busy machine.
-    translation: what it takes to translate between dialects.
+    translation: what it takes to translate between dialects. dashboards: p99 while ten tabs show the dashboard.
     all: every one of them. table: Markdown of the results kept in --json.
     """
     if program is Program.TABLE:

@@ -22,6 +22,8 @@ FIRST_CHUNK_US = 1000.0
 IDLE_CONNECTION_BYTES = 10_000
 # p99 differs by some per cent between identical runs; a server that slowloris reaches slows by factors.
 SLOWLORIS_P99_RATIO = 1.25
+# Whoever looks at the dashboard must not be felt by callers.
+DASHBOARDS_P99_RATIO = 1.05
 # Bounded buffers cost kilobytes; holding even 1 % of the gigabyte would show.
 SLOW_READER_GROWTH_MB = 8.0
 WORKER_RSS_MB = 100.0

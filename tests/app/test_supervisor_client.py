@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from weighbridge.app import supervisor_client
-from weighbridge.app.supervisor_client import KeyQuestions, ResponseQuestions, TokenQuestions
+from weighbridge.app.supervisor_client import KeyQuestions, PayloadSender, ResponseQuestions, TokenQuestions
 from weighbridge.control.channel import (
     CountedTokens,
     CountTokens,
@@ -16,6 +16,7 @@ from weighbridge.control.channel import (
     FoundResponse,
     KeepResponse,
 )
+from weighbridge.core.payloads import Payload
 from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 
@@ -93,3 +94,17 @@ async def test_when_too_many_texts_are_on_their_way_the_next_is_not_sent(monkeyp
         tokens.count(TextSeen("m", b"", b"x", 1), told.append)
     assert (len(sent), told) == (1, [None])
     tokens.answered(CountedTokens(1, None))
+
+
+def test_payloads_do_not_stand_in_the_way_of_records_and_what_was_dropped_is_told():
+    sent, backlog = [], [0]
+    sender = PayloadSender(sent.append, lambda: backlog[0])
+    payload = Payload("req_1", 1, "", "", b"{}", 2, b"{}", 2, "application/json", "")
+    sender.keep(payload)
+    backlog[0] = 100_000_000
+    sender.keep(payload)
+    sender.keep(payload)
+    backlog[0] = 0
+    sender.keep(payload)
+    sender.keep(payload)
+    assert [message.n_dropped for message in sent] == [0, 2, 0]

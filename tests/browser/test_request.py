@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.control.dashboard.fake_gateway import SAID
 
 
 @pytest.fixture
@@ -72,3 +73,16 @@ def test_corrections_of_its_price_and_what_users_think_are_shown_as_they_are(sho
     assert "75%" in feedback
     assert "<img src=x" in feedback  # text, and nothing that runs
     assert page.title() != "taken over"
+
+
+def test_what_was_asked_and_answered_is_shown_when_it_is_asked_for_and_is_inert(show, retried):
+    page = show(f"requests/{retried['id']}")
+    assert page.locator("#payload pre").count() == 0
+    page.click("#show-payload")
+    asked, answered = page.locator("#payload pre").all()
+    assert SAID.replace('"', '\\"') in asked.inner_text()
+    assert '"role": "user"' in asked.inner_text()
+    assert answered.inner_text() == "Once upon a time"
+    assert "the beginning of" in page.inner_text("#payload")
+    assert page.locator("#payload pre *").count() == 0
+    assert page.locator("#show-payload").count() == 0

@@ -39,6 +39,7 @@ async def test_the_description_is_open_and_names_every_path_and_the_scheme(anyon
             "/usage",
             "/requests",
             "/requests/{request_id}",
+            "/requests/{request_id}/payload",
             "/ledger/accounts",
             "/ledger/verify",
             "/budgets",

@@ -7,6 +7,7 @@ from tests.storage.test_ledger_store import attempt, settled, started
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.terms import NO_USAGE
+from weighbridge.storage.payload_store import NewPayload
 
 
 @pytest.fixture
@@ -103,3 +104,47 @@ async def test_pages_go_by_when_requests_began_and_not_by_when_they_were_written
         if (cursor := page["next_cursor"]) is None:
             break
     assert seen == ["req_4", "req_0", "req_3", "req_2", "req_1"]
+
+
+@pytest.fixture
+def kept(store, clock):
+    """What was asked in two organisations."""
+    facts = [{"team": "search", "organisation": "acme"}, {"team": "ads", "organisation": "other"}]
+    store.ledger.move("j_p", 0, 100, [settled(70 + n, start_wall_ns=clock.wall, **each) for n, each in enumerate(facts)])
+    rows = [
+        NewPayload(
+            f"req_{number}",
+            clock.wall,
+            "",
+            "",
+            '{"q":1}',
+            7,
+            request_is_whole=True,
+            reply="Hi",
+            reply_bytes=2,
+            reply_is_whole=True,
+            reply_type="application/json",
+        )
+        for number in (70, 71)
+    ]
+    store.payloads.keep(rows, 10**15)
+
+
+async def test_what_was_asked_and_answered_is_shown_and_who_looked_is_written_down(admin, kept):
+    assert (await admin.get("/requests/req_70")).json()["has_payload"] is True
+    found = (await admin.get("/requests/req_70/payload")).json()
+    assert (found["request"], found["reply"], found["reply_is_whole"]) == ('{"q":1}', "Hi", True)
+    [entry] = [each for each in (await admin.get("/audit")).json()["data"] if each["action"] == "read"]
+    assert (entry["kind"], entry["subject"]) == ("payload", "req_70")
+
+
+async def test_it_is_for_those_who_look_after_the_place_and_nobody_else(as_user, kept):
+    boss = as_user("admin", organisation="acme")
+    assert (await boss.get("/requests/req_70/payload")).status_code == 200
+    assert (await boss.get("/requests/req_71/payload")).status_code == 404
+    for role in ("viewer", "member", "billing"):
+        assert (await as_user(role).get("/requests/req_70/payload")).status_code == 403
+
+
+async def test_where_nothing_is_kept_it_says_so(admin, kept):
+    assert (await admin.get("/requests/req_none/payload")).json()["error"]["code"] == "payload_not_found"

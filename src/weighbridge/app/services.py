@@ -50,6 +50,7 @@ def admin_services(supervisor: Supervisor) -> AdminServices:
         providers=supervisor.providers,
         oidc_calls=supervisor.oidc_calls,
         archive=lambda: supervisor.archive,
+        payloads=supervisor.payloads,
         metrics_are_open=supervisor.loaded.config.metrics.open,
         sign_in=lambda: supervisor.sign_in,
     )

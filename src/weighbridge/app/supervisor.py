@@ -58,6 +58,7 @@ from weighbridge.control.channel import (
     FromWorker,
     GotLeases,
     HealthNews,
+    KeepPayload,
     KeepResponse,
     Pulse,
     Ready,
@@ -76,10 +77,12 @@ from weighbridge.control.erasure_watch import ErasureWatch
 from weighbridge.control.key_registry import KeyRegistry
 from weighbridge.control.log_sink import LogSink
 from weighbridge.control.oidc.calls import Calls
+from weighbridge.control.payload_keeper import PayloadKeeper
 from weighbridge.control.price_corrections import repricer_of
 from weighbridge.control.prober import Prober
 from weighbridge.control.provider_key_registry import ProviderKeyRegistry
 from weighbridge.control.record_keeper import RecordKeeper
+from weighbridge.control.redactor import Redactor
 from weighbridge.control.target_board import TargetBoard
 from weighbridge.control.tokenizer import Tokenizer
 from weighbridge.core.alerts import AlertOn, Alerts, Condition, Severity
@@ -105,6 +108,7 @@ from weighbridge.telemetry.trace_sink import TraceSink
 
 STORE_POLL_S: Final = 0.25
 """How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
+_DAY_NS: Final = 86_400 * NS_PER_S
 RETRY_LOG_S: Final = 1.0
 USED_KEYS_S: Final = 10.0
 """How often it is noted when customers' own provider keys were last used."""
@@ -139,6 +143,7 @@ class Supervisor:
         self._traces = TraceSink(target, __version__) if target is not None else None
         self.log_sinks: list[LogSink] = []
         self.archive: Archive | None = None
+        self.payloads = PayloadKeeper(store.payloads)
         store.ledger.on_booked = self._booked
         self.data_dir = data_dir
         """Where everything is kept: the command line may name another one than the configuration."""
@@ -187,6 +192,7 @@ class Supervisor:
             self._tasks.spawn(self._retry_log())
             self._tasks.spawn(self._note_used_keys())
             self._tasks.spawn(self._watch_alerts())
+            self._tasks.spawn(self.payloads.run())
             self._tasks.spawn(self._make_prober().run())
             self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
             self._tasks.spawn(ErasureWatch(self.store.erasures, self._forget, self.clock).run())
@@ -206,6 +212,7 @@ class Supervisor:
                 await self.provider_keys.note_used()
             control.stop()
             await self._tasks.cancel_all()
+            await self.payloads.flush()
             await asyncio.gather(*(sink.stop() for sink in self.log_sinks))
             await self._http.close()
             if self._traces is not None:
@@ -304,6 +311,9 @@ class Supervisor:
             self._tasks.spawn(self._answer_leases(worker, message))
         elif isinstance(message, CountTokens):
             self._tasks.spawn(self._answer_count(worker, message))
+        elif isinstance(message, KeepPayload):
+            self.payloads.n_dropped += message.n_dropped
+            self.payloads.take(message.payload)
         elif isinstance(message, FindResponse | KeepResponse | ForgetResponse):
             self._tasks.spawn(self._serve_responses(worker, message))
         elif isinstance(message, Ready | Applied):
@@ -471,6 +481,7 @@ class Supervisor:
         plan = compile_plan(self.loaded, version=self.version, stored_keys=())
         self._alerts = compile_alerts(self.loaded.config)
         self.sign_in = compile_sign_in(self.loaded.config)
+        self._configure_payloads()
         kept = self.loaded.config.ledger
         self.store.ledger.retention = Retention(kept.keep_records, kept.keep_requests, kept.keep_minutes, kept.keep_hours)
         self.store.ledger.tariff_of = Tariffs(plan.tariffs).of
@@ -481,6 +492,11 @@ class Supervisor:
         self._written_allowances = written
         allowances = Allowances(written.budgets + made.budgets, written.limits + made.limits, made.prepaid)
         self._plan = msgspec.structs.replace(plan, keys=plan.keys + stored, allowances=allowances, own_keys=self.provider_keys.keys)
+
+    def _configure_payloads(self) -> None:
+        written = self.loaded.config.payloads
+        if written is not None:
+            self.payloads.configure(Redactor(written.redact, written.patterns), written.keep * _DAY_NS)
 
     async def reload(self) -> ConfigError | None:
         """Load the configuration again and hand it to the workers. What is wrong with it, if anything: then the old one stays."""

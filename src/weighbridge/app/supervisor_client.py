@@ -18,8 +18,10 @@ from weighbridge.control.channel import (
     FoundKey,
     FoundResponse,
     GotLeases,
+    KeepPayload,
     KeepResponse,
 )
+from weighbridge.core.payloads import Payload
 from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 from weighbridge.limits.leases import Granted, LeaseWant
@@ -32,6 +34,8 @@ _COUNT_S: Final = 2.0
 the first time the tokenizer has to be loaded. Nobody waits with it: the client has gone, or its stream is broken."""
 _MAX_COUNTS: Final = 64
 """Texts on their way at a time: when a provider breaks off all its streams at once, most are estimated by their bytes."""
+_MAX_BACKLOG: Final = 8_000_000
+"""Bytes on their way to the supervisor, beyond which payloads are not sent."""
 
 A = TypeVar("A")
 Send = Callable[[msgspec.Struct], None]
@@ -95,6 +99,23 @@ class LeaseQuestions:
     def answered(self, message: GotLeases) -> None:
         """The answer."""
         self._questions.answered(message.question, message.granted)
+
+
+class PayloadSender:
+    """`core.payloads.PayloadKeeper` by way of the supervisor. `backlog` is what waits to be sent to it."""
+
+    def __init__(self, send: Send, backlog: Callable[[], int]) -> None:
+        self._send = send
+        self._backlog = backlog
+        self._n_dropped = 0
+
+    def keep(self, payload: Payload) -> None:
+        """Send it; behind too much else it is dropped, since Records wait on the same way."""
+        if self._backlog() > _MAX_BACKLOG:
+            self._n_dropped += 1
+            return
+        self._send(KeepPayload(payload, self._n_dropped))
+        self._n_dropped = 0
 
 
 class TokenQuestions:

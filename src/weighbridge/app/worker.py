@@ -18,7 +18,7 @@ from typing import Final
 import uvloop
 
 from weighbridge.app.allocator import Allocator
-from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, ResponseQuestions, TokenQuestions
+from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, PayloadSender, ResponseQuestions, TokenQuestions
 from weighbridge.control.channel import (
     Applied,
     Bug,
@@ -160,6 +160,7 @@ class Worker:
             control=Origin("unix", start.control_socket),
             find_authorizer=keeper.find,
             token_counter=self._tokens,
+            payload_keeper=PayloadSender(self._channel.send, lambda: self._channel.backlog),
         )
         gateway.fleet.health.on_change = lambda event: self._channel.send(HealthNews([event]))
         self._hear_health(start.health)

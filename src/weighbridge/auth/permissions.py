@@ -21,7 +21,9 @@ class Permission(Enum):
     READ_SPEND = auto()
     """Usage, budgets and limits."""
     READ_REQUESTS = auto()
-    """Single requests."""
+    """Single requests, without what was asked and answered."""
+    READ_PAYLOADS = auto()
+    """What was asked and answered, where it is kept."""
     READ_PEOPLE = auto()
     """Organisations, teams, users and keys."""
     READ_LEDGER = auto()

@@ -51,6 +51,7 @@ def compile_plan(loaded: LoadedConfig, *, version: int, stored_keys: Sequence[Vi
         allowances=compile_allowances(config),
         tariffs=compile_tariffs(config),
         properties=tuple(config.properties),
+        payloads=config.payloads.rules() if config.payloads is not None else None,
         has_leases=config.database is not None,
         counts_tokens=config.ledger.count_tokens and find_spec(_TOKENIZER) is not None,
         health=HealthRules(config.health.breakers, config.health.keys),

@@ -44,6 +44,7 @@ from weighbridge.config.fields import (
     choice_schema,
 )
 from weighbridge.config.log_fields import LogSink
+from weighbridge.config.payload_fields import Payloads
 from weighbridge.config.price_fields import Dollars, PriceRule
 from weighbridge.config.provider_fields import FormatName, ProbeInterval, QuirkValues, UrlPart
 from weighbridge.config.provider_key_fields import ProviderKeys
@@ -420,6 +421,8 @@ class Config(Section):
     properties: Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]], Field(max_length=16)] = []
     """Members of a request's `metadata` that it is booked under, as a header `x-weighbridge-property-<name>` says it too. Name what
     has few values, such as `feature` or `env`: each value is a line of reports."""
+    payloads: Payloads | None = None
+    """What was asked and answered is kept. Nothing of it if not given."""
     unknown_prices: UnknownPrices = Field(default_factory=UnknownPrices)
     """What happens to requests for models whose price no list has."""
 

@@ -15,6 +15,7 @@ from weighbridge.config import problems
 from weighbridge.control.archive import Archive
 from weighbridge.control.log_sink import LogSink
 from weighbridge.control.oidc.calls import Calls
+from weighbridge.control.payload_keeper import PayloadKeeper
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.ports import Clock, KeySource
 from weighbridge.core.terms import Record
@@ -135,6 +136,8 @@ class AdminServices:
     """Those of the configuration, by their names."""
     archive: Callable[[], Archive | None] = lambda: None
     """Where requests go before they are deleted, if anywhere."""
+    payloads: PayloadKeeper | None = None
+    """Who keeps what was asked and answered; None where nobody tells."""
     metrics_are_open: bool = False
     """Whether `/metrics` needs no key."""
     sign_in: Callable[[], SignInRules] = SignInRules

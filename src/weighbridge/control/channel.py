@@ -11,6 +11,7 @@ import msgspec
 from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.codec import encode_private, private_decoder
 from weighbridge.core.own_keys import OwnKey
+from weighbridge.core.payloads import Payload
 from weighbridge.core.ports import TextSeen, TokensSeen
 from weighbridge.core.terms import VirtualKey
 from weighbridge.limits.leases import Granted, LeaseWant
@@ -156,6 +157,13 @@ class KeepResponse(msgspec.Struct, frozen=True, tag="keep_response"):
     content: bytes
 
 
+class KeepPayload(msgspec.Struct, frozen=True, tag="keep_payload"):
+    """What was asked and answered, to be kept. `n_dropped` went before it for want of room on the way."""
+
+    payload: Payload
+    n_dropped: int
+
+
 class ForgetResponse(msgspec.Struct, frozen=True, tag="forget_response"):
     """A response that its caller wants deleted."""
 
@@ -232,6 +240,7 @@ FromWorker = (
     | CountTokens
     | FindResponse
     | KeepResponse
+    | KeepPayload
     | ForgetResponse
     | Records
     | HealthNews
@@ -283,6 +292,11 @@ class Channel(asyncio.Protocol, Generic[M]):
         if self._transport is not None:
             frame = encode_private(message)
             self._transport.write(len(frame).to_bytes(_LENGTH, "big") + frame)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that the other end has not taken yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def close(self) -> None:
         """Flush and close."""

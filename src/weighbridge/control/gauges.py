@@ -15,6 +15,7 @@ from weighbridge.control.archive import Archive
 from weighbridge.control.budget_board import BudgetView, budgets_now
 from weighbridge.control.credit_board import CreditView
 from weighbridge.control.log_sink import LogSink
+from weighbridge.control.payload_keeper import PayloadKeeper
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.money import NANO
 from weighbridge.routing.health_events import TargetState, TargetStatus, is_of_own_key
@@ -42,6 +43,8 @@ class GatewayGauges(Collector):
         yield from _log_sinks(self._services.log_sinks())
         if (archive := self._services.archive()) is not None:
             yield from _archive(archive)
+        if (payloads := self._services.payloads) is not None:
+            yield from _payloads(payloads)
         yield _gauge("weighbridge_ledger_lag_bytes", "What lies in journals and not in the store yet.", self._services.lag_bytes())
 
     def describe(self) -> list[Metric]:
@@ -106,6 +109,14 @@ def _archive(archive: Archive) -> Iterator[Metric]:
     failures = CounterMetricFamily("weighbridge_archive_failures", "Times that requests could not be archived.")
     failures.add_metric((), archive.n_failures)
     yield from (rows, failures)
+
+
+def _payloads(payloads: PayloadKeeper) -> Iterator[Metric]:
+    kept = CounterMetricFamily("weighbridge_payloads_kept", "Requests of which was kept what was asked and answered.")
+    kept.add_metric((), payloads.n_kept)
+    dropped = CounterMetricFamily("weighbridge_payloads_dropped", "Those that were to be kept, for which there was no room.")
+    dropped.add_metric((), payloads.n_dropped)
+    yield from (kept, dropped)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from weighbridge.auth.people import Place
 from weighbridge.auth.permissions import Permission
-from weighbridge.control.acting import Acting
+from weighbridge.control.acting import Acting, act_of
 from weighbridge.control.admin_errors import gateway_error_response
 from weighbridge.control.admin_services import AdminServices
 from weighbridge.control.feedback_api import feedback_view
@@ -23,7 +23,9 @@ from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import Attempt, Record, Usage
 from weighbridge.storage.correction_store import Correction
+from weighbridge.storage.payload_store import StoredPayload
 from weighbridge.storage.request_queries import EntryRow, RequestDetail, RequestRow, RequestsQuery, request_detail, requests_page
+from weighbridge.storage.transactions import Change
 
 MAX_PAGE: Final = 200
 Names = Mapping[str, str]
@@ -81,10 +83,39 @@ def requests_router(services: AdminServices) -> APIRouter:
             return gateway_error_response(GatewayError(ErrorKind.NOT_FOUND, missing, code="request_not_found"))
         corrections = await asyncio.to_thread(services.store.corrections.of_request, request_id)
         opinions = await asyncio.to_thread(services.store.feedback.of_request, request_id)
-        told = {**_detail(found, services.key_names(), corrections), "feedback": list(map(feedback_view, opinions))}
+        has_payload = await asyncio.to_thread(services.store.payloads.has, request_id)
+        told = _detail(found, services.key_names(), corrections)
+        told |= {"feedback": list(map(feedback_view, opinions)), "has_payload": has_payload}
         return Response(encode_json(told), media_type="application/json")
 
+    @router.get("/{request_id}/payload", summary="What was asked and answered, where it is kept", response_class=Response)
+    async def payload(request_id: Annotated[str, Path(max_length=100)], actor: Acting, request: Request) -> Response:
+        actor.require(Permission.READ_PAYLOADS)
+        found = await asyncio.to_thread(request_detail, ledger, request_id)
+        is_theirs = found is not None and actor.place.has(Place(found.row.texts["organisation"], found.row.texts["team"]))
+        kept = await asyncio.to_thread(services.store.payloads.find, request_id) if is_theirs else None
+        if kept is None:
+            missing = f"Nothing is kept of a request '{request_id}', or not any more."
+            return gateway_error_response(GatewayError(ErrorKind.NOT_FOUND, missing, code="payload_not_found"))
+        # Who has read what people wrote is written down, as a change is.
+        read = Change("read", "payload", request_id, request_id)
+        await asyncio.to_thread(services.store.transactions.note, act_of(request, actor), read)
+        return Response(encode_json(_payload(kept)), media_type="application/json")
+
     return router
+
+
+def _payload(kept: StoredPayload) -> dict[str, object]:
+    return {
+        "request": kept.request,
+        "request_bytes": kept.request_bytes,
+        "request_is_whole": kept.request_is_whole,
+        "reply": kept.reply,
+        "reply_bytes": kept.reply_bytes,
+        "reply_is_whole": kept.reply_is_whole,
+        "reply_type": kept.reply_type,
+        "expires_at": rfc3339_ns(kept.expires_wall_ns),
+    }
 
 
 def _summary(row: RequestRow, names: Names) -> dict[str, object]:

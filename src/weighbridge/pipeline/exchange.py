@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from weighbridge.pipeline.race import Race
     from weighbridge.pipeline.relay import Relay
     from weighbridge.pipeline.said import Said
+    from weighbridge.pipeline.witness import Witness
 
 UNMATCHED = Endpoint(Dialect.OPENAI, Operation.RAW)
 _OPENAI = Dialect.OPENAI
@@ -113,6 +114,8 @@ class Exchange:
     """The beginning of the reply, where its tokens may have to be counted."""
     counted: TokensSeen | None = None
     """What a tokenizer says of the attempt that is over, where its provider has not."""
+    witness: Witness | None = None
+    """Who remembers the reply, where payloads are kept."""
     output_cap: int = 0
     """The bound that the gateway sets on each answer's tokens; 0: none."""
     withholds_usage: bool = False

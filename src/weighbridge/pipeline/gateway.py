@@ -14,6 +14,7 @@ from weighbridge.auth.virtual_keys import KeysDelta, digest_of
 from weighbridge.core.clock import NS_PER_S, SystemRng
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.own_keys import OwnKey
+from weighbridge.core.payloads import PayloadKeeper
 from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Rng, Sink, TokenCounter, Upstream
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
@@ -41,6 +42,7 @@ from weighbridge.pipeline.traits import RequestTraits
 from weighbridge.pipeline.translated_relay import TranslatedRelay
 from weighbridge.pipeline.waiting_room import WaitingRoom
 from weighbridge.pipeline.wishes import needs_a_decision, wishes_of
+from weighbridge.pipeline.witness import Witness, payload_of, witness
 from weighbridge.routing.decide import Lost, Wishes, decide
 from weighbridge.routing.fit import CountStyle
 from weighbridge.routing.members import Candidate
@@ -85,6 +87,7 @@ class Gateway:
         control: Origin | None,
         find_authorizer: FindAuthorizer = lambda _provider: None,
         token_counter: TokenCounter | None = None,
+        payload_keeper: PayloadKeeper | None = None,
     ) -> None:
         self.fleet = Fleet(rng, clock)
         """What is known of everybody whom we call; it outlives every snapshot."""
@@ -96,6 +99,7 @@ class Gateway:
         self._responses = responses
         self._books = books
         self._token_counter = token_counter
+        self._payload_keeper = payload_keeper
         self._sink = sink
         self._clock = clock
         self._ids = ids
@@ -165,6 +169,8 @@ class Gateway:
                 limit = exchange.snapshot.limits.max_body_bytes
                 body = downstream.whole_body(limit)
                 read_envelope(exchange, body if body is not None else await downstream.read_body(limit))
+                if exchange.snapshot.payloads is not None:
+                    witness(exchange, exchange.snapshot.payloads, self.fleet.rng)
             if operation is _STORED and (kept := await self._kept(exchange)) is not None:
                 settle(exchange, self._clock, self._books, self._sink)
                 send_kept(exchange, kept)
@@ -380,6 +386,13 @@ class Gateway:
                 await written
         finally:
             self._close(exchange)
+            if exchange.witness is not None:
+                self._keep_payload(exchange, exchange.witness)
+
+    def _keep_payload(self, exchange: Exchange, witnessed: Witness) -> None:
+        rules = exchange.snapshot.payloads
+        if rules is not None and self._payload_keeper is not None and (found := payload_of(exchange, witnessed, rules)) is not None:
+            self._payload_keeper.keep(found)
 
     def _close(self, exchange: Exchange) -> None:
         """What is left to send, and the end."""

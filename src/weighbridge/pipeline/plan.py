@@ -12,6 +12,7 @@ import msgspec
 from weighbridge.core.allowances import Allowances
 from weighbridge.core.model_sizes import SizeRule
 from weighbridge.core.own_keys import NO_OWN_KEYS, OwnKey
+from weighbridge.core.payloads import PayloadRules
 from weighbridge.core.rates import PriceBook
 from weighbridge.core.routes import HealthRules, RetryPolicy, Route
 from weighbridge.core.terms import VirtualKey
@@ -72,5 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
     """Keys at providers that customers have brought."""
     counts_tokens: bool = False
     """Whether the control plane has a tokenizer, for attempts whose usage nobody tells."""
+    payloads: PayloadRules | None = None
+    """Of which requests it is kept what was asked and answered; None: of none."""
     has_leases: bool = False
     """Whether other hosts spend from the same hard budgets, so that each has its part on lease."""

@@ -54,6 +54,7 @@ class Snapshot:
         self.models: tuple[ModelEntry, ...] = tuple(_model_entries(plan))
         self.own_keys = OwnKeys(plan.own_keys) if plan.own_keys else None
         """What customers have brought; None where nobody has, so that nobody's requests pay for it."""
+        self.payloads = plan.payloads
         self._memory = memory
         self._compiler = RouteCompiler(self.providers, self.routes, plan.version, memory, plan.prices, plan.sizes)
         self._compiled: dict[_Asked, CompiledRoute] = {}

@@ -1,8 +1,8 @@
 """Forgetting somebody: what a person or an end user said, and what says that it was they, is deleted; the books keep their sums.
 
-Of a request stay its row of counts and costs and its ledger entries, which say nothing of whom it was for. Records, feedback and
-kept responses are deleted, sessions and the end user's name taken out of rows. An erasure is written down first, so that Records
-which are still in journals lose their names when they come. On SQLite what is deleted is overwritten in the file.
+Of a request stay its row of counts and costs and its ledger entries, which say nothing of whom it was for. Records, payloads,
+feedback and kept responses are deleted, sessions and the end user's name taken out of rows. An erasure is written down first, so
+that Records which are still in journals lose their names when they come. On SQLite what is deleted is overwritten in the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from weighbridge.storage.ledger_labels import known_labels
 from weighbridge.storage.ledger_sums import WEEK
 from weighbridge.storage.ledger_tables import balances, counters, facets, labels, records, requests, series
 from weighbridge.storage.response_store import MAX_CONTENT_BYTES
-from weighbridge.storage.tables import erasures, feedback, stored_responses, virtual_keys
+from weighbridge.storage.tables import erasures, feedback, payloads, stored_responses, virtual_keys
 from weighbridge.storage.transactions import Act, Change, Transactions
 
 BATCH: Final = 2_000
@@ -177,9 +177,11 @@ def _forget_requests(connection: Connection, batch: Sequence[Row[int, str, int]]
     """Take from these requests what says whose they were. How many opinions of them were deleted."""
     numbers = [row.id for row in batch]
     connection.execute(delete(records).where(records.c.id.in_(numbers)))
+    request_ids = [row.request_id for row in batch]
+    connection.execute(delete(payloads).where(payloads.c.request_id.in_(request_ids)))
     changes = dict.fromkeys(_NAMES, 0) if kind is SubjectKind.END_USER else {"session": 0}
     connection.execute(update(requests).where(requests.c.id.in_(numbers)).values(changes))
-    return int(connection.execute(delete(feedback).where(feedback.c.request_id.in_([row.request_id for row in batch]))).rowcount)
+    return int(connection.execute(delete(feedback).where(feedback.c.request_id.in_(request_ids))).rowcount)
 
 
 def _forget_responses(connection: Connection, kind: SubjectKind, name: str) -> int:

@@ -34,6 +34,7 @@ from weighbridge.storage.identity_store import IdentityStore
 from weighbridge.storage.lease_store import LeaseStore
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.migrate import upgrade
+from weighbridge.storage.payload_store import PayloadStore
 from weighbridge.storage.people_store import PeopleStore, after_cursor, place_condition, resolved_place
 from weighbridge.storage.provider_key_store import ProviderKeyStore, delete_owned
 from weighbridge.storage.response_store import ResponseStore
@@ -74,6 +75,7 @@ class Store:
         "identities",
         "leases",
         "ledger",
+        "payloads",
         "people",
         "provider_keys",
         "responses",
@@ -100,6 +102,8 @@ class Store:
         """Who has asked to be forgotten."""
         self.provider_keys = ProviderKeyStore(self.transactions)
         """Keys at providers that customers have brought."""
+        self.payloads = PayloadStore(self.transactions)
+        """What was asked and answered, where it is kept."""
         self.audit = AuditStore(self.transactions)
         """Who did what."""
         self.alerts = AlertStore(self.transactions)

@@ -294,6 +294,22 @@ erasures: Final = Table(
 """Who has asked to be forgotten (`core/erasure.py`), and how much that was. Never a name."""
 Index("erasures_at", erasures.c.at, erasures.c.id)
 
+payloads: Final = Table(
+    "payloads",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("request_is_whole", Boolean, nullable=False),
+    Column("reply", LargeBinary, nullable=False),
+    Column("reply_bytes", BigInteger, nullable=False),
+    Column("reply_is_whole", Boolean, nullable=False),
+    Column("reply_type", Text, nullable=False),
+)
+"""What was asked and answered, where it is kept (`payload_store.py`): texts, compressed."""
+Index("payloads_expiry", payloads.c.expires_at)
+
 stored_responses: Final = Table(
     "stored_responses",
     metadata,

@@ -348,6 +348,20 @@ def add_requests(app: FastAPI, world: World) -> None:
                 }
             ],
             "feedback": [{"id": "fbk_1", "at": each["at"], "rater": "u-1041", "score": 0.75, "label": "right", "comment": SAID}],
+            "has_payload": True,
+        }
+
+    @app.get("/admin/v1/requests/{request_id}/payload")
+    async def payload(request_id: str):
+        return {
+            "request": '{"messages":[{"role":"user","content":"' + SAID.replace('"', '\\"') + '"}]}',
+            "request_bytes": 70,
+            "request_is_whole": True,
+            "reply": "Once upon a time",
+            "reply_bytes": 900_000,
+            "reply_is_whole": False,
+            "reply_type": "text/event-stream",
+            "expires_at": (world.now + timedelta(days=7)).isoformat(),
         }
 
 

@@ -8,6 +8,7 @@ import { modelOf } from "../core/requests.js";
 import { waterfall } from "../charts/waterfall.js";
 import { badge, button, card, countOf, facts, moneyOf, pageHead, statusBadge, tile, timeOf } from "../parts/bits.js";
 import { copyText } from "../parts/dialogs.js";
+import { payloadCard } from "../parts/payload_card.js";
 import { table } from "../parts/table.js";
 
 const COUNTS = [
@@ -45,7 +46,7 @@ export async function show(view) {
       button("Copy id", () => copyText(found.id), { id: "copy-id" }),
     ),
     tiles(found),
-    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), correctionsCard(found), feedbackCard(found), entriesCard(found)),
+    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), correctionsCard(found), feedbackCard(found), payloadCard(found), entriesCard(found)),
   );
 }
 
