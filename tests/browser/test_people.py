@@ -121,7 +121,19 @@ def test_a_teams_own_people_see_the_pages_that_they_may_see(show, page):
     shown = page.locator("#nav a").evaluate_all(
         "links => links.filter((link) => link.checkVisibility()).map((link) => link.dataset.page)"
     )
-    assert shown == ["overview", "requests", "sessions", "playground", "costs", "caches", "budgets", "keys", "teams", "users"]
+    assert shown == [
+        "overview",
+        "requests",
+        "sessions",
+        "playground",
+        "costs",
+        "caches",
+        "budgets",
+        "keys",
+        "provider-keys",
+        "teams",
+        "users",
+    ]
     assert page.locator(".nav-title:visible").all_inner_texts()[-1].lower() == "access"
     assert "payments" in page.inner_text("#who")
 

@@ -31,6 +31,9 @@ def metered(endpoint: Endpoint, kind: bytes, pieces: list[bytes], encoding: byte
     for piece in pieces:
         meter.feed(piece)
     meter.finish()
+    found = facts_of(meter)
+    meter.finish()
+    assert facts_of(meter) == found  # whoever wants to know may ask before the account is made
     return meter
 
 

@@ -29,10 +29,11 @@ def sample_for(exchange: Exchange) -> Sample | None:
 
 
 def may_need_count(exchange: Exchange) -> bool:
-    """Whether it may be that the provider has not said what its answer took."""
+    """Whether it may be that the provider has not said what its answer took. Nothing more is metered then."""
     meter = exchange.meter
     if meter is None or exchange.sample is None or exchange.holding is None:
         return False
+    meter.finish()
     return exchange.error is not None or meter.usage.provenance is _UNKNOWN
 
 
@@ -55,7 +56,6 @@ def _text_seen(exchange: Exchange) -> TextSeen | None:
     meter, sample, target = exchange.meter, exchange.sample, exchange.target
     if meter is None or sample is None or target is None:
         return None
-    meter.finish()
     told = meter.usage
     is_whole = exchange.error is None or meter.finish_reason is not None
     if (told.provenance is not _UNKNOWN and is_whole) or not sample.n_bytes:

@@ -22,7 +22,7 @@ Read = Callable[[ReplyFacts, bytes], None]
 class Meter(ReplyFacts):
     """The meter of replies that say nothing about usage (audio, files); HTTP alone tells whether such a reply is complete.
 
-    `finish` is called once, whether the reply ended or broke off; the facts are final only then.
+    `finish` is called whether the reply ended or broke off, and the facts are final only then. Called again it changes nothing.
     """
 
     __slots__ = ("_decoder", "_is_broken")
@@ -74,6 +74,8 @@ class WholeMeter(Meter):
     def finish(self) -> None:
         """Read the document."""
         parts = self._parts
+        if not parts:  # read already, or there is nothing
+            return
         if len(parts) == 1:
             body = parts.pop()
         else:
