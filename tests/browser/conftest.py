@@ -115,7 +115,14 @@ def show(page: Page):
 
 
 def settled(page: Page) -> None:
-    page.wait_for_selector("main[aria-busy=false]")
+    """Until what is shown is what the address says: it stands there before the page does, and only a slow page is busy."""
+    page.wait_for_function(
+        """() => {
+          const main = document.querySelector("main");
+          return main?.ariaBusy === "false" && (main.dataset.shows ?? here()) === here();
+          function here() { return location.pathname + location.search; }
+        }"""
+    )
 
 
 @pytest.fixture

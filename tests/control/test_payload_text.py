@@ -76,6 +76,7 @@ def test_what_is_no_text_is_told_and_not_kept(reply, kind, text):
 
 def test_what_is_no_json_is_kept_as_it_reads():
     assert kept_payload(payload(request=b"\xff{no"), REDACTOR).request == "\ufffd{no"
+    assert kept_payload(payload(request=b'{"a":"\xff"}'), REDACTOR).request == '{"a":"\ufffd"}'
     deep = b"[" * 100_000
     assert kept_payload(payload(request=deep), REDACTOR).request == deep.decode()
 

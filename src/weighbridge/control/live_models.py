@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.codec import JsonError, decode_json
+from weighbridge.core.codec import UNREADABLE, decode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock, Upstream, UpstreamReply, UpstreamRequest
 from weighbridge.core.tasks import Signal
@@ -112,7 +112,7 @@ def model_names(body: bytes) -> tuple[str, ...] | None:
     """
     try:
         read = decode_json(body)
-    except JsonError:
+    except UNREADABLE:
         return None
     if isinstance(read, dict):
         read = read.get("data", read.get("models"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from weighbridge.control.redactor import Redactor
-from weighbridge.core.codec import JsonError, decode_json, encode_json
+from weighbridge.core.codec import UNREADABLE, decode_json, encode_json
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.payloads import Payload
 from weighbridge.wire.content_coding import decoder_for
@@ -70,7 +70,7 @@ def _document(body: bytes, redactor: Redactor, *, is_whole: bool) -> str:
     if is_whole:
         try:
             return encode_json(redactor.json(decode_json(body))).decode()
-        except (JsonError, RecursionError):
+        except UNREADABLE:
             pass
     return redactor.text(body.decode("utf-8", "replace"))
 

@@ -16,6 +16,9 @@ T = TypeVar("T")
 JsonError: Final = msgspec.DecodeError
 """Raised for bytes that are not JSON or not of the expected type. Its text names a path, never a value."""
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading the bytes of a stranger may raise: no JSON, strings that are not UTF-8, more nesting than the interpreter bears."""
+
 encode_json: Final = msgspec.json.Encoder().encode
 """Any JSON-able object or Struct as compact UTF-8."""
 
@@ -23,7 +26,7 @@ encode_json_lines: Final = msgspec.json.Encoder().encode_lines
 """Many objects, each on a line of its own that ends in LF."""
 
 decode_json: Final = msgspec.json.Decoder().decode
-"""Bytes as plain Python objects. Raises `JsonError`."""
+"""Bytes as plain Python objects. Raises `JsonError`; of bytes that are not known to be UTF-8 whatever is `UNREADABLE`."""
 
 
 def lines_decoder(kind: type[T]) -> Callable[[bytes], list[T]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.codec import JsonError, decode_json
+from weighbridge.core.codec import UNREADABLE, decode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.credentials.extras import load_library
 from weighbridge.credentials.renewal import Fresh
@@ -72,7 +72,7 @@ def _loaded(info: dict[str, Any], scopes: tuple[str, ...]) -> Any:
 def _content(text: str, origin: str) -> dict[str, Any]:
     try:
         content = decode_json(text.encode())
-    except JsonError:
+    except UNREADABLE:
         # Not the decoder's own words: they might quote what is secret.
         raise _unreadable(f"{origin} is not JSON") from None
     if not isinstance(content, dict):

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, decode_json, encode_json
+from weighbridge.core.codec import UNREADABLE, decode_json, encode_json
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import RawPipe
 from weighbridge.core.terms import Dialect
@@ -251,7 +251,7 @@ class SessionGate:
 def _kind(text: bytes) -> str:
     try:
         return _read_told(text).type
-    except JsonError:
+    except UNREADABLE:
         return ""
 
 

@@ -16,7 +16,7 @@ import zstandard
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, text, update
 
 from weighbridge.core.clock import NS_PER_S, new_id, random_bytes
-from weighbridge.core.codec import JsonError
+from weighbridge.core.codec import UNREADABLE
 from weighbridge.core.erasure import Erasure, SubjectKind, digest_of_name
 from weighbridge.storage.ledger_labels import known_labels
 from weighbridge.storage.ledger_sums import WEEK
@@ -201,7 +201,7 @@ def _forget_responses(connection: Connection, kind: SubjectKind, name: str) -> i
 def _names(told: bytes) -> tuple[str | None, ...]:
     try:
         response = _names_in(told).response
-    except (msgspec.DecodeError, JsonError):
+    except UNREADABLE:
         return ()
     return response.user, response.safety_identifier
 

@@ -11,7 +11,7 @@ from base64 import b64decode
 
 import msgspec
 
-from weighbridge.core.codec import JsonError
+from weighbridge.core.codec import UNREADABLE, JsonError
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.wire.aws_events import AwsEventDecoder
 
@@ -66,5 +66,5 @@ _exception = msgspec.json.Decoder(_Exception).decode
 def _message(payload: bytes) -> str:
     try:
         return _exception(payload).message
-    except JsonError:
+    except UNREADABLE:
         return ""

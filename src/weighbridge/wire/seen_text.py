@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from weighbridge.core.codec import JsonError, decode_json, encode_json
+from weighbridge.core.codec import UNREADABLE, decode_json, encode_json
 from weighbridge.wire.json_value import Json
 
 _MAX_NESTING: Final = 64
@@ -67,7 +67,7 @@ def asked_text(body: bytes) -> AskedText | None:
     """The text of a request. None: it cannot be read."""
     try:
         fields = decode_json(body)
-    except JsonError:
+    except UNREADABLE:
         return None
     if not isinstance(fields, dict):
         return None
@@ -106,10 +106,11 @@ def written_text(data: bytes) -> WrittenText:
 
 
 def _unescaped(raw: bytes) -> str:
+    plain = raw.decode("utf-8", "replace")  # which may be broken off within a character
     if b"\\" not in raw:
-        return raw.decode("utf-8", "replace")
+        return plain
     try:
-        text = decode_json(b'"' + raw + b'"')
-    except JsonError:  # broken off within an escape
-        return raw.decode("utf-8", "replace")
+        text = decode_json(b'"' + plain.encode() + b'"')
+    except UNREADABLE:  # broken off within an escape
+        return plain
     return text if isinstance(text, str) else ""

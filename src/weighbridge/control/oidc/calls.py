@@ -13,7 +13,7 @@ from weighbridge.config.compile import parse_base
 from weighbridge.config.proxies import ProxyRules
 from weighbridge.control.live_models import body_of
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.codec import JsonError, decode_json
+from weighbridge.core.codec import UNREADABLE, decode_json
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.ports import Upstream, UpstreamRequest
 from weighbridge.core.secret import Secret
@@ -84,6 +84,6 @@ class Calls:
 def _object(content: bytes) -> Mapping[str, object]:
     try:
         read = decode_json(content)
-    except JsonError:
+    except UNREADABLE:
         return {}
     return read if isinstance(read, dict) else {}

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, decode_json
+from weighbridge.core.codec import UNREADABLE, decode_json
 from weighbridge.core.errors import GatewayError
 from weighbridge.wire.aws_events import AwsEvent, AwsEventDecoder
 from weighbridge.wire.bedrock_converse.blocks import (
@@ -298,6 +298,6 @@ def _whole(block: _Block) -> Part | None:
     text = "".join(piece for piece in block.pieces if isinstance(piece, str))
     try:
         arguments: Json = decode_json(text.encode()) if text else {}
-    except JsonError:
+    except UNREADABLE:
         arguments = text
     return server_call({"toolUse": as_object(block.start["toolUse"]) | {"input": arguments}})

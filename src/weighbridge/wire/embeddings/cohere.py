@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.wire.embeddings.terms import EmbeddingReply, EmbeddingRequest, Task, malformed, texts_of
 from weighbridge.wire.receipt import Receipt
@@ -78,7 +78,7 @@ def read_reply(body: bytes) -> EmbeddingReply:
     """A provider's answer; v1 and Bedrock give plain lists. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         malformed()
     vectors = reply.embeddings.float_ if isinstance(reply.embeddings, _Typed) else reply.embeddings
     if not vectors:

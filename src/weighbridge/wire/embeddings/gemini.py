@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.terms import NO_USAGE, Provenance
 from weighbridge.wire.codecs import RequestContext
 from weighbridge.wire.embeddings.terms import EmbeddingReply, EmbeddingRequest, Task, malformed, task_named, texts_of
@@ -117,7 +117,7 @@ def read_reply(body: bytes) -> EmbeddingReply:
     """A provider's answer. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         malformed()
     found = reply.embeddings or ([reply.embedding] if reply.embedding is not None else [])
     if not found:

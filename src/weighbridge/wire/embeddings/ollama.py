@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.wire.embeddings.terms import EmbeddingReply, EmbeddingRequest, malformed, texts_of
 from weighbridge.wire.receipt import Receipt
@@ -38,7 +38,7 @@ def read_reply(body: bytes) -> EmbeddingReply:
     """A provider's answer; the older `/api/embeddings` gives one vector. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         malformed()
     vectors = reply.embeddings or ([reply.embedding] if reply.embedding else [])
     if not vectors:

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.terms import Provenance, Usage
 from weighbridge.wire.codecs import RequestContext
 from weighbridge.wire.embeddings.terms import EmbeddingReply, EmbeddingRequest, Task, Tokens, malformed, task_named, texts_of
@@ -180,7 +180,7 @@ def read_reply(body: bytes) -> EmbeddingReply:
     """A provider's answer. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         malformed()
     if not reply.data:
         malformed()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.wire.embeddings.terms import EmbeddingReply, EmbeddingRequest, malformed, texts_of
@@ -46,7 +46,7 @@ def read_reply(body: bytes) -> EmbeddingReply:
     """A provider's answer. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         malformed()
     if not reply.embedding:
         malformed()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.wire.embeddings.gemini import TASKS
 from weighbridge.wire.embeddings.terms import EmbeddingReply, EmbeddingRequest, malformed, texts_of
@@ -56,7 +56,7 @@ def read_reply(body: bytes) -> EmbeddingReply:
     """A provider's answer. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         malformed()
     found = [prediction.embeddings for prediction in reply.predictions or () if prediction.embeddings is not None]
     if not found:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.wire.events import (
     ArgumentsDelta,
@@ -178,7 +178,7 @@ class OllamaReader:
 def _tolerated(text: bytes) -> _Line:
     try:
         return _decode_any(text)
-    except JsonError:
+    except UNREADABLE:
         raise _malformed(f"a line of {len(text)} bytes is no JSON object") from None
 
 

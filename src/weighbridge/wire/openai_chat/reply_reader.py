@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.wire.conversation import (
@@ -76,7 +76,7 @@ def read_reply(body: bytes) -> Reply:
 def _usage(body: bytes) -> tuple[Usage, str | None]:
     try:
         counted = _counted(body)
-    except JsonError:
+    except UNREADABLE:
         return NO_USAGE, None
     usage = counted.usage or (counted.x_groq.usage if counted.x_groq is not None else None)
     return (NO_USAGE, None) if usage is None else (from_openai(usage), usage.service_tier)

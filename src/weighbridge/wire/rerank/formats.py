@@ -6,7 +6,7 @@ from typing import Final, cast
 
 import msgspec
 
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import NO_USAGE, Provenance, Usage
 from weighbridge.wire.codecs import RequestContext
@@ -141,7 +141,7 @@ def read_reply(body: bytes) -> RerankReply:
     """A provider's answer, in any of the vendors' shapes. Raises `GatewayError` PROVIDER_MALFORMED."""
     try:
         reply = _decode(body)
-    except JsonError:
+    except UNREADABLE:
         raise _malformed() from None
     found = reply.results if reply.results is not None else reply.data
     if found is None:

@@ -76,6 +76,7 @@ export class Router {
   /** Show what the address says. */
   async show({ isRefresh = false } = {}) {
     const { name, thing } = placeOf(location.pathname);
+    const address = location.pathname + location.search;
     const isSame = this._shown === `${name}/${thing}`;
     this._abort.abort();
     this._abort = new AbortController();
@@ -96,6 +97,7 @@ export class Router {
     }
     if (signal.aborted) return;
     this._put(content, isSame);
+    this._main.dataset.shows = address;
     const isFirst = this._shown === null;
     this._shown = `${name}/${thing}`;
     if (!isSame) this._arrive(name, isFirst);
