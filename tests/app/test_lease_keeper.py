@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import closing
 
 import pytest
@@ -166,3 +167,29 @@ def test_a_hosts_name_lasts_as_long_as_its_data(tmp_path):
     assert lasting_host_id(tmp_path) == first
     (tmp_path / "other").mkdir()
     assert lasting_host_id(tmp_path / "other") != first
+
+
+async def test_what_is_being_granted_is_not_taken_back_as_idle_before_it_can_be_used(hosts, store, clock):
+    """The first grant of a counter takes a connection to the database: a look for idle leases comes in between."""
+    a, _ = hosts
+    begun, goes_on = threading.Event(), threading.Event()
+    grant = store.leases.grant
+
+    def slow(*arguments):
+        begun.set()
+        assert goes_on.wait(10)
+        return grant(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(store.leases), "grant", lambda _self, *arguments: slow(*arguments))
+        asking = asyncio.create_task(a.want(200))
+        await asyncio.to_thread(begun.wait, 10)
+        looking = asyncio.create_task(a.keeper._tidy())
+        await asyncio.sleep(0)
+        while not looking.done() and not a.keeper._leases[COUNTER].lock._waiters:
+            await asyncio.sleep(0)
+        goes_on.set()
+        await asking
+        await looking
+    assert a.left() == 200
+    assert leased(store) == {"a": 200}

@@ -45,13 +45,13 @@ class _Lease:
 
     __slots__ = ("changed_ns", "level", "lock", "short_until_ns", "told")
 
-    def __init__(self, counter: str) -> None:
+    def __init__(self, counter: str, now_ns: int) -> None:
         self.lock = asyncio.Lock()
         self.told = Granted(counter, 0, 0, 0)
         """What the store has said last."""
         self.short_until_ns = 0
         self.level = (0, 0)
-        self.changed_ns = 0
+        self.changed_ns = now_ns
         """When more was last spent or held, as far as was looked."""
 
 
@@ -82,7 +82,7 @@ class LeaseKeeper:
             return None
 
     async def _ask(self, want: LeaseWant) -> Granted:
-        lease = self._leases.setdefault(want.counter, _Lease(want.counter))
+        lease = self._leases.setdefault(want.counter, _Lease(want.counter, self._clock.now_ns()))
         async with lease.lock:  # whoever comes second finds what the first was given
             table = self._table
             now_ns = self._clock.now_ns()
@@ -111,8 +111,10 @@ class LeaseKeeper:
         short = await asyncio.to_thread(self._store.short_since, self._heard_ns, self._host)
         self._heard_ns = max(self._heard_ns, *short.values()) if short else self._heard_ns
         for counter, lease in list(self._leases.items()):
-            if counter in short or self._is_idle(counter, lease):
+            if counter in short:
                 await self._give_back(counter, lease)
+            elif self._is_idle(counter, lease):
+                await self._give_back(counter, lease, unless_changed=True)
         await self._pay()
 
     async def end(self, counters: Sequence[str]) -> None:
@@ -139,8 +141,10 @@ class LeaseKeeper:
             lease.level, lease.changed_ns = level, now_ns
         return now_ns - lease.changed_ns > _IDLE_NS
 
-    async def _give_back(self, counter: str, lease: _Lease) -> None:
-        async with lease.lock:  # not while it is asked for
+    async def _give_back(self, counter: str, lease: _Lease, *, unless_changed: bool = False) -> None:
+        async with lease.lock:  # not while it is asked for, after which it may be idle no more
+            if unless_changed and not self._is_idle(counter, lease):
+                return
             if self._table is not None and (unused := self._table.take_back(counter)):
                 self._owed[counter] = self._owed.get(counter, 0) + unused
 
