@@ -84,6 +84,22 @@ def postgresql_database(postgresql_server: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of a database with all tables and nothing in them, to be copied: making one takes 0.4 s, copying it 0.1."""
+    import psycopg
+
+    name = f"migrated_{secrets.token_hex(8)}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+    with closing(Store.open(url, SystemClock())) as store:
+        store.migrate()
+    yield name
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @contextmanager
 def running_valkey(**settings: str) -> Iterator[ValkeyServer]:
     """A Valkey of its own, on a Unix socket: ports are looked for by every process of the tests at once."""

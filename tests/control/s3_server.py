@@ -99,6 +99,7 @@ def s3_server() -> Iterator[S3Server]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes: the second would wait 40 ms for an acknowledgement
 
         def do_GET(self) -> None:
             self._answer()
@@ -124,7 +125,7 @@ def s3_server() -> Iterator[S3Server]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     told.base = f"http://127.0.0.1:{server.server_port}"
     try:

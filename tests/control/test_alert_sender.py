@@ -42,7 +42,7 @@ def receiver():
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.got, server.answers = [], []
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
     server.shutdown()
