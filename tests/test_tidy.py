@@ -48,6 +48,7 @@ UNPAIRED_SOURCE = {
     "config/archive_fields.py": "fields of the configuration: tested in control/test_archive_places.py, good and bad",
     "config/aws_fields.py": "fields of the configuration: tested in config/test_buckets.py and config/test_logs.py, good and bad",
     "config/alert_fields.py": "fields of the configuration: tested in config/test_alerts.py, good and bad",
+    "pipeline/passing.py": "passes everything on: tested with what stands in front of it, witness.py and replay.py",
     "core/payloads.py": "structs without behaviour: tested where they are made and read",
     "core/alerts.py": "structs without behaviour: tested where they are made and read",
     "config/tariff_fields.py": "fields of the configuration: tested in config/test_tariffs.py, good and bad",

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.ports import ByteSink, ByteSource, Clock, Downstream, RawPipe
+from weighbridge.core.ports import ByteSink, Clock, Downstream, RawPipe
 from weighbridge.core.tasks import Signal
+from weighbridge.pipeline.passing import Passing
 
 if TYPE_CHECKING:
     from weighbridge.pipeline.exchange import Exchange
@@ -130,46 +131,20 @@ class Listener:
         return not recording.failed
 
 
-class Tee:
-    """A client's side of an exchange (`core.ports.Downstream`) that records what it is sent."""
+class Tee(Passing):
+    """A client's side of an exchange that records what it is sent."""
 
     def __init__(self, downstream: Downstream, recording: Recording, shelf: Shelf, name: Name) -> None:
-        self._downstream = downstream
+        super().__init__(downstream)
         self._is_gone = False
         self.recording = recording
         self._shelf = shelf
         self._name = name
-        self.method = downstream.method
-        self.target = downstream.target
-        self.headers = downstream.headers
-        self.content_length = downstream.content_length
-        self.is_chunked = downstream.is_chunked
-        self.is_upgrade = downstream.is_upgrade
-        self.received_ns = downstream.received_ns
-        self.peer = downstream.peer
-        self.memo = downstream.memo
 
     def leave(self) -> bool:
         """The first client has gone. True: others listen, so the answer goes on for them."""
         self._is_gone = bool(self.recording.listeners)
         return self._is_gone
-
-    @property
-    def has_started(self) -> bool:
-        """See `Downstream`."""
-        return self._downstream.has_started
-
-    def whole_body(self, limit: int) -> bytes | None:
-        """See `Downstream`."""
-        return self._downstream.whole_body(limit)
-
-    async def read_body(self, limit: int) -> bytes:
-        """See `Downstream`."""
-        return await self._downstream.read_body(limit)
-
-    def stream_body(self, limit: int) -> ByteSource:
-        """See `Downstream`."""
-        return self._downstream.stream_body(limit)
 
     def start(self, status: int, header_lines: bytes, length: int | None) -> None:
         """See `Downstream`. An error is nobody else's answer."""
@@ -178,10 +153,6 @@ class Tee:
         else:
             self.recording.begin(status, header_lines, length)
         self._downstream.start(status, header_lines, length)
-
-    def flush(self) -> None:
-        """See `Downstream`."""
-        self._downstream.flush()
 
     def write(self, data: bytes) -> None:
         """See `Downstream`."""
@@ -200,10 +171,6 @@ class Tee:
         """See `Downstream`."""
         self._shelf.drop(self._name, self.recording)
         self._downstream.abort()
-
-    def throttle(self, source: ByteSource | None) -> None:
-        """See `Downstream`."""
-        self._downstream.throttle(source)
 
     def take_over(self, sink: ByteSink) -> RawPipe:
         """See `Downstream`."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from weighbridge.core.payloads import Payload, PayloadRules
-from weighbridge.core.ports import ByteSink, ByteSource, Downstream, RawPipe, Rng
+from weighbridge.core.ports import Downstream, Rng
 from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.passing import Passing
 
 HEADER: Final = b"x-weighbridge-payload"
 _OMIT: Final = b"omit"
@@ -18,26 +19,17 @@ _OMIT: Final = b"omit"
 _UNIT: Final = 1_000_000
 
 
-class Witness:
-    """`core.ports.Downstream`, in front of another one."""
+class Witness(Passing):
+    """In front of the client: it remembers at most so many bytes of what is sent."""
 
     def __init__(self, downstream: Downstream, most: int) -> None:
-        self._downstream = downstream
+        super().__init__(downstream)
         self._most = most
         self._pieces: list[bytes] = []
         self._size = 0
         self._head = b""
         self.n_bytes = 0
         """Of the reply's body, kept or not."""
-        self.method = downstream.method
-        self.target = downstream.target
-        self.headers = downstream.headers
-        self.content_length = downstream.content_length
-        self.is_chunked = downstream.is_chunked
-        self.is_upgrade = downstream.is_upgrade
-        self.received_ns = downstream.received_ns
-        self.peer = downstream.peer
-        self.memo = downstream.memo
 
     def kept(self) -> bytes:
         """The beginning of the reply."""
@@ -51,40 +43,10 @@ class Witness:
                 return value.strip().lower().decode("latin-1")
         return ""
 
-    def _remember(self, data: bytes) -> None:
-        self.n_bytes += len(data)
-        if self._size < self._most and data:
-            piece = data[: self._most - self._size]
-            self._pieces.append(piece)
-            self._size += len(piece)
-
-    # --- what it stands in front of -------------------------------------------------------------------------------
-
-    @property
-    def has_started(self) -> bool:
-        """See `Downstream`."""
-        return self._downstream.has_started
-
-    def whole_body(self, limit: int) -> bytes | None:
-        """See `Downstream`."""
-        return self._downstream.whole_body(limit)
-
-    async def read_body(self, limit: int) -> bytes:
-        """See `Downstream`."""
-        return await self._downstream.read_body(limit)
-
-    def stream_body(self, limit: int) -> ByteSource:
-        """See `Downstream`."""
-        return self._downstream.stream_body(limit)
-
     def start(self, status: int, header_lines: bytes, length: int | None) -> None:
         """See `Downstream`."""
         self._head = header_lines
         self._downstream.start(status, header_lines, length)
-
-    def flush(self) -> None:
-        """See `Downstream`."""
-        self._downstream.flush()
 
     def write(self, data: bytes) -> None:
         """See `Downstream`."""
@@ -96,17 +58,12 @@ class Witness:
         self._remember(data)
         self._downstream.end(data)
 
-    def abort(self) -> None:
-        """See `Downstream`."""
-        self._downstream.abort()
-
-    def throttle(self, source: ByteSource | None) -> None:
-        """See `Downstream`."""
-        self._downstream.throttle(source)
-
-    def take_over(self, sink: ByteSink) -> RawPipe:
-        """See `Downstream`."""
-        return self._downstream.take_over(sink)
+    def _remember(self, data: bytes) -> None:
+        self.n_bytes += len(data)
+        if self._size < self._most and data:
+            piece = data[: self._most - self._size]
+            self._pieces.append(piece)
+            self._size += len(piece)
 
 
 def witness(exchange: Exchange, rules: PayloadRules, rng: Rng) -> None:
