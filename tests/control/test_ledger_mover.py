@@ -261,3 +261,26 @@ async def test_a_store_that_cannot_be_used_is_tried_again(journals, store, mover
         running.cancel()
     told = capsys.readouterr().err
     assert told.count("journals keep it until it can: no database") == 1
+
+
+async def test_what_comes_while_a_batch_is_moved_waits_for_the_next_look(journals, store, mover):
+    """Else a busy worker's requests would each be a transaction of their own."""
+    with closing(journal(journals)) as worker:
+        worker.append_settled(settled(1))
+        batches = []
+        move = store.ledger.move
+
+        def moving(*arguments):
+            batches.append(len(arguments[3]))
+            if len(batches) < 5:
+                worker.append_settled(settled(10 + len(batches)))
+            return move(*arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(store.ledger), "move", lambda _self, *arguments: moving(*arguments))
+            await mover.move()
+            assert batches == [1]
+            assert mover.lag_bytes > 0
+            await mover.drain()
+        assert sum(batches) == 5
+        assert mover.lag_bytes == 0

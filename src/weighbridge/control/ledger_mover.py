@@ -34,6 +34,9 @@ RETRY_S: Final = 1.0
 MAX_ITEMS: Final = 8_000
 """In one transaction: some 100 ms of SQLite's write lock."""
 
+WORTH_BYTES: Final = 512 * 1024
+"""So much in a journal is moved without a pause: some 600 exchanges."""
+
 OnCharges = Callable[[str, Mapping[str, int]], None]
 """Gets a journal's id and what budgets' counters were charged by what was just committed of it. Called on the event loop."""
 
@@ -90,7 +93,10 @@ class LedgerMover:
 
     async def drain(self) -> None:
         """Move everything that is there. Raises `StorageError` or `OSError`."""
-        await self.move()
+        before = -1
+        while self.n_moved != before:  # what lies there without being moved is a torn end
+            before = self.n_moved
+            await self.move()
 
     async def move(self) -> None:
         """Move what there is of each journal, and close those whose workers are gone. Raises `StorageError` or `OSError`."""
@@ -154,7 +160,9 @@ class LedgerMover:
             self._places[segment.journal_id] = (segment.sequence, end)
             self.n_moved += len(frames.items)
             self.last_moved_wall_ns = self._clock.wall_ns()
-            return _Step(charges, is_closed=False, has_more=True)
+            # What came meanwhile is for the next look: moved at once, under load, it would be a transaction for each few requests.
+            has_more = is_gone or not is_last or length_of(segment) - end >= WORTH_BYTES
+            return _Step(charges, is_closed=False, has_more=has_more)
         rest = length_of(segment) - offset
         if is_last and not is_gone:
             return _NOTHING  # more may come
