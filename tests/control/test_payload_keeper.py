@@ -26,7 +26,7 @@ async def test_what_workers_send_is_in_the_store_without_its_secrets(keeper, sto
     for number in range(3):
         keeper.take(payload(number, clock))
     await keeper.flush()
-    assert store.payloads.find("req_1").request == '{"a":"[secret]"}'
+    assert store.payloads.find("req_1").text.request == '{"a":"[secret]"}'
     assert (keeper.n_kept, keeper.n_dropped) == (3, 0)
 
 

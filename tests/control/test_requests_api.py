@@ -7,7 +7,7 @@ from tests.storage.test_ledger_store import attempt, settled, started
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.terms import NO_USAGE
-from weighbridge.storage.payload_store import NewPayload
+from weighbridge.storage.payload_store import NewPayload, PayloadText
 
 
 @pytest.fixture
@@ -111,22 +111,10 @@ def kept(store, clock):
     """What was asked in two organisations."""
     facts = [{"team": "search", "organisation": "acme"}, {"team": "ads", "organisation": "other"}]
     store.ledger.move("j_p", 0, 100, [settled(70 + n, start_wall_ns=clock.wall, **each) for n, each in enumerate(facts)])
-    rows = [
-        NewPayload(
-            f"req_{number}",
-            clock.wall,
-            "",
-            "",
-            '{"q":1}',
-            7,
-            request_is_whole=True,
-            reply="Hi",
-            reply_bytes=2,
-            reply_is_whole=True,
-            reply_type="application/json",
-        )
-        for number in (70, 71)
-    ]
+    text = PayloadText(
+        '{"q":1}', 7, request_is_whole=True, reply="Hi", reply_bytes=2, reply_is_whole=True, reply_type="application/json"
+    )
+    rows = [NewPayload(f"req_{number}", clock.wall, "", "", text) for number in (70, 71)]
     store.payloads.keep(rows, 10**15)
 
 

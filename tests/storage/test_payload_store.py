@@ -3,18 +3,14 @@ from __future__ import annotations
 from tests.storage.test_ledger_store import WALL_NS, attempt, settled
 
 from weighbridge.core.erasure import SubjectKind
-from weighbridge.storage.payload_store import NewPayload
+from weighbridge.storage.payload_store import NewPayload, PayloadText
 from weighbridge.storage.transactions import Act
 
 HOUR_NS = 3_600 * 10**9
 
 
 def new(number, *, end_user="", at=WALL_NS, request='{"messages":[]}'):
-    return NewPayload(
-        f"req_{number}",
-        at,
-        end_user,
-        "",
+    text = PayloadText(
         request,
         15,
         request_is_whole=True,
@@ -23,14 +19,15 @@ def new(number, *, end_user="", at=WALL_NS, request='{"messages":[]}'):
         reply_is_whole=False,
         reply_type="text/event-stream",
     )
+    return NewPayload(f"req_{number}", at, end_user, "", text)
 
 
 def test_what_is_kept_is_found_until_its_time_is_over(store):
     assert store.payloads.keep([new(1), new(2)], HOUR_NS) == 2
-    found = store.payloads.find("req_1")
+    found, expires_wall_ns = store.payloads.find("req_1")
     assert (found.request, found.reply, found.reply_type) == ('{"messages":[]}', "Hi \u2602", "text/event-stream")
     assert (found.request_is_whole, found.reply_is_whole, found.reply_bytes) == (True, False, 900)
-    assert found.expires_wall_ns == WALL_NS + HOUR_NS
+    assert expires_wall_ns == WALL_NS + HOUR_NS
     store._clock.wall = WALL_NS + HOUR_NS
     assert store.payloads.find("req_1") is None
     assert not store.payloads.has("req_2")
@@ -41,7 +38,7 @@ def test_what_is_kept_is_found_until_its_time_is_over(store):
 def test_one_of_a_request_is_enough(store):
     store.payloads.keep([new(1)], HOUR_NS)
     assert store.payloads.keep([new(1, request="other"), new(3)], HOUR_NS) == 1
-    assert store.payloads.find("req_1").request == '{"messages":[]}'
+    assert store.payloads.find("req_1").text.request == '{"messages":[]}'
 
 
 def test_of_whoever_is_erased_nothing_stays_and_nothing_comes_late(store):

@@ -82,10 +82,10 @@ class PayloadKeeper:
         return batch
 
     def _keep(self, batch: list[Payload], redactor: Redactor, keep_ns: int) -> int:
-        found = []
-        for each in batch:
-            kept = kept_payload(each, redactor)
-            found.append(NewPayload(each.request_id, each.start_wall_ns, each.end_user, each.user, *kept[1:]))
+        found = [
+            NewPayload(each.request_id, each.start_wall_ns, each.end_user, each.user, kept_payload(each, redactor))
+            for each in batch
+        ]
         return self._store.keep(found, keep_ns)
 
     async def _sweep(self) -> None:

@@ -6,12 +6,13 @@ that has to be taken out.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from weighbridge.control.redactor import Redactor
 from weighbridge.core.codec import UNREADABLE, decode_json, encode_json
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.payloads import Payload
+from weighbridge.storage.payload_store import PayloadText
 from weighbridge.wire.content_coding import decoder_for
 from weighbridge.wire.seen_text import written_text
 
@@ -20,25 +21,11 @@ _JSON: Final = "application/json"
 _MAX_DECODED: Final = 16_000_000
 
 
-class KeptPayload(NamedTuple):
-    """What is kept of an exchange. `*_is_whole` False: it was longer."""
-
-    request_id: str
-    request: str
-    request_bytes: int
-    request_is_whole: bool
-    reply: str
-    reply_bytes: int
-    reply_is_whole: bool
-    reply_type: str
-
-
-def kept_payload(payload: Payload, redactor: Redactor) -> KeptPayload:
+def kept_payload(payload: Payload, redactor: Redactor) -> PayloadText:
     """What is kept of it. Takes some milliseconds for a megabyte: not for an event loop."""
     request_is_whole = len(payload.request) == payload.request_bytes
     reply_is_whole = len(payload.reply) == payload.reply_bytes
-    return KeptPayload(
-        payload.request_id,
+    return PayloadText(
         _document(payload.request, redactor, is_whole=request_is_whole),
         payload.request_bytes,
         request_is_whole,

@@ -106,16 +106,7 @@ def requests_router(services: AdminServices) -> APIRouter:
 
 
 def _payload(kept: StoredPayload) -> dict[str, object]:
-    return {
-        "request": kept.request,
-        "request_bytes": kept.request_bytes,
-        "request_is_whole": kept.request_is_whole,
-        "reply": kept.reply,
-        "reply_bytes": kept.reply_bytes,
-        "reply_is_whole": kept.reply_is_whole,
-        "reply_type": kept.reply_type,
-        "expires_at": rfc3339_ns(kept.expires_wall_ns),
-    }
+    return {**kept.text._asdict(), "expires_at": rfc3339_ns(kept.expires_wall_ns)}
 
 
 def _summary(row: RequestRow, names: Names) -> dict[str, object]:

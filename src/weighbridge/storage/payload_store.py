@@ -18,6 +18,18 @@ SWEPT: Final = 500
 _MAX_TEXT: Final = 64 * 1024 * 1024
 
 
+class PayloadText(NamedTuple):
+    """What is kept of an exchange. `*_bytes` is how long it was; where it is not whole, more than there is."""
+
+    request: str
+    request_bytes: int
+    request_is_whole: bool
+    reply: str
+    reply_bytes: int
+    reply_is_whole: bool
+    reply_type: str
+
+
 class NewPayload(NamedTuple):
     """One to be kept, with whose it is."""
 
@@ -25,25 +37,13 @@ class NewPayload(NamedTuple):
     start_wall_ns: int
     end_user: str
     user: str
-    request: str
-    request_bytes: int
-    request_is_whole: bool
-    reply: str
-    reply_bytes: int
-    reply_is_whole: bool
-    reply_type: str
+    text: PayloadText
 
 
 class StoredPayload(NamedTuple):
-    """One that is kept. `*_bytes` is how long it was; where it is not whole, more than there is."""
+    """One that is kept, and until when."""
 
-    request: str
-    request_bytes: int
-    request_is_whole: bool
-    reply: str
-    reply_bytes: int
-    reply_is_whole: bool
-    reply_type: str
+    text: PayloadText
     expires_wall_ns: int
 
 
@@ -61,15 +61,11 @@ class PayloadStore:
         compressor = zstandard.ZstdCompressor()
         rows = [
             {
+                **each.text._asdict(),
                 "request_id": each.request_id,
                 "expires_at": each.start_wall_ns + keep_ns,
-                "request": compressor.compress(each.request.encode()),
-                "request_bytes": each.request_bytes,
-                "request_is_whole": each.request_is_whole,
-                "reply": compressor.compress(each.reply.encode()),
-                "reply_bytes": each.reply_bytes,
-                "reply_is_whole": each.reply_is_whole,
-                "reply_type": each.reply_type,
+                "request": compressor.compress(each.text.request.encode()),
+                "reply": compressor.compress(each.text.reply.encode()),
             }
             for each in found
         ]
@@ -91,7 +87,7 @@ class PayloadStore:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
-        return StoredPayload(
+        text = PayloadText(
             _text(row.request),
             int(row.request_bytes),
             bool(row.request_is_whole),
@@ -99,8 +95,8 @@ class PayloadStore:
             int(row.reply_bytes),
             bool(row.reply_is_whole),
             row.reply_type,
-            int(row.expires_at),
         )
+        return StoredPayload(text, int(row.expires_at))
 
     def has(self, request_id: str) -> bool:
         """Whether anything is kept of a request."""
