@@ -271,6 +271,8 @@ class Reply:
             sink.on_error(self._error)
         elif not self._is_open:
             sink.on_end()
+        if not self._is_open:
+            self.sink = None
         self.attached.set()
 
     def pause(self):

@@ -1,23 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 
 import msgspec
 import pytest
 
+from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
 from weighbridge.core.routes import RetryPolicy, Route, RouteTarget, StrategyName, plain_route
 from weighbridge.core.terms import Deployment, Dialect, Provenance, Usage, WireFormat
 from weighbridge.pipeline import attempts
+from weighbridge.pipeline.exchange import Exchange
 from weighbridge.providers.base import AuthStyle, CallPath
 
 CLAUDE = {WireFormat.ANTHROPIC_MESSAGES: CallPath("/messages")}
 POLICY = RetryPolicy(max_attempts=4, backoff_ns=0)
 TWO = (plain_route("two", Deployment("openai", "gpt-4o"), Deployment("groq", "llama-3")),)
 MIXED = (plain_route("two", Deployment("openai", "gpt-4o"), Deployment("anthropic", "claude-4")),)
+PRICES = PriceBook(rules=(PriceRule("*/*", own=(Bracket(Rates(input=1_000_000, output=1_000_000)),), source="test"),))
+CHAT = {"model": "two", "messages": [{"role": "user", "content": "Hello"}]}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
 GOOD = encode_json(
     {
@@ -488,3 +494,54 @@ async def test_an_error_that_stops_in_its_middle_is_told_as_what_stopped_it(buil
     client = await asyncio.wait_for(world.chat(), 5)
     assert (client.status, client.is_ended) == (broken.status, True)
     assert client.json["error"]["message"] == "It stopped."
+
+
+# --- what is left in memory
+
+
+def claude_says(text):
+    return encode_json(
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-4",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 9, "output_tokens": 1},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([error(500), [claude_says("Hi")]], id="failed over and translated"),
+        pytest.param([error(500), error(500, kind="api_error")], id="failed altogether"),
+        pytest.param([broken(), broken()], id="nobody reached"),
+        pytest.param([[EMPTY], [b"{"]], id="nothing said, then nothing that can be read"),
+        pytest.param([[ROLE, WORD, ERROR_EVENT]], id="broke off midstream"),
+        pytest.param([[ROLE, WORD, STOP, DONE]], id="streamed under a budget"),
+    ],
+)
+async def test_a_request_that_is_over_leaves_no_cycle_in_memory(build, script):
+    budget = Budget("all", Scope(ScopeKind.GATEWAY), 10**12)
+    facts = {"models": ("claude-4",), "formats": CLAUDE, "native_formats": frozenset(CLAUDE)}
+    claude = build.provider("anthropic", {Dialect.ANTHROPIC: ""}, AuthStyle.X_API_KEY, **facts)
+    providers = (build.provider("openai", {Dialect.OPENAI: "/v1"}), claude)
+    world = build(providers=providers, routes=MIXED, retry=POLICY, allowances=Allowances((budget,)), prices=PRICES)
+    is_stream = len(script) == 1
+    for each in script:
+        if isinstance(each, GatewayError):
+            world.upstream.script.append(each)
+            continue
+        chunks, facts = each if isinstance(each, tuple) else (each, {})
+        (world.will_stream if is_stream else world.will_reply)(*chunks, **facts)
+    gc.collect()
+    gc.disable()
+    try:
+        await world.ask("POST", "/v1/chat/completions", {**CHAT, "stream": is_stream})
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Exchange)]
+    finally:
+        gc.enable()
+    assert not world.upstream.script

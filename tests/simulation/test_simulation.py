@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from tests.simulation.dialogue import MARKER
 from tests.simulation.world import World
 
 from weighbridge.core.terms import Record
+from weighbridge.http.client_reply import ClientReply
 from weighbridge.http.limits import MAX_BUFFERED
+from weighbridge.http.server_exchange import ServerExchange
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.relay import Relay
 from weighbridge.testing.fake_transport import HIGH_WATER, MAX_READ
 
 
@@ -116,3 +122,16 @@ def test_without_faults_every_request_is_answered_whole(sim_seed: int) -> None:
 
 def test_the_same_seed_gives_the_same_run(sim_seed: int) -> None:
     assert World(sim_seed).run().digest() == World(sim_seed).run().digest()
+
+
+@pytest.mark.parametrize("network", ["calm", "faulty"])
+def test_an_exchange_that_is_over_needs_no_garbage_collector(sim_seed: int, network: str) -> None:
+    """In a cycle its bodies would stay in memory until a collection, which then takes tens of milliseconds of everybody's time."""
+    gc.collect()
+    gc.disable()
+    try:
+        World(sim_seed, is_calm=network == "calm").run()
+        left = [thing for thing in gc.get_objects() if isinstance(thing, Exchange | ServerExchange | ClientReply | Relay)]
+    finally:
+        gc.enable()
+    assert not left

@@ -7,7 +7,7 @@ caller; `detail` goes to Records and logs only, since it may name hosts and file
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 
 class Source(Enum):
@@ -172,6 +172,12 @@ class GatewayError(Exception):
         self._status = status
         self.provider_code = provider_code
         self.provider_type = provider_type
+
+    def bare(self) -> Self:
+        """The same without the frames that it came through: for whoever keeps it. Those hold all that the frames held, the error
+        itself among it, and what is in a cycle stays in memory until a garbage collection."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
     @property
     def code(self) -> str:

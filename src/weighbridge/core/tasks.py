@@ -74,7 +74,10 @@ class Signal:
             yield self
         if self.error is not None:
             error, self.error = self.error, None
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame
 
     def set(self, error: BaseException | None = None) -> None:
         """It has happened; who waits goes on, or gets the error. A second time changes nothing."""
@@ -201,7 +204,10 @@ class _Rest(Coroutine[Any, Any, None]):
     def throw(self, *error: Any) -> Any:
         """A cancellation, which may come before the first step too."""
         self._has_begun = True
-        return self._coroutine.throw(*error)
+        try:
+            return self._coroutine.throw(*error)
+        finally:
+            del error  # which comes to hold this frame
 
     def close(self) -> None:
         """The loop was closed."""

@@ -87,7 +87,7 @@ class Server:
     def _exchange_over(self, exchange: ServerExchange, error: BaseException | None) -> None:
         """The rim around one request: the last place for an exception."""
         self.in_flight -= 1
-        exchange.handling = None
+        exchange.let_go()
         if error is not None:
             self._take_exception(exchange, error)
         if not exchange.has_ended:

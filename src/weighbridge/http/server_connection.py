@@ -144,7 +144,7 @@ class ServerConnection(asyncio.Protocol):
         if self._pipe is not None:
             pipe, self._pipe = self._pipe, None
             pipe.sink.on_end()
-        self._parser = None
+        self._parser = self._pending = None
 
     def eof_received(self) -> bool:
         """A half-closed client can't be told from one that has left: like nginx we take it for gone."""

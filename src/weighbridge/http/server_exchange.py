@@ -67,6 +67,22 @@ def status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
+class _Nobody:
+    """Takes what is not wanted any more."""
+
+    def on_data(self, data: bytes) -> None:
+        pass
+
+    def on_end(self) -> None:
+        pass
+
+    def on_error(self, error: GatewayError) -> None:
+        pass
+
+
+_NOBODY: Final = _Nobody()
+
+
 class ServerExchange:
     """A request as it was parsed, and the way to answer it. Made by its connection, handed to the handler."""
 
@@ -251,6 +267,14 @@ class ServerExchange:
         self._must_close = True
         if self._sink is not None:
             self._sink.on_error(error)
+
+    def let_go(self) -> None:
+        """The handler is over: what still comes of the body is nobody's. Who took it knows the reply, whose request knows this."""
+        self.handling = None
+        if self._sink is not None:
+            self._sink = _NOBODY
+        if self.has_ended:
+            self._source = None
 
     @property
     def body_size(self) -> int:

@@ -83,15 +83,15 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
     holding = exchange.holding
     if target is None or not exchange.decided_ns:
         if holding is not None:  # announced, and never sent
-            exchange.holding = None
+            exchange.holding = holding.watch = holding.slices = None
             if holding.counts:
                 exchange.account.over.append(holding)
         return error
     start = exchange.downstream.received_ns
     cost, reserved = _cost(exchange, target, error), 0
     if holding is not None:
-        exchange.holding = None
         cost, reserved = weigh(exchange, target, holding, cost, error)
+        exchange.holding = holding.watch = holding.slices = None  # the latter hold the exchange
     exchange.attempts.append(
         Attempt(  # by position: see settle.py
             target.deployment.provider,

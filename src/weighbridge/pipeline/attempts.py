@@ -194,7 +194,7 @@ class Attempts:
                 request = prepare_continuation(exchange, target, turn, said.text)
         except GatewayError as unfit:
             books.void(exchange)
-            return unfit
+            return unfit.bare()
         if (written := books.announce(exchange)) is not None:
             await written
         exchange.decided_ns = self._clock.now_ns()
@@ -226,7 +226,7 @@ class Attempts:
                     relay.hold_at_most(policy.first_event_ns / NS_PER_S)
                 error = await relay.outcome()
         except GatewayError as failed:
-            error = failed
+            error = failed.bare()
         finally:
             self._fleet.ended(exchange, candidate, target, turn, error)
         return error

@@ -193,6 +193,11 @@ class Exchange:
         self.error = None
         self.sample = self.counted = None
 
+    def let_go(self) -> None:
+        """It is over. What points back at it is dropped, so that it is gone at once with its bodies: in a cycle it would wait for
+        the garbage collector, which took 46 µs of CPU a request and stopped a worker for up to 80 ms at a time."""
+        self.relay = self.holding = self.said = None
+
     def fork(self) -> Exchange:
         """The same request for an attempt beside this one: it shares the client, and nothing that an attempt finds out."""
         other = copy.copy(self)

@@ -201,7 +201,7 @@ class Gateway:
                     await continue_response(exchange, self._responses)
             await self._attempts.run(exchange, compiled, order)
         except GatewayError as error:
-            exchange.error = error
+            exchange.error = error.bare()
         except asyncio.CancelledError:
             if not await self._goes_on_for_others(exchange):
                 exchange.error = client_gone()
@@ -388,6 +388,7 @@ class Gateway:
             self._close(exchange)
             if exchange.witness is not None:
                 self._keep_payload(exchange, exchange.witness)
+            exchange.let_go()
 
     def _keep_payload(self, exchange: Exchange, witnessed: Witness) -> None:
         rules = exchange.snapshot.payloads

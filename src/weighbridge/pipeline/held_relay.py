@@ -77,7 +77,7 @@ class HeldRelay:
                 self._reply.abort()
                 raise answer_cut()
         except GatewayError as error:
-            self._fail(error)
+            self._fail(error.bare())
 
     def on_end(self) -> None:
         """The reply came whole."""
@@ -86,7 +86,7 @@ class HeldRelay:
         try:
             self._end_of_reply()
         except GatewayError as error:
-            self._fail(error)
+            self._fail(error.bare())
         else:
             self._finish(None)
 

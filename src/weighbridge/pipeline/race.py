@@ -87,6 +87,7 @@ class Runner:
             exchange.race = None
             if rival is not None and race.winner is rival:
                 exchange.adopt(rival)
+                rival.relay = None
 
     async def _finish(
         self, exchange: Exchange, race: Race, running: dict[asyncio.Task[GatewayError | None], Exchange]

@@ -238,7 +238,7 @@ class Relay:
         except GatewayError as error:
             self._opening.append(whole)
             self._is_whole = True
-            self._finish(error)
+            self._finish(error.bare())
             return False
         self._proof = None
         return True
@@ -248,7 +248,7 @@ class Relay:
         try:
             return self._proof.feed(data)
         except GatewayError as error:
-            self._finish(error)
+            self._finish(error.bare())
             return False
 
     def _proves_at_its_end(self) -> bool:
@@ -256,7 +256,7 @@ class Relay:
         try:
             self._proof.finish()
         except GatewayError as error:
-            self._finish(error)
+            self._finish(error.bare())
             return False
         return True
 

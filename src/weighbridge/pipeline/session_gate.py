@@ -107,7 +107,7 @@ class SessionGate:
         try:
             messages = self._read(data)
         except GatewayError as violation:
-            self._break(violation)
+            self._break(violation.bare())
             return
         n_asked = sum(map(asks_for_response, messages))
         self._has_spoken = self._has_spoken or any(map(is_speech, messages))
@@ -151,7 +151,7 @@ class SessionGate:
         try:
             messages = self._told.feed(data)
         except GatewayError as violation:
-            self._break(violation)
+            self._break(violation.bare())
             return
         self._client.write(data)
         n_changes = sum(map(self._take, messages))
