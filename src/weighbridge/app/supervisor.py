@@ -19,6 +19,7 @@ import msgspec
 
 from weighbridge import __version__
 from weighbridge.app import listeners
+from weighbridge.app.collector import settle_heap
 from weighbridge.app.control_server import ControlServer
 from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
 from weighbridge.app.ledger_keeper import LedgerKeeper
@@ -204,6 +205,7 @@ class Supervisor:
                 self._tasks.spawn(self.archive.run())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
+            settle_heap()
             await self._stop.wait()
             await self._drain()
             moving.cancel()

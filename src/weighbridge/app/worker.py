@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 import sys
@@ -18,6 +17,7 @@ from typing import Final
 import uvloop
 
 from weighbridge.app.allocator import Allocator
+from weighbridge.app.collector import settle_heap
 from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, PayloadSender, ResponseQuestions, TokenQuestions
 from weighbridge.control.channel import (
     Applied,
@@ -63,9 +63,6 @@ from weighbridge.telemetry.record_buffer import RecordBuffer
 from weighbridge.telemetry.record_lines import RecordLines
 
 _PULSE_S: Final = 1.0
-
-_GC_THRESHOLDS: Final = (20_000, 50, 50)
-"""Requests make few cycles; the default of 700 objects has the collector run several times a request."""
 
 
 class Worker:
@@ -198,9 +195,7 @@ class Worker:
         if self._shared_limits is not None:
             await self._shared_limits.has_tried.wait()
         await self._server.start(self._listening, self._certificate.context if self._certificate is not None else None)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        settle_heap()
         self._is_ready = True
         self._channel.send(Ready(self._gateway.snapshot.plan.version))
         self._tasks.spawn(self._beat())

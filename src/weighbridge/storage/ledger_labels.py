@@ -47,7 +47,7 @@ class Labels:
         """The numbers of these texts, made where there are none; the whole memory, so that it costs no copy."""
         if len(self._numbers) > MAX_KEPT:
             self.forget()
-        missing = [text for text in dict.fromkeys(map(storable, texts)) if text not in self._numbers]
+        missing = [text for text in sorted({storable(str(text)) for text in set(texts)}) if text not in self._numbers]
         if missing:
             self._numbers.update(known_labels(connection, missing))
             new = [text for text in missing if text not in self._numbers]

@@ -38,9 +38,7 @@ from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
     BatchSums,
     Tokens,
-    cache_saved,
     fact_sums,
-    own_cost_of,
     provenance_number,
     series_of,
     state_number,
@@ -69,6 +67,9 @@ _NS_PER_US: Final = 1_000
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_started: Final = msgspec.msgpack.Decoder(Started).decode
 _MAX_ERROR_TEXT: Final = 200
+_CHARGE: Final = EntryKind.CHARGE
+_CHARGED: Final = SUM_COLUMNS.index("charged")
+"""From there on sums and columns of `requests` are the same."""
 _CHUNK: Final = 500
 """Names in one statement."""
 
@@ -211,24 +212,24 @@ class LedgerStore:
         """Facts, entries, sums and charges of these exchanges. What counters were charged."""
         if not settled:
             return {}
-        booked = [(item, self._entries_of(item)) for item in settled]
+        booked = [_Booked(item, self._entries_of(item)) for item in settled]
         numbers = self._labels.of(connection, _texts(booked))
-        of_series = self._labels.series(connection, (series_of(item.record) for item in settled))
+        of_series = self._labels.series(connection, {each.series for each in booked})
         # A number of a request is never used again: which ones have been archived is known by them.
         archived = connection.execute(select(func.coalesce(last_archived().scalar_subquery(), 0))).scalar_one()
         first = max(_next(connection, requests.c.id), int(archived) + 1)
         seq = _next(connection, entries.c.seq)
         sums, facts, bodies = BatchSums(), [], []
         written: list[tuple[Entry, str]] = []
-        for number, (item, own) in enumerate(booked, first):
-            record = item.record
-            tokens, series = tokens_of(record), of_series[series_of(record)]
-            charged = sum(entry.amount_nanousd for entry in own if entry.kind is EntryKind.CHARGE)
-            sums.add(record, series, tokens, charged)
-            of_facets = (numbers[",".join(record.tags)], numbers[record.dialect.value], numbers[_error_of(record)])
-            sums.add_facets(record.start_wall_ns // NS_PER_S, series, of_facets, fact_sums(record, tokens, charged))
-            fact = _fact(number, record, series, tokens, numbers, seq + len(written), len(own))
-            facts.append((*fact, charged, cache_saved(record), own_cost_of(record)))
+        for number, each in enumerate(booked, first):
+            record, own = each.record, each.entries
+            tokens, series = tokens_of(record), of_series[each.series]
+            sums.add(record, series, tokens, each.charged)
+            of_facets = (numbers[each.tags], numbers[record.dialect], numbers[each.error])
+            of_fact = fact_sums(record, tokens, each.charged)
+            sums.add_facets(record.start_wall_ns // NS_PER_S, series, of_facets, of_fact)
+            fact = _fact(number, each, series, tokens, numbers, seq + len(written), len(own))
+            facts.append((*fact, *of_fact[_CHARGED:]))
             bodies.append((number, _encode(record)))
             written += [(entry, "") for entry in own]
         _insert(connection, requests, facts)
@@ -435,26 +436,46 @@ def _unresolved_attempt(started: Started, begun_wall_ns: int) -> Attempt:
     )
 
 
-def _texts(booked: Sequence[tuple[Settled, list[Entry]]]) -> Iterator[str]:
-    for item, own in booked:
-        record = item.record
-        yield from series_of(record)
-        yield from (record.end_user, record.session, ",".join(record.tags), record.requested_model)
-        yield from (record.dialect.value, record.operation.value, _error_of(record), record.finish_reason or "")
+class _Booked:
+    """An exchange, and what is told of it in several tables."""
+
+    __slots__ = ("charged", "charges", "entries", "error", "record", "series", "tags")
+
+    def __init__(self, item: Settled, own: list[Entry]) -> None:
+        record = self.record = item.record
+        self.charges = item.charges
+        self.entries = own
+        self.series = series_of(record)
+        self.tags = ",".join(record.tags)
+        self.error = record.error[:_MAX_ERROR_TEXT] if record.error else ""
+        self.charged = 0
         for entry in own:
-            yield entry.debit
-            yield entry.credit
-        for charge in item.charges:
-            yield charge.counter
+            if entry.kind is _CHARGE:
+                self.charged += entry.amount_nanousd
 
 
-def _error_of(record: Record) -> str:
-    return (record.error or "")[:_MAX_ERROR_TEXT]
+def _texts(booked: Sequence[_Booked]) -> set[str]:
+    """A set of as few as there are: most exchanges of a batch have nearly all of them in common."""
+    texts: set[str] = set()
+    for each in booked:
+        record = each.record
+        texts.update(each.series)
+        texts.update((
+            record.end_user, record.session, each.tags, record.requested_model,
+            record.dialect, record.operation, each.error, record.finish_reason or "",
+        ))  # fmt: skip
+        for entry in each.entries:
+            texts.add(entry.debit)
+            texts.add(entry.credit)
+        for charge in each.charges:
+            texts.add(charge.counter)
+    return texts
 
 
 def _fact(
-    number: int, record: Record, series: int, tokens: Tokens, numbers: Mapping[str, int], first_entry: int, n_entries: int
+    number: int, booked: _Booked, series: int, tokens: Tokens, numbers: Mapping[str, int], first_entry: int, n_entries: int
 ) -> tuple[object, ...]:
+    record = booked.record
     return (
         number,
         record.request_id,
@@ -462,11 +483,11 @@ def _fact(
         series,
         numbers[record.end_user],
         numbers[record.session],
-        numbers[",".join(record.tags)],
+        numbers[booked.tags],
         numbers[record.requested_model],
-        numbers[record.dialect.value],
-        numbers[record.operation.value],
-        numbers[_error_of(record)],
+        numbers[record.dialect],
+        numbers[record.operation],
+        numbers[booked.error],
         numbers[record.finish_reason or ""],
         record.status,
         record.is_stream,

@@ -1,0 +1,20 @@
+"""When Python's garbage collector looks for cycles, in a process that has started."""
+
+from __future__ import annotations
+
+import gc
+from typing import Final
+
+_THRESHOLDS: Final = (20_000, 50, 50)
+"""Requests leave no cycles, so there is little to find. With the default of 700 objects it ran several times a request."""
+
+
+def settle_heap() -> None:
+    """What is there now is there to stay: it is not looked at again, and what comes is looked at seldom.
+
+    In the control plane, whose libraries keep some 400,000 objects, a whole collection took 70 to 300 ms, in which nothing else
+    was done, and all collections together 19 µs of each request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
