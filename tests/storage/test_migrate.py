@@ -47,7 +47,7 @@ def test_keys_of_the_version_before_work_on_and_belong_to_nobody(store_url, cloc
 def test_what_was_charged_before_it_was_summed_up_is_found_in_the_entries(migrated, store_url, clock):
     def told(store):
         with store.ledger.reading() as connection:
-            return connection.execute(text("SELECT grain, start, charged FROM rollups ORDER BY 1, 2")).all()
+            return connection.execute(text("SELECT grain, start, charged FROM rollups ORDER BY 1, 2, 3")).all()
 
     with closing(Store.open(store_url, clock)) as store:
         store.ledger.tariff_of = lambda _record: Tariff(markup_ppm=150_000)

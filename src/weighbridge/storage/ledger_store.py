@@ -214,7 +214,7 @@ class LedgerStore:
             return {}
         booked = [_Booked(item, self._entries_of(item)) for item in settled]
         numbers = self._labels.of(connection, _texts(booked))
-        of_series = self._labels.series(connection, {each.series for each in booked})
+        of_series = self._labels.series(connection, (each.series for each in booked))
         # A number of a request is never used again: which ones have been archived is known by them.
         archived = connection.execute(select(func.coalesce(last_archived().scalar_subquery(), 0))).scalar_one()
         first = max(_next(connection, requests.c.id), int(archived) + 1)
