@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from weighbridge.app.collector import settle_heap
+from weighbridge.app.collector import held_off, settle_heap
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +30,16 @@ def test_a_cycle_that_comes_later_is_still_found():
     cycle.append(cycle)
     del cycle
     assert gc.collect() >= 1
+
+
+def test_nothing_is_looked_for_until_the_process_is_up():
+    with held_off():
+        assert not gc.isenabled()
+        settle_heap()
+        assert gc.isenabled()
+
+
+def test_a_start_that_fails_leaves_it_on():
+    with pytest.raises(OSError), held_off():
+        raise OSError
+    assert gc.isenabled()

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from tests.storage.test_ledger_store import attempt, settled
 
@@ -12,7 +13,7 @@ from weighbridge.core.terms import VirtualKey
 from weighbridge.storage.engine import open_engine, writing
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_checks import verify
-from weighbridge.storage.migrate import alembic_config
+from weighbridge.storage.migrate import alembic_config, newest_revision
 from weighbridge.storage.store import Store
 
 
@@ -68,3 +69,10 @@ def test_the_way_back_leaves_nothing_and_the_way_up_works_again(migrated, store_
     with closing(Store.open(store_url, clock)) as store:
         store.migrate()
         assert store.revision() == 0
+
+
+def test_the_newest_script_is_the_head(migrated):
+    """By its name alone, since a start that has nothing to do does without Alembic."""
+    with migrated.connect() as connection:
+        scripts = ScriptDirectory.from_config(alembic_config(connection))
+    assert scripts.get_current_head() == newest_revision()

@@ -60,9 +60,12 @@ def serve(
     data_dir: DataDirOption = None,
 ) -> None:
     """Start the gateway."""
-    from weighbridge.cli.serve import run_gateway
+    from weighbridge.app.collector import held_off
 
-    run_gateway(config_path=chosen_config(config), host=host, port=port, workers=workers, data_dir=data_dir)
+    with held_off():
+        from weighbridge.cli.serve import run_gateway
+
+        run_gateway(config_path=chosen_config(config), host=host, port=port, workers=workers, data_dir=data_dir)
 
 
 app.command()(init)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from weighbridge.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK: Final = 0x77656967_68627264
@@ -27,13 +27,32 @@ def upgrade(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+    if _is_current(connection):
+        return
+    # Importing it takes 130 ms, and nearly every start finds nothing to do.
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
     config = alembic_config(connection)
     _refuse_newer(connection, ScriptDirectory.from_config(config))
     command.upgrade(config, "head")
 
 
+def newest_revision() -> str:
+    """What a database of this version is at: the number in the name of the last script."""
+    return max(script.stem.removeprefix("v").partition("_")[0] for script in (_SCRIPTS / "versions").glob("v*.py"))
+
+
+def _is_current(connection: Connection) -> bool:
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars()) == [newest_revision()]
+
+
 def alembic_config(connection: Connection) -> Config:
     """What `migrations/env.py` finds: the scripts, and the connection to run them on."""
+    from alembic.config import Config
+
     config = Config(attributes={CONNECTION: connection})
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))  # configparser interpolates
     config.set_main_option("path_separator", "os")
@@ -41,6 +60,8 @@ def alembic_config(connection: Connection) -> Config:
 
 
 def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
+    from alembic.runtime.migration import MigrationContext
+
     known = {script.revision for script in scripts.walk_revisions()}
     found = set(MigrationContext.configure(connection).get_current_heads())
     if found - known:
