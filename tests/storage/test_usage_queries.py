@@ -6,6 +6,7 @@ import pytest
 from tests.storage.test_ledger_store import WALL_NS, attempt, settled
 
 from weighbridge.core.clock import NS_PER_S
+from weighbridge.storage import usage_queries
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
 from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
 from weighbridge.storage.usage_queries import DIMENSIONS, INTERVALS, UsageQuery, usage
@@ -117,3 +118,19 @@ def test_a_time_without_requests_has_no_rows(ledger):
     assert usage(ledger, UsageQuery(10, 20)).rows == []
     assert usage(ledger, UsageQuery(NOW_S, NOW_S)).rows == []
     assert usage(ledger, UsageQuery(10, 20, group_by=("end_user",))).rows == []
+
+
+def test_where_groups_are_too_many_the_dearest_are_told_and_that_there_are_more(ledger, monkeypatch):
+    monkeypatch.setattr(usage_queries, "MAX_ROWS", 2)
+    answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, group_by=("team",)))
+    assert [row.group for row in answer.rows] == [("t1",), ("t2",)]  # 590 and 610, of which t0 has 570
+    assert not answer.is_complete
+
+
+def test_of_a_group_that_is_told_over_time_no_part_is_missing(ledger, monkeypatch):
+    whole = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "day", ("team",)))
+    dearest = [row for row in whole.rows if row.group == ("t2",)]
+    monkeypatch.setattr(usage_queries, "MAX_ROWS", len(dearest))
+    answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "day", ("team",)))
+    assert answer.rows == dearest
+    assert not answer.is_complete

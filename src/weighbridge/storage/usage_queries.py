@@ -44,6 +44,8 @@ _SECONDS: Final = {"minute": 60, "hour": 3_600, "day": 86_400, "month": 86_400}
 _COLUMNS: Final = {"user": "owner", "tag": "tags"}
 _TAGS: Final = "tags"
 _QUANTILES: Final = (0.5, 0.95, 0.99)
+_COST: Final = SUM_COLUMNS.index("cost")
+_REQUESTS: Final = SUM_COLUMNS.index("requests")
 _BUCKETS: Final = 512
 """More than there are: a time of 64 bits is in one below 400."""
 _PLACES: Final = _BUCKETS * 4
@@ -88,7 +90,7 @@ class UsageRow(NamedTuple):
 
 
 class UsageAnswer(NamedTuple):
-    """Rows by start, then by group. `is_complete` False: there were more than `MAX_ROWS`."""
+    """Rows by start, then by group. `is_complete` False: there were more than `MAX_ROWS`, and these are the dearest groups."""
 
     rows: list[UsageRow]
     is_complete: bool
@@ -114,6 +116,8 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
             sums = _from_facts(connection, query, conditions, query.from_s, query.to_s)
         else:
             sums, buckets = _from_sums(connection, query, conditions)
+        n_found = len(sums)
+        sums = _dearest(sums)
         texts = texts_of(connection, {number for _, group in sums for number in group if isinstance(number, int)})
     rows = [
         UsageRow(start, _group(query.group_by, group, texts), tuple(values), _quantiles(buckets.get((start, group), {})))
@@ -124,7 +128,7 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         if _column_of(name) == _TAGS:
             merged = _taken_apart(merged, place, name, query.filters)
     merged.sort(key=lambda row: (row.start_s or 0, row.group))
-    return UsageAnswer(merged[:MAX_ROWS], is_complete=len(merged) <= MAX_ROWS)
+    return UsageAnswer(merged[:MAX_ROWS], is_complete=max(n_found, len(merged)) <= MAX_ROWS)
 
 
 # --- what is asked ------------------------------------------------------------------------------------------------
@@ -344,7 +348,9 @@ def _from_facts(connection: Connection, query: UsageQuery, conditions: list[Colu
         groups += [func.coalesce(told[name].c.value, "")] if name in told else _grouped([name])
     columns = [*_start(requests.c.at // NS_PER_S, query.interval), *groups]
     within = (requests.c.at >= begin_s * NS_PER_S, requests.c.at < end_s * NS_PER_S)
-    statement = select(*columns, *sums_of_facts()).join(series, series.c.id == requests.c.series).where(*within, *conditions)
+    statement = select(*columns, *sums_of_facts()).where(*within, *conditions)
+    if any(name in IN_SUMS for name in (*query.group_by, *query.filters)):
+        statement = statement.join(series, series.c.id == requests.c.series)
     for each in told.values():
         statement = statement.outerjoin(each, each.c.request_id == requests.c.request_id)
     statement = statement.group_by(*columns) if columns else statement.having(func.count() > 0)
@@ -367,6 +373,25 @@ def _sums_of(connection: Connection, statement: Select[Any], query: UsageQuery, 
 def _add_sums(sums: Sums, more: Sums) -> None:
     for key, values in more.items():
         sums[key] = [one + other for one, other in zip(sums[key], values, strict=True)] if key in sums else values
+
+
+def _dearest(sums: Sums) -> Sums:
+    """Where there are too many, whole groups in the order of their cost, as many as have room."""
+    if len(sums) <= MAX_ROWS:
+        return sums
+    of_groups: dict[GroupKey, list[int]] = {}
+    for (_start_s, group), values in sums.items():
+        seen = of_groups.setdefault(group, [0, 0, 0])
+        seen[0] -= values[_COST]
+        seen[1] -= values[_REQUESTS]
+        seen[2] += 1
+    room, kept = MAX_ROWS, set()
+    for group in sorted(of_groups, key=of_groups.__getitem__):
+        room -= of_groups[group][2]
+        if room < 0:
+            break
+        kept.add(group)
+    return {key: values for key, values in sums.items() if key[1] in kept}
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------

@@ -59,11 +59,12 @@ export async function show(view) {
       sort: (row) => row.cost_nanousd,
     },
   ];
+  const counted = used.is_complete ? plural(rows.length, "session") : `The dearest ${plural(rows.length, "session")}`;
   const hint = "A caller names its session in a header or in metadata, and its requests appear together.";
   return h(
     "div",
     null,
-    pageHead("Sessions", `${plural(rows.length, "session")} in the ${rangeName(range).toLowerCase()}`, rangePicker(view)),
+    pageHead("Sessions", `${counted} in the ${rangeName(range).toLowerCase()}`, rangePicker(view)),
     filterBar(view, { names }),
     card(
       "Sessions",
