@@ -113,7 +113,7 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         if facet is not None:
             sums = _from_facets(connection, query, facet)
         elif any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
-            sums = _from_facts(connection, query, conditions, query.from_s, query.to_s)
+            sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=MAX_ROWS + 1)
         else:
             sums, buckets = _from_sums(connection, query, conditions)
         n_found = len(sums)
@@ -339,7 +339,16 @@ def _from_facets(connection: Connection, query: UsageQuery, facet: str) -> Sums:
     return sums
 
 
-def _from_facts(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]], begin_s: int, end_s: int) -> Sums:
+def _from_facts(
+    connection: Connection,
+    query: UsageQuery,
+    conditions: list[ColumnElement[bool]],
+    begin_s: int,
+    end_s: int,
+    *,
+    n_dearest: int | None = None,
+) -> Sums:
+    """Sums of the facts of a time. Of groups that are not over time the database may leave out all but the `n_dearest`."""
     if begin_s >= end_s:
         return {}
     told = {name: opinions(name, _wanted_of(query, name)) for name in query.group_by if name in IN_FEEDBACK}
@@ -348,7 +357,10 @@ def _from_facts(connection: Connection, query: UsageQuery, conditions: list[Colu
         groups += [func.coalesce(told[name].c.value, "")] if name in told else _grouped([name])
     columns = [*_start(requests.c.at // NS_PER_S, query.interval), *groups]
     within = (requests.c.at >= begin_s * NS_PER_S, requests.c.at < end_s * NS_PER_S)
-    statement = select(*columns, *sums_of_facts()).where(*within, *conditions)
+    wanted = sums_of_facts()
+    statement = select(*columns, *wanted).where(*within, *conditions)
+    if n_dearest is not None and groups and query.interval == "none":
+        statement = statement.order_by(wanted[_COST].desc(), wanted[_REQUESTS].desc(), *groups).limit(n_dearest)
     if any(name in IN_SUMS for name in (*query.group_by, *query.filters)):
         statement = statement.join(series, series.c.id == requests.c.series)
     for each in told.values():
