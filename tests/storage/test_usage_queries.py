@@ -134,3 +134,17 @@ def test_of_a_group_that_is_told_over_time_no_part_is_missing(ledger, monkeypatc
     answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "day", ("team",)))
     assert answer.rows == dearest
     assert not answer.is_complete
+
+
+def test_months_of_many_days_are_all_told(ledger, monkeypatch):
+    whole = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "month", ("team",)))
+    monkeypatch.setattr(usage_queries, "MAX_ROWS", len(whole.rows))
+    assert usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "month", ("team",))) == whole
+
+
+def test_tags_of_many_sets_are_all_told(ledger, monkeypatch):
+    whole = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "none", ("tag", "end_user")))
+    monkeypatch.setattr(usage_queries, "MAX_ROWS", len(whole.rows))
+    assert usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "none", ("tag", "end_user"))) == whole
+    monkeypatch.setattr(usage_queries, "MAX_ROWS", len(whole.rows) - 1)
+    assert not usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "none", ("tag", "end_user"))).is_complete

@@ -69,6 +69,11 @@ class UsageQuery(NamedTuple):
         """By two dimensions, or by one over time, nobody reads them, and they are most of the work: 0.9 of 1.1 s over 90 days."""
         return not self.group_by or (len(self.group_by) == 1 and self.interval == "none")
 
+    @property
+    def is_told_as_summed(self) -> bool:
+        """Whether each row of the answer is one that was summed up: months are put together, sets of tags taken apart."""
+        return self.interval != "month" and all(_column_of(name) != _TAGS for name in self.group_by)
+
 
 class Quantiles(NamedTuple):
     """Milliseconds, each at most a tenth too long."""
@@ -113,11 +118,14 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         if facet is not None:
             sums = _from_facets(connection, query, facet)
         elif any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
-            sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=MAX_ROWS + 1)
+            n_dearest = MAX_ROWS + 1 if query.is_told_as_summed else None
+            sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=n_dearest)
         else:
             sums, buckets = _from_sums(connection, query, conditions)
-        n_found = len(sums)
-        sums = _dearest(sums)
+        n_found = len(sums) if query.is_told_as_summed else 0
+        if n_found > MAX_ROWS:
+            kept = _dearest((group, values) for (_start_s, group), values in sums.items())
+            sums = {key: values for key, values in sums.items() if key[1] in kept}
         texts = texts_of(connection, {number for _, group in sums for number in group if isinstance(number, int)})
     rows = [
         UsageRow(start, _group(query.group_by, group, texts), tuple(values), _quantiles(buckets.get((start, group), {})))
@@ -127,8 +135,12 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
     for place, name in enumerate(query.group_by):
         if _column_of(name) == _TAGS:
             merged = _taken_apart(merged, place, name, query.filters)
+    n_found = max(n_found, len(merged))
+    if len(merged) > MAX_ROWS:
+        dearest = _dearest((row.group, row.sums) for row in merged)
+        merged = [row for row in merged if row.group in dearest]
     merged.sort(key=lambda row: (row.start_s or 0, row.group))
-    return UsageAnswer(merged[:MAX_ROWS], is_complete=max(n_found, len(merged)) <= MAX_ROWS)
+    return UsageAnswer(merged, is_complete=n_found <= MAX_ROWS)
 
 
 # --- what is asked ------------------------------------------------------------------------------------------------
@@ -387,23 +399,22 @@ def _add_sums(sums: Sums, more: Sums) -> None:
         sums[key] = [one + other for one, other in zip(sums[key], values, strict=True)] if key in sums else values
 
 
-def _dearest(sums: Sums) -> Sums:
-    """Where there are too many, whole groups in the order of their cost, as many as have room."""
-    if len(sums) <= MAX_ROWS:
-        return sums
+def _dearest(cells: Iterable[tuple[GroupKey, Sequence[int]]]) -> set[GroupKey]:
+    """Of too many rows, each its group and its sums: the groups that cost most, as many as have room with all of their rows."""
     of_groups: dict[GroupKey, list[int]] = {}
-    for (_start_s, group), values in sums.items():
+    for group, values in cells:
         seen = of_groups.setdefault(group, [0, 0, 0])
         seen[0] -= values[_COST]
         seen[1] -= values[_REQUESTS]
         seen[2] += 1
-    room, kept = MAX_ROWS, set()
+    room = MAX_ROWS
+    kept: set[GroupKey] = set()
     for group in sorted(of_groups, key=of_groups.__getitem__):
         room -= of_groups[group][2]
         if room < 0:
             break
         kept.add(group)
-    return {key: values for key, values in sums.items() if key[1] in kept}
+    return kept
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------
