@@ -18,7 +18,7 @@ from weighbridge.core.ports import Clock, Upstream, UpstreamReply, UpstreamReque
 from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Deadlines, Dialect
 from weighbridge.pipeline.plan import Plan
-from weighbridge.pipeline.target import Target
+from weighbridge.pipeline.provider_head import heads_of, with_version
 from weighbridge.providers.base import AuthStyle, Provider
 
 LIST_TTL_NS: Final = 3600 * NS_PER_S
@@ -139,10 +139,10 @@ def _listed(provider: Provider, names: Mapping[str, tuple[str, ...]]) -> Provide
 def list_request(provider: Provider, turn: int = 0) -> UpstreamRequest:
     """What asks a provider for its list, with the key whose turn it is."""
     dialect = next(iter(provider.bases))
-    target = Target(provider, dialect, "", 0)
-    path = target.base_path + provider.lists_models.encode()
-    lines = target.heads[turn] + _OWN_LINES.get(dialect, b"") + _COMMON_LINES
-    return UpstreamRequest(b"GET", target.origin, b"GET %b HTTP/1.1\r\n%b" % (path, lines), [], 0, _DEADLINES)
+    base = provider.bases[dialect]
+    path = (with_version(base.path, dialect) + provider.lists_models).encode()
+    lines = heads_of(provider, base.origin)[turn] + _OWN_LINES.get(dialect, b"") + _COMMON_LINES
+    return UpstreamRequest(b"GET", base.origin, b"GET %b HTTP/1.1\r\n%b" % (path, lines), [], 0, _DEADLINES)
 
 
 class _Collected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -17,7 +16,8 @@ from weighbridge.core.rates import ModelFacts
 from weighbridge.core.routes import Parameter, RouteTarget
 from weighbridge.core.terms import Deadlines, Deployment, Dialect, Operation, Origin, WireFormat
 from weighbridge.ledger.pricing import HIGH_PRICER, Pricer
-from weighbridge.providers.base import AuthStyle, CallPath, Credential, Provider
+from weighbridge.pipeline.provider_head import has_version, heads_of, host_of, with_version, without_version
+from weighbridge.providers.base import CallPath, Credential, Provider
 from weighbridge.routing.fit import CountStyle, Translation
 from weighbridge.routing.key_pool import KeyPool, KeyPools
 from weighbridge.wire.embeddings import OUTBOUND_EMBEDDINGS
@@ -25,29 +25,6 @@ from weighbridge.wire.embeddings.terms import EmbeddingStyle
 from weighbridge.wire.rerank import OUTBOUND_RERANK
 from weighbridge.wire.rerank.terms import RerankStyle
 from weighbridge.wire.translate import DIALECT_OF
-
-_AUTH_LINES: Final = {
-    AuthStyle.BEARER: b"authorization: Bearer %b\r\n",
-    AuthStyle.X_API_KEY: b"x-api-key: %b\r\n",
-    AuthStyle.X_GOOG_API_KEY: b"x-goog-api-key: %b\r\n",
-    AuthStyle.API_KEY: b"api-key: %b\r\n",
-}
-
-
-_VERSION_SEGMENTS: Final = {Dialect.ANTHROPIC: "/v1", Dialect.GEMINI: "/v1beta"}
-"""Base URLs are written as the vendors' SDKs take them: OpenAI's with `/v1`, Anthropic's and Google's without a version."""
-
-_VERSION: Final = re.compile(r"/v\d[a-z0-9]*$")
-
-
-def _with_version(path: str, dialect: Dialect) -> str:
-    segment = _VERSION_SEGMENTS.get(dialect, "")
-    return path if _VERSION.search(path) else path + segment
-
-
-def _without_version(path: str) -> str:
-    return _VERSION.sub("", path)
-
 
 OUTPUT_FIELDS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """What OpenAI's and Anthropic's APIs call the bound on the output."""
@@ -149,11 +126,11 @@ class Target:
         self.call: CallPath | None = None if translated_into is None else _call_path(provider, translated_into)
         self.deployment = Deployment(provider.name, model)
         self.origin: Origin = base.origin
-        self.unversioned_path = _without_version(base.path).encode()
-        self.base_path = _with_version(base.path, dialect).encode()
+        self.unversioned_path = without_version(base.path).encode()
+        self.base_path = with_version(base.path, dialect).encode()
         self.v1_path = self.base_path
         """The base for a client that asked under `/v1`: Google's API has two versions, and its SDKs choose."""
-        if dialect is Dialect.GEMINI and not _VERSION.search(base.path):
+        if dialect is Dialect.GEMINI and not has_version(base.path):
             self.v1_path = self.unversioned_path + b"/v1"
         self.model_json = encode_json(model)
         # In Bedrock's paths the slashes of an ARN are part of the name.
@@ -187,13 +164,11 @@ class Target:
         """The bound on the output that the route sets, if it sets one."""
         self.max_in_flight = (spec.max_in_flight if spec is not None else 0) or provider.max_in_flight
         """Requests at a time, for this worker; 0: no bound of its own."""
-        self.host = _host_of(base.origin)
+        self.host = host_of(base.origin)
         self.is_signed = provider.account is not None
         """Whether each request needs lines of its own that prove who we are (a cloud's signature or token)."""
-        self.heads = tuple(_static_lines(provider, base.origin, c) for c in provider.credentials) or (
-            _static_lines(provider, base.origin, None),
-        )
-        """One block of header lines for each credential: host, authentication, configured headers."""
+        self.heads = heads_of(provider, base.origin)
+        """One block of header lines for each credential."""
         self.knows_max_tokens_only = provider.quirks.max_tokens_field == "max_tokens"
         self.override_names = frozenset(name.lower().encode() for name, _ in provider.headers)
         self.reply_lines = b"x-weighbridge-provider: %b\r\nx-weighbridge-model: %b\r\nx-weighbridge-config-version: %d\r\n" % (
@@ -203,26 +178,6 @@ class Target:
         )
         if own is not None:
             self.reply_lines += b"x-weighbridge-own-key: %b\r\n" % own.owner.kind.encode()
-
-
-def _host_of(origin: Origin) -> bytes:
-    """The value of the `host` line."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    default_port = {"http": 80, "https": 443}.get(origin.scheme)
-    if origin.scheme in ("unix", "demo"):
-        host = "localhost"
-    elif origin.port != default_port:
-        host = f"{host}:{origin.port}"
-    return host.encode()
-
-
-def _static_lines(provider: Provider, origin: Origin, credential: Credential | None) -> bytes:
-    lines = [b"host: %b\r\n" % _host_of(origin)]
-    # An account of a cloud has no fixed line: each request is signed, see `attempt.py`.
-    if credential is not None and provider.auth in _AUTH_LINES:
-        lines.append(_AUTH_LINES[provider.auth] % credential.secret.reveal().encode())
-    lines += [b"%b: %b\r\n" % (name.lower().encode(), value.reveal().encode()) for name, value in provider.headers]
-    return b"".join(lines)
 
 
 _STYLE_DIALECTS: Final[dict[Translation, Dialect]] = {
