@@ -546,3 +546,21 @@ async def test_a_request_that_is_over_leaves_no_cycle_in_memory(build, script):
         gc.enable()
         gc.unfreeze()
     assert not world.upstream.script
+
+
+async def test_a_stream_that_no_target_can_be_asked_for_leaves_no_cycle_either(build):
+    facts = {"models": ("claude-4",), "formats": CLAUDE, "native_formats": frozenset(CLAUDE)}
+    claude = build.provider("anthropic", {Dialect.ANTHROPIC: ""}, AuthStyle.X_API_KEY, **facts)
+    budget = Budget("all", Scope(ScopeKind.GATEWAY), 10**12)
+    routes = (plain_route("two", Deployment("anthropic", "claude-4")),)
+    world = build(providers=(claude,), routes=routes, allowances=Allowances((budget,)), prices=PRICES)
+    gc.freeze()
+    gc.disable()
+    try:
+        client = await world.ask("POST", "/v1/chat/completions", {"model": "two", "messages": [], "stream": True})
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Exchange)]
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert client.status == 400
+    assert not world.upstream.requests

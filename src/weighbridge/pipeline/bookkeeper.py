@@ -232,7 +232,10 @@ class Bookkeeper:
         """An attempt that was not announced is not made after all."""
         holding = exchange.holding
         exchange.holding = None
-        if holding is not None and (holding.holds or holding.draws):
+        if holding is None:
+            return
+        holding.watch = holding.slices = None  # these hold the exchange
+        if holding.holds or holding.draws:
             self._settle(holding.holds, [0] * len(holding.holds), holding.draws, [0] * len(holding.draws))
 
     def concede(self, exchange: Exchange) -> None:
