@@ -26,6 +26,7 @@ from benchmarks import (
     start,
     steps,
     stream_latency,
+    translated,
     translation,
 )
 from benchmarks.accounting import foreign_cpus, machine_usage
@@ -47,6 +48,7 @@ class Program(enum.StrEnum):
     START = "start"
     STEPS = "steps"
     TRANSLATION = "translation"
+    TRANSLATED = "translated"
     ROUTING = "routing"
     DASHBOARDS = "dashboards"
     ALL = "all"
@@ -64,6 +66,7 @@ MEASUREMENTS: dict[Program, Callable[[Rig, Options, Console], Section]] = {
     Program.START: start.run,
     Program.STEPS: steps.run,
     Program.TRANSLATION: translation.run,
+    Program.TRANSLATED: translated.run,
     Program.ROUTING: routing.run,
     Program.DASHBOARDS: dashboards.run,
 }
@@ -93,7 +96,8 @@ def main(
     a chunk stays inside. idle: memory of 10,000 idle connections. slowloris: p99 while 1,000 clients drip their headers.
     slow-reader: memory while a gigabyte flows. soak: memory over a million requests. start: time until ready.
     steps: Python's own share of an exchange, without kernel and event loop, which repeats on a busy machine.
-    translation: what it takes to translate between dialects. dashboards: p99 while ten tabs show the dashboard.
+    translation: what it takes to translate between dialects. translated: CPU per request of a whole translated exchange.
+    dashboards: p99 while ten tabs show the dashboard.
     all: every one of them. table: Markdown of the results kept in --json.
     """
     if program is Program.TABLE:

@@ -35,7 +35,7 @@ def tree_usage(root: int) -> TreeUsage:
 
 def cpu_ns_between(before: TreeUsage, after: TreeUsage) -> int:
     """CPU time that the processes alive at the end used between two readings."""
-    return sum(usage.cpu_ns - (before[pid].cpu_ns if pid in before else 0) for pid, usage in after.items())
+    return sum(_used_ns(before, after, pid) for pid in after)
 
 
 def rss_bytes(usage: TreeUsage) -> int:
@@ -45,7 +45,16 @@ def rss_bytes(usage: TreeUsage) -> int:
 
 def busiest(before: TreeUsage, after: TreeUsage) -> int:
     """The process that used most CPU between two readings: the worker, where a parent merely watches."""
-    return max(after, key=lambda pid: after[pid].cpu_ns - (before[pid].cpu_ns if pid in before else 0))
+    return max(after, key=lambda pid: _used_ns(before, after, pid))
+
+
+def busiest_ns(before: TreeUsage, after: TreeUsage) -> int:
+    """The CPU time of that process."""
+    return _used_ns(before, after, busiest(before, after))
+
+
+def _used_ns(before: TreeUsage, after: TreeUsage, pid: int) -> int:
+    return after[pid].cpu_ns - (before[pid].cpu_ns if pid in before else 0)
 
 
 class MachineUsage(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.accounting import cpu_ns_between, rss_bytes, tree_usage
-from benchmarks.messages import GATEWAY_KEY, Payload
+from benchmarks.accounting import busiest_ns, cpu_ns_between, rss_bytes, tree_usage
+from benchmarks.messages import CHAT_PATH, GATEWAY_KEY, Payload
 from benchmarks.servers import REPOSITORY, Server, ServerError
 
 _WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -42,6 +42,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     p50_us: float
     p99_us: float
     cpu_us_per_request: float | None
+    worker_us_per_request: float | None
+    """Of that the busiest process alone: the gateway's worker, without the books behind it."""
     cpu_busy: float | None
     rss_mb: float | None
 
@@ -60,7 +62,7 @@ def verify(server: Server, payload: Payload) -> None:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
     headers = {"Authorization": f"Bearer {GATEWAY_KEY}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", server.chat_path, payload.body, headers)
+        connection.request("POST", server.base_path + payload.path, payload.body, headers)
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:
@@ -73,10 +75,10 @@ def verify(server: Server, payload: Payload) -> None:
         raise ServerError(msg)
 
 
-def measure(server: Server, body: Path, *, connections: int, seconds: int) -> Sample:
+def measure(server: Server, body: Path, *, connections: int, seconds: int, path: str = CHAT_PATH) -> Sample:
     """Load a server and account for it; raises ServerError where the load generator fails."""
     before = tree_usage(server.root_pid) if server.root_pid else None
-    summary = _generate(server, body, connections, seconds)
+    summary = _generate(server, body, path, connections, seconds)
     after = tree_usage(server.root_pid) if server.root_pid else None
     cpu_ns = cpu_ns_between(before, after) if before and after else None
     return Sample(
@@ -87,13 +89,14 @@ def measure(server: Server, body: Path, *, connections: int, seconds: int) -> Sa
         p50_us=summary.p50_us,
         p99_us=summary.p99_us,
         cpu_us_per_request=cpu_ns / 1000 / max(1, summary.requests) if cpu_ns is not None else None,
+        worker_us_per_request=busiest_ns(before, after) / 1000 / max(1, summary.requests) if before and after else None,
         cpu_busy=cpu_ns / 1e9 / summary.duration_s if cpu_ns is not None else None,
         rss_mb=rss_bytes(after) / 1e6 if after else None,
     )
 
 
-def _generate(server: Server, body: Path, connections: int, seconds: int) -> LoadSummary:
-    argv = _wrk(server, body, connections, seconds) if shutil.which("wrk") else _own(server, body, connections, seconds)
+def _generate(server: Server, body: Path, path: str, connections: int, seconds: int) -> LoadSummary:
+    argv = (_wrk if shutil.which("wrk") else _own)(server, body, path, connections, seconds)
     try:
         ran = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=seconds + _GRACE_S)
     except subprocess.TimeoutExpired as error:
@@ -106,12 +109,12 @@ def _generate(server: Server, body: Path, connections: int, seconds: int) -> Loa
     raise ServerError(msg)
 
 
-def _wrk(server: Server, body: Path, connections: int, seconds: int) -> list[str]:
-    url = f"http://{server.host}:{server.port}{server.chat_path}"
+def _wrk(server: Server, body: Path, path: str, connections: int, seconds: int) -> list[str]:
+    url = f"http://{server.host}:{server.port}{server.base_path}{path}"
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_WRK_SCRIPT)]
     return ["wrk", *options, url, "--", str(body), GATEWAY_KEY]
 
 
-def _own(server: Server, body: Path, connections: int, seconds: int) -> list[str]:
-    target = [server.host, str(server.port), server.chat_path, str(body), GATEWAY_KEY, str(connections), str(seconds)]
+def _own(server: Server, body: Path, path: str, connections: int, seconds: int) -> list[str]:
+    target = [server.host, str(server.port), server.base_path + path, str(body), GATEWAY_KEY, str(connections), str(seconds)]
     return [sys.executable, "-m", "benchmarks.load_client", *target]

@@ -10,6 +10,9 @@ TOGETHER_MODEL = "stream-together"
 PACED_MODEL = "stream-paced"
 STAMPED_MODEL = "stream-stamped"
 BULK_MODEL = "stream-bulk"
+CHAT_PATH = "/chat/completions"
+MESSAGES_PATH = "/messages"
+"""Below the base path that an OpenAI client is given: where Anthropic's SDK asks."""
 MODELS = (CHAT_MODEL, TOGETHER_MODEL, PACED_MODEL, STAMPED_MODEL, BULK_MODEL)
 
 STREAM_CHUNKS = 50
@@ -31,7 +34,18 @@ def request_body(*, model: str, size: int, stream: bool = False) -> bytes:
     if stream:
         # Usage is asked for, so that no gateway has a reason to change the stream.
         head += '"stream":true,"stream_options":{"include_usage":true},'
-    head += '"messages":[{"role":"system","content":"You are terse."},'
+    return _filled(head + '"messages":[{"role":"system","content":"You are terse."},', size)
+
+
+def messages_body(*, model: str, size: int, stream: bool = False) -> bytes:
+    """The same in Anthropic's dialect."""
+    head = f'{{"model":"{model}","temperature":0.7,"max_tokens":256,'
+    if stream:
+        head += '"stream":true,'
+    return _filled(head + '"system":"You are terse.","messages":[', size)
+
+
+def _filled(head: str, size: int) -> bytes:
     tail = "]}"
     room = size - len(head) - len(tail)
     return (head + _prompt(room) + tail).encode()
@@ -103,6 +117,7 @@ class Payload(msgspec.Struct, frozen=True):
     name: str
     body: bytes
     reply: bytes
+    path: str = CHAT_PATH
 
 
 SMALL = Payload("0.6 kB", request_body(model=CHAT_MODEL, size=600), CHAT_REPLY)

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 
-from benchmarks.messages import GATEWAY_KEY
+from benchmarks.messages import CHAT_PATH, GATEWAY_KEY
 from benchmarks.servers import Server, ServerError
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -17,8 +17,8 @@ _READ_BYTES = 256 * 1024
 def chat_request(server: Server, body: bytes) -> bytes:
     """The bytes of a chat request to `server`."""
     head = (
-        f"POST {server.chat_path} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\nAuthorization: Bearer {GATEWAY_KEY}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {server.base_path}{CHAT_PATH} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n"
+        f"Authorization: Bearer {GATEWAY_KEY}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -43,10 +43,6 @@ class Server(msgspec.Struct, frozen=True):
     base_path: str
     root_pid: int | None
 
-    @property
-    def chat_path(self) -> str:
-        return self.base_path + "/chat/completions"
-
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How to start one server; everything it writes stays in `directory`."""
