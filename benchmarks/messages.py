@@ -126,3 +126,12 @@ LARGE = Payload("500 kB", request_body(model=CHAT_MODEL, size=500_000), CHAT_REP
 STREAM_PACED = Payload("stream, one at a time", request_body(model=PACED_MODEL, size=600, stream=True), STREAM_REPLY)
 STREAM_TOGETHER = Payload("stream, together", request_body(model=TOGETHER_MODEL, size=600, stream=True), STREAM_REPLY)
 PAYLOADS = (SMALL, MEDIUM, LARGE, STREAM_PACED, STREAM_TOGETHER)
+
+TRANSLATED = Payload("0.6 kB translated", messages_body(model=CHAT_MODEL, size=600), b'"type":"message"', MESSAGES_PATH)
+TRANSLATED_STREAM = Payload(
+    "stream, together, translated",
+    messages_body(model=TOGETHER_MODEL, size=600, stream=True),
+    b"event: message_stop",
+    MESSAGES_PATH,
+)
+"""What Anthropic's dialect asks of the same upstream. `reply` is a part of the answer."""

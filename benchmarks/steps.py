@@ -20,7 +20,18 @@ import uvloop
 from rich.console import Console
 
 from benchmarks.findings import Section, Value
-from benchmarks.messages import GATEWAY_KEY, LARGE, MEDIUM, MODELS, SMALL, STREAM_PACED, STREAM_TOGETHER, Payload
+from benchmarks.messages import (
+    GATEWAY_KEY,
+    LARGE,
+    MEDIUM,
+    MODELS,
+    SMALL,
+    STREAM_PACED,
+    STREAM_TOGETHER,
+    TRANSLATED,
+    TRANSLATED_STREAM,
+    Payload,
+)
 from benchmarks.progress import Step, steps
 from benchmarks.rig import Options, Rig
 from benchmarks.upstream import replies_to
@@ -30,7 +41,7 @@ from weighbridge.core.clock import CountingIds, SystemClock, SystemRng
 from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
 from weighbridge.core.routes import HealthRules, plain_route
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Deployment, Dialect, Origin, Record, VirtualKey
+from weighbridge.core.terms import Deployment, Dialect, Origin, Record, VirtualKey, WireFormat
 from weighbridge.http.client import HttpClient
 from weighbridge.http.client_connection import UpstreamConnection
 from weighbridge.http.server import Server
@@ -41,7 +52,7 @@ from weighbridge.limits.leases import NoLessor
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.gateway import Gateway
 from weighbridge.pipeline.plan import Plan
-from weighbridge.providers.base import Base, Credential, Provider
+from weighbridge.providers.base import Base, CallPath, Credential, Provider
 from weighbridge.storage.ledger_journal import FsyncPolicy, JournalFile
 from weighbridge.storage.shared_cells import SharedTable
 from weighbridge.telemetry.record_buffer import RecordBuffer
@@ -54,7 +65,7 @@ _BATCH_S = 0.005
 
 def run(rig: Rig, options: Options, console: Console) -> Section:  # noqa: ARG001 - needs no server; the same shape as the others
     """The least time of many batches, and the interpreter steps and calls of one exchange."""
-    payloads = (SMALL, MEDIUM, LARGE, STREAM_PACED, STREAM_TOGETHER)
+    payloads = (SMALL, TRANSLATED, MEDIUM, LARGE, STREAM_PACED, STREAM_TOGETHER, TRANSLATED_STREAM)
     with steps(console, "steps", len(payloads) + len(_MONEY)) as step:
         batches = _QUICK_BATCHES if options.quick else _BATCHES
         small = (*_MONEY, _FAILS_OVER)
@@ -197,7 +208,7 @@ class _Bench:
         self._client.connection_made(wire)
         self._providers = [_connection(client, next(iter(each.bases.values())).origin, wire) for each in plan.providers]
         head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {GATEWAY_KEY}\r\n"
+            f"POST /v1{payload.path} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {GATEWAY_KEY}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(payload.body)}\r\n\r\n"
         )
         request = head.encode() + payload.body
@@ -249,7 +260,15 @@ _KEY = VirtualKey("key_bench", "bench", digest_of(GATEWAY_KEY.encode()), team="b
 
 def _provider(name: str, port: int) -> Provider:
     bases = {Dialect.OPENAI: Base(Origin("http", "127.0.0.1", port), "/v1")}
-    return Provider(name, bases, credentials=(Credential(f"{name}#1", Secret("sk-upstream")),), models=MODELS)
+    chat = WireFormat.OPENAI_CHAT
+    return Provider(
+        name,
+        bases,
+        credentials=(Credential(f"{name}#1", Secret("sk-upstream")),),
+        models=MODELS,
+        formats={chat: CallPath("/chat/completions")},
+        native_formats=frozenset((chat,)),
+    )
 
 
 def _connection(client: HttpClient, origin: Origin, wire: Any) -> UpstreamConnection:

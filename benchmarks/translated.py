@@ -12,16 +12,7 @@ from rich.console import Console
 
 from benchmarks.findings import Section, Value, raw, verdict
 from benchmarks.load import Sample, body_file, measure
-from benchmarks.messages import (
-    CHAT_MODEL,
-    GATEWAY_KEY,
-    MESSAGES_PATH,
-    SMALL,
-    STREAM_TOGETHER,
-    TOGETHER_MODEL,
-    Payload,
-    messages_body,
-)
+from benchmarks.messages import GATEWAY_KEY, SMALL, STREAM_TOGETHER, TRANSLATED, TRANSLATED_STREAM, Payload
 from benchmarks.progress import steps
 from benchmarks.rig import Options, Rig
 from benchmarks.servers import GATEWAY, Server, ServerError
@@ -30,11 +21,7 @@ from benchmarks.targets import TRANSLATED_CPU_US
 _CONNECTIONS = 64
 _ROUNDS, _SECONDS = 5, 2
 _QUICK_ROUNDS, _QUICK_SECONDS = 1, 1
-_CHAT = Payload("0.6 kB", messages_body(model=CHAT_MODEL, size=600), b'"type":"message"', MESSAGES_PATH)
-_STREAM = Payload(
-    "stream of 50, together", messages_body(model=TOGETHER_MODEL, size=600, stream=True), b"event: message_stop", MESSAGES_PATH
-)
-_PAIRS = ((_CHAT, SMALL), (_STREAM, STREAM_TOGETHER))
+_PAIRS = ((TRANSLATED, SMALL), (TRANSLATED_STREAM, STREAM_TOGETHER))
 """Each translated exchange (its `reply` is what must be in the answer) with the forwarded one beside it."""
 
 
@@ -72,7 +59,7 @@ def run(rig: Rig, options: Options, console: Console) -> Section:
 
 def _row(name: str, translated: list[Sample], forwarded: list[Sample]) -> list[Value]:
     cpu_us = _median([each.cpu_us_per_request for each in translated])
-    target, judgement = (f"≤ {TRANSLATED_CPU_US:g} µs", verdict(cpu_us, TRANSLATED_CPU_US)) if name == SMALL.name else ("", "")
+    target, judgement = (f"≤ {TRANSLATED_CPU_US:g} µs", verdict(cpu_us, TRANSLATED_CPU_US)) if name == TRANSLATED.name else ("", "")
     return [
         name,
         cpu_us,

@@ -31,9 +31,10 @@ _MAX_TOOL_CALLS: Final = 16
 _MAX_CHOICES: Final = 128
 """OpenAI's bound on `n`; a larger one is refused by the provider."""
 
-_ESCAPED: Final = b""
-"""In place of a word: a letter that is written as `\\u0069`, which no encoder does, so that any word may stand there."""
-_MENTIONS: Final = re.compile(rb'"(image|input_image|input_audio|inline_?[dD]ata|input_file|file|document|video)|\\u00[4-7]')
+_MENTIONS: Final = re.compile(rb'"(image|input_image|input_audio|inline_?[dD]ata|input_file|file|document|video)')
+_ESCAPED: Final = re.compile(rb"\\u00[4-7]")
+"""A letter that is written as `\\u0069`, which no encoder does: any word may stand there. This and the words are sought apart since
+`re` skips to the literal with which a pattern begins: 26 µs for 20 kB, and 115 where either may begin (Python 3.11)."""
 _PICTURES: Final = frozenset((b"image", b"input_image", b"inlineData", b"inline_data", b"inlinedata"))
 _RUNS_TOOLS: Final = re.compile(
     rb'\\u00[4-7]|"(?:web_search|file_search|code_interpreter|computer|code_execution|web_fetch|mcp|tool_search|google_?[sS]earch|url_?[cC]ontext|'
@@ -78,8 +79,10 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
         writes = pricer is not None and pricer.distinguishes.writes_cache and _CACHE_MARK in body
         if size >= (window or ASSUMED_WINDOW):
             kinds = Kinds(has_media=True, writes_cache=writes)
+        elif _ESCAPED.search(body):
+            kinds, tokens = ALL_KINDS, max(tokens, window or ASSUMED_WINDOW)
         elif mentioned := _MENTIONS.findall(body):
-            kinds = ALL_KINDS if _ESCAPED in mentioned else Kinds(has_media=True, writes_cache=writes)
+            kinds = Kinds(has_media=True, writes_cache=writes)
             tokens = _with_media(tokens, mentioned, window)
         elif writes:
             kinds = _WRITES
@@ -139,7 +142,7 @@ def _tool_calls(envelope: Envelope) -> int:
 def shows_all_it_asks(exchange: Exchange) -> bool:
     """Whether a request's text is all that goes into the prompt: no media, and nothing that only the provider sees."""
     envelope, body = exchange.envelope, exchange.body
-    if envelope is None or body is None or _MENTIONS.search(body):
+    if envelope is None or body is None or _ESCAPED.search(body) or _MENTIONS.search(body):
         return False
     return not (envelope.has_any(_BRINGS_MORE) and (_tool_calls(envelope) or _shows_not_all(exchange, envelope)))
 
