@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from weighbridge.app import supervisor_client
-from weighbridge.app.supervisor_client import KeyQuestions, PayloadSender, ResponseQuestions, TokenQuestions
+from weighbridge.app.supervisor_client import KeyQuestions, ModelQuestions, PayloadSender, ResponseQuestions, TokenQuestions
 from weighbridge.control.channel import (
     CountedTokens,
     CountTokens,
@@ -15,6 +15,8 @@ from weighbridge.control.channel import (
     FoundKey,
     FoundResponse,
     KeepResponse,
+    ListedModels,
+    ListModels,
 )
 from weighbridge.core.payloads import Payload
 from weighbridge.core.ports import TextSeen, TokensSeen
@@ -108,3 +110,14 @@ def test_payloads_do_not_stand_in_the_way_of_records_and_what_was_dropped_is_tol
     sender.keep(payload)
     sender.keep(payload)
     assert [message.n_dropped for message in sent] == [0, 2, 0]
+
+
+async def test_models_are_asked_for_and_without_an_answer_there_are_none(monkeypatch):
+    sent = []
+    models = ModelQuestions(sent.append)
+    names = asyncio.ensure_future(models.names())
+    assert await asked(sent) == ListModels(1)
+    models.answered(ListedModels(1, {"x": ("a",)}))
+    assert await names == {"x": ("a",)}
+    monkeypatch.setattr(supervisor_client, "_QUESTION_S", 0)
+    assert await models.names() == {}

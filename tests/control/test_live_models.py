@@ -19,6 +19,7 @@ from weighbridge.control.live_models import (
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.secret import Secret
+from weighbridge.core.tasks import TaskSet
 from weighbridge.core.terms import Dialect, Origin
 from weighbridge.pipeline.plan import Plan
 from weighbridge.providers.base import AuthStyle, Base, Credential, Provider
@@ -30,6 +31,10 @@ def provider(name: str = "x", dialect: Dialect = Dialect.OPENAI, *, path: str = 
     bases = facts.pop("bases", None) or {dialect: Base(Origin("https", f"{name}.test", 443), path)}
     credentials = (Credential(f"{name}#1", Secret("sk-1")),)
     return Provider(name, bases, **{"credentials": credentials, "lists_models": "/models", **facts})
+
+
+def _raise(bug: BaseException) -> None:
+    raise bug
 
 
 class Clock:
@@ -79,9 +84,20 @@ class Upstream:
         return reply
 
 
+class SlowUpstream(Upstream):
+    def __init__(self, *replies) -> None:
+        super().__init__(*replies)
+        self.goes_on = asyncio.Event()
+
+    async def send(self, request):
+        reply = await super().send(request)
+        await self.goes_on.wait()
+        return reply
+
+
 def asked(upstream: Upstream) -> tuple[LiveModels, Clock]:
     clock = Clock()
-    return LiveModels(upstream, clock), clock
+    return LiveModels(upstream, clock, TaskSet(_raise)), clock
 
 
 async def test_a_list_is_asked_with_the_providers_key_at_its_own_address() -> None:
@@ -139,6 +155,34 @@ async def test_a_provider_that_left_is_forgotten() -> None:
     await live.lists([])
     await live.lists([provider()])
     assert len(upstream.requests) == 2
+
+
+async def test_a_provider_is_asked_once_however_many_want_to_know() -> None:
+    upstream = Upstream(Reply())
+    live, _ = asked(upstream)
+    both = await asyncio.gather(live.lists([provider()]), live.known([provider()], within_s=1))
+    assert both == [[LiveList("x", ("a", "b"))]] * 2
+    assert len(upstream.requests) == 1
+
+
+async def test_who_takes_too_long_is_left_out_and_found_by_the_next() -> None:
+    upstream = SlowUpstream(Reply())
+    live, _ = asked(upstream)
+    assert await live.known([provider()], within_s=0) == []
+    upstream.goes_on.set()
+    assert await live.known([provider()], within_s=1) == [LiveList("x", ("a", "b"))]
+    assert len(upstream.requests) == 1
+
+
+async def test_what_was_listed_before_a_failure_stands() -> None:
+    upstream = Upstream(Reply(), Reply(b"{}", 500))
+    live, clock = asked(upstream)
+    await live.lists([provider()])
+    clock.now += LIST_TTL_NS
+    (answer,) = await live.known([provider()], within_s=1)
+    assert answer == LiveList("x", ("a", "b"), "it answered with the status 500")
+    # It is not the list of whom another key belongs to.
+    assert (await live.lists([provider(credentials=())]))[0].models == ()
 
 
 async def test_each_provider_fails_on_its_own_and_says_why() -> None:

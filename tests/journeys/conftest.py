@@ -292,7 +292,13 @@ def configured(upstreams):
             "gemini": {"base_url": gemini.base_url, "api_key": gemini.keys[0], "models": gemini.models},
             "demo": {},
             "fixed": {"type": "openai", "base_url": f"{upstreams.static.origin}/v1", "api_key": "sk-fixed"},
-            "hand": {"type": "openai", "base_url": f"{upstreams.hand.origin}/v1", "api_key": "sk-hand"},
+            # Nobody but a test asks it: it answers nobody else.
+            "hand": {
+                "type": "openai",
+                "base_url": f"{upstreams.hand.origin}/v1",
+                "api_key": "sk-hand",
+                "live_models": False,
+            },
             "unreachable": dead,
             "wrongly-keyed": {"type": "openai", "base_url": openai.base_url, "api_key": "sk-nobody-knows"},
             "hasty-openai": {"type": "openai", "base_url": openai.base_url, "api_key": openai.keys[0], "timeouts": quick},

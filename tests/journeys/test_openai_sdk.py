@@ -126,6 +126,14 @@ async def test_models_are_listed_and_retrieved(client):
         await client.models.retrieve("openai/gpt-none")
 
 
+async def test_what_a_provider_lists_itself_is_listed_and_answers(client, openai_provider):
+    names = [model.id async for model in client.models.list()]
+    # No models are written in the configuration of this one.
+    assert {f"hasty-openai/{name}" for name in openai_provider.models} <= set(names)
+    reply = await client.chat.completions.create(model="hasty-openai/gpt-4.1", messages=[{"role": "user", "content": "hi"}])
+    assert reply.choices[0].message.content == "hi"
+
+
 async def test_moderations_images_and_speech(client):
     judged = await client.moderations.create(model="omni-moderation-latest", input=["hello", "kill it"])
     assert [result.flagged for result in judged.results] == [False, True]

@@ -378,6 +378,7 @@ class World:
         control=CONTROL,
         version=7,
         shared_limits=None,
+        model_lister=None,
         **plan,
     ):
         self.events = []
@@ -407,6 +408,7 @@ class World:
             rng=SystemRng(0),
             control=control,
             token_counter=self.counter,
+            model_lister=model_lister,
         )
 
     def client(self, method, target, body=b"", headers=(), *, auth=True, **facts):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 GATEWAY_MODELS = ["smart", "openai/gpt-4o", "openai/gpt-4o-mini", "groq/llama-3"]
@@ -101,3 +102,40 @@ async def test_head_asks_for_models_like_get(world):
     client = await world.ask("HEAD", "/v1/models")
     assert client.status == 200
     assert client.length == len(client.body) > 0
+
+
+class Lister:
+    def __init__(self, **names):
+        self.lists = names
+        self.n_asked = 0
+
+    async def names(self):
+        self.n_asked += 1
+        return self.lists
+
+
+def showing(build, lister, **plan):
+    """A gateway whose providers are asked for their lists by way of `lister`."""
+    providers = tuple(msgspec.structs.replace(each, shows_live=True) for each in build().plan.providers)
+    return build(providers=providers, model_lister=lister, **plan)
+
+
+async def test_what_providers_list_themselves_comes_after_what_is_configured(build):
+    world = showing(build, Lister(groq=("llama-3", "llama-4"), openai=("gpt-9",)))
+    client = await world.ask("GET", "/v1/models")
+    assert [model["id"] for model in client.json["data"]] == [*GATEWAY_MODELS, "groq/llama-4", "openai/gpt-9"]
+    assert (await world.ask("GET", "/v1/models/groq/llama-4")).json["owned_by"] == "groq"
+
+
+async def test_a_key_sees_of_live_lists_what_it_may_use(build):
+    world = showing(build, Lister(groq=("llama-4",), openai=("gpt-9",)), keys=(build.virtual_key(models=("openai/gpt-9",)),))
+    client = await world.ask("GET", "/v1/models")
+    assert [model["id"] for model in client.json["data"]] == ["openai/gpt-9"]
+
+
+async def test_nobody_is_asked_where_only_what_is_configured_is_to_be_seen(build):
+    lister = Lister(groq=("llama-4",))
+    world = build(model_lister=lister)
+    client = await world.ask("GET", "/v1/models")
+    assert [model["id"] for model in client.json["data"]] == GATEWAY_MODELS
+    assert lister.n_asked == 0

@@ -61,6 +61,8 @@ from weighbridge.control.channel import (
     HealthNews,
     KeepPayload,
     KeepResponse,
+    ListedModels,
+    ListModels,
     Pulse,
     Ready,
     Records,
@@ -76,6 +78,7 @@ from weighbridge.control.control_site import control_site
 from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.erasure_watch import ErasureWatch
 from weighbridge.control.key_registry import KeyRegistry
+from weighbridge.control.live_models import LiveModels
 from weighbridge.control.log_sink import LogSink
 from weighbridge.control.oidc.calls import Calls
 from weighbridge.control.payload_keeper import PayloadKeeper
@@ -111,6 +114,8 @@ STORE_POLL_S: Final = 0.25
 """How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
 _DAY_NS: Final = 86_400 * NS_PER_S
 RETRY_LOG_S: Final = 1.0
+MODELS_WITHIN_S: Final = 3.0
+"""How long who wants the list of models waits for providers that were not asked before. The next one finds what came later."""
 USED_KEYS_S: Final = 10.0
 """How often it is noted when customers' own provider keys were last used."""
 
@@ -161,6 +166,7 @@ class Supervisor:
         self.oidc_calls = Calls(self._http, loaded.proxies)
         self._tasks = TaskSet(_report)
         self._tokenizer = Tokenizer()
+        self._live_models = LiveModels(self._http, self.clock, self._tasks)
         self._responses_lock = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -313,6 +319,8 @@ class Supervisor:
             self._tasks.spawn(self._answer_leases(worker, message))
         elif isinstance(message, CountTokens):
             self._tasks.spawn(self._answer_count(worker, message))
+        elif isinstance(message, ListModels):
+            self._tasks.spawn(self._answer_models(worker, message))
         elif isinstance(message, KeepPayload):
             self.payloads.n_dropped += message.n_dropped
             self.payloads.take(message.payload)
@@ -378,6 +386,11 @@ class Supervisor:
 
     async def _answer_count(self, worker: WorkerProcess, question: CountTokens) -> None:
         worker.send(CountedTokens(question.question, await self._tokenizer.count(question.seen)))
+
+    async def _answer_models(self, worker: WorkerProcess, question: ListModels) -> None:
+        shown = [provider for provider in self._plan.providers if provider.shows_live]
+        known = await self._live_models.known(shown, within_s=MODELS_WITHIN_S)
+        worker.send(ListedModels(question.question, {each.provider: each.models for each in known if each.models}))
 
     async def _answer_leases(self, worker: WorkerProcess, question: AskLeases) -> None:
         granted = await self.ledger.lease(question.wants) if self.ledger is not None else None

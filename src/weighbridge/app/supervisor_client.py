@@ -1,9 +1,9 @@
-"""A worker's questions to its supervisor, which asks the store: unknown keys, and kept responses."""
+"""A worker's questions to its supervisor: unknown keys, kept responses, leases, tokens, and what providers list."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -20,6 +20,8 @@ from weighbridge.control.channel import (
     GotLeases,
     KeepPayload,
     KeepResponse,
+    ListedModels,
+    ListModels,
 )
 from weighbridge.core.payloads import Payload
 from weighbridge.core.ports import TextSeen, TokensSeen
@@ -99,6 +101,21 @@ class LeaseQuestions:
     def answered(self, message: GotLeases) -> None:
         """The answer."""
         self._questions.answered(message.question, message.granted)
+
+
+class ModelQuestions:
+    """`core.ports.ModelLister` by way of the supervisor."""
+
+    def __init__(self, send: Send) -> None:
+        self._questions: _Questions[Mapping[str, tuple[str, ...]]] = _Questions(send)
+
+    async def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Ask what the providers list; nothing where no answer comes."""
+        return await self._questions.ask(ListModels) or {}
+
+    def answered(self, message: ListedModels) -> None:
+        """The answer."""
+        self._questions.answered(message.question, message.names)
 
 
 class PayloadSender:

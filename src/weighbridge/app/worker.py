@@ -18,7 +18,14 @@ import uvloop
 
 from weighbridge.app.allocator import Allocator
 from weighbridge.app.collector import settle_heap
-from weighbridge.app.supervisor_client import KeyQuestions, LeaseQuestions, PayloadSender, ResponseQuestions, TokenQuestions
+from weighbridge.app.supervisor_client import (
+    KeyQuestions,
+    LeaseQuestions,
+    ModelQuestions,
+    PayloadSender,
+    ResponseQuestions,
+    TokenQuestions,
+)
 from weighbridge.control.channel import (
     Applied,
     Bug,
@@ -31,6 +38,7 @@ from weighbridge.control.channel import (
     GotLeases,
     HealthNews,
     LedgerPlace,
+    ListedModels,
     Pulse,
     Ready,
     Records,
@@ -80,6 +88,7 @@ class Worker:
         self._responses = ResponseQuestions(self._channel.send)
         self._leases = LeaseQuestions(self._channel.send)
         self._tokens = TokenQuestions(self._channel.send)
+        self._models = ModelQuestions(self._channel.send)
         self._gateway: Gateway | None = None
         self._server: Server | None = None
         self._client: HttpClient | None = None
@@ -122,6 +131,8 @@ class Worker:
             self._leases.answered(message)
         elif isinstance(message, CountedTokens):
             self._tokens.answered(message)
+        elif isinstance(message, ListedModels):
+            self._models.answered(message)
         elif isinstance(message, FoundResponse):
             self._responses.answered(message)
         elif isinstance(message, HealthNews) and self._gateway is not None:
@@ -157,6 +168,7 @@ class Worker:
             control=Origin("unix", start.control_socket),
             find_authorizer=keeper.find,
             token_counter=self._tokens,
+            model_lister=self._models,
             payload_keeper=PayloadSender(self._channel.send, lambda: self._channel.backlog),
         )
         gateway.fleet.health.on_change = lambda event: self._channel.send(HealthNews([event]))

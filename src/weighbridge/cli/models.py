@@ -119,12 +119,14 @@ def _asked(plan: Plan) -> Plan:
 async def _lists(plan: Plan) -> list[LiveList]:
     from weighbridge.control.live_models import LiveModels
     from weighbridge.core.clock import SystemClock
+    from weighbridge.core.tasks import TaskSet
     from weighbridge.http.client import HttpClient
 
     clock = SystemClock()
     client = HttpClient(clock=clock, limits=plan.limits)
     try:
-        return await LiveModels(client, clock).lists(plan.providers)
+        tasks = TaskSet(lambda _bug: None)  # which reaches who waits, here
+        return await LiveModels(client, clock, tasks).lists(plan.providers)
     finally:
         await client.close()
 

@@ -96,6 +96,7 @@ def _provider(name: str, entry: schema.Provider, catalog: Mapping[str, CatalogRo
         operations={} if elsewhere else {str(name): style for name, style in row.operations.items()},
         variables=values,
         lists_models=row.model_list,
+        shows_live=entry.models is None if entry.live_models is None else entry.live_models,
         account=None if credentials else account_of(entry, row, values),
         terms=data_terms(entry.data, region=values.get("region") or values.get("location") or ""),
         probe_ns=entry.probe or 0,

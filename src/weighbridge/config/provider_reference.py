@@ -28,7 +28,8 @@ is written anew.
 A server that is not here: `type: openai` (or `anthropic`, `gemini`) with its `base_url`. It is then asked as servers commonly
 understand it, unless `formats` and `quirks` say more.
 
-`weighbridge models --live` asks every configured provider for its list of models.
+`weighbridge models --live` asks every configured provider for its list of models. `GET /v1/models` shows what a provider lists
+where its entry names no `models`, or says `live_models: true`; nothing is asked before somebody wants to know.
 """
 
 _CLOUDS: Final = """

@@ -230,6 +230,9 @@ class Provider(Section):
     provider's usual environment variable is read."""
     models: list[ModelName] | None = None
     """Models to list and to reach by their bare names."""
+    live_models: bool | None = None
+    """Whether `/v1/models` also shows, as `provider/model`, what the provider itself lists. It is asked when somebody wants to
+    know, at most once an hour. If not given: where `models` is not given."""
     headers: dict[HeaderName, HeaderValue] = {}
     """Headers to add to every request."""
     timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))

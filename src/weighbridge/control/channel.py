@@ -141,6 +141,19 @@ class CountedTokens(msgspec.Struct, frozen=True, tag="counted_tokens"):
     tokens: TokensSeen | None
 
 
+class ListModels(msgspec.Struct, frozen=True, tag="list_models"):
+    """What do the providers themselves list?"""
+
+    question: int
+
+
+class ListedModels(msgspec.Struct, frozen=True, tag="listed_models"):
+    """The answer to `ListModels`: names by provider."""
+
+    question: int
+    names: dict[str, tuple[str, ...]]
+
+
 class FindResponse(msgspec.Struct, frozen=True, tag="find_response"):
     """Does the store have this response of this key?"""
 
@@ -225,6 +238,7 @@ ToWorker = (
     | FoundKey
     | GotLeases
     | CountedTokens
+    | ListedModels
     | FoundResponse
     | HealthNews
     | ClearHealth
@@ -238,6 +252,7 @@ FromWorker = (
     | FindKey
     | AskLeases
     | CountTokens
+    | ListModels
     | FindResponse
     | KeepResponse
     | KeepPayload

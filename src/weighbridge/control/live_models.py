@@ -1,13 +1,14 @@
 """What providers say themselves about their models: their lists, asked now and then, and never on a request's path.
 
-A list is kept for an hour, a failure for a minute. Who asks gets an answer for every provider, if only why there is none.
+A list is kept for an hour, a failure for a minute; what was listed before one stands meanwhile. Who asks gets an answer for every
+provider, if only why there is none.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,7 +16,7 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import UNREADABLE, decode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Clock, Upstream, UpstreamReply, UpstreamRequest
-from weighbridge.core.tasks import Signal
+from weighbridge.core.tasks import Signal, TaskSet
 from weighbridge.core.terms import Deadlines, Dialect
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.provider_head import heads_of, with_version
@@ -39,7 +40,8 @@ _COMMON_LINES: Final = b"accept: application/json\r\naccept-encoding: identity\r
 
 
 class LiveList(msgspec.Struct, frozen=True):
-    """What one provider answered: its models' names, or why there are none (`error`, a sentence without a key)."""
+    """What one provider answered: its models' names, and, where it did not, why (`error`, a sentence without a key): then the names
+    are those that it listed before."""
 
     provider: str
     models: tuple[str, ...] = ()
@@ -49,30 +51,52 @@ class LiveList(msgspec.Struct, frozen=True):
 class LiveModels:
     """Asks providers for their lists over `upstream` and remembers them. Each provider is asked once at a time."""
 
-    def __init__(self, upstream: Upstream, clock: Clock) -> None:
+    def __init__(self, upstream: Upstream, clock: Clock, tasks: TaskSet) -> None:
         self._upstream = upstream
         self._clock = clock
-        self._kept: dict[str, tuple[int, object, LiveList]] = {}
-        """By provider: until when it counts, to what question it is the answer, and the answer."""
+        self._kept: dict[str, _Kept] = {}
+        self._tasks = tasks
+        self._asking: dict[str, asyncio.Task[LiveList]] = {}
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def lists(self, providers: Iterable[Provider]) -> list[LiveList]:
         """The list of each provider that has one, in order; from memory while it is fresh."""
-        asked = [provider for provider in providers if is_asked(provider)]
-        # Whoever left the configuration is forgotten: so the table has the configuration's bound.
-        names = {provider.name for provider in asked}
-        self._kept = {name: kept for name, kept in self._kept.items() if name in names}
-        return await asyncio.gather(*(self._list(provider) for provider in asked))
+        found = [self._fresh(provider) or self._begin(provider) for provider in self._known_only(providers)]
+        return [each if isinstance(each, LiveList) else await each for each in found]
+
+    async def known(self, providers: Iterable[Provider], *, within_s: float) -> list[LiveList]:
+        """The lists that are here within a time. Who takes longer is left out, or told as it was before, and asked all the same."""
+        asked = self._known_only(providers)
+        found = [self._fresh(provider) or self._begin(provider) for provider in asked]
+        if waiting := [each for each in found if isinstance(each, asyncio.Task)]:
+            await asyncio.wait(waiting, timeout=within_s)
+        return [self._kept[provider.name].answer for provider in asked if provider.name in self._kept]
+
+    def _known_only(self, providers: Iterable[Provider]) -> list[Provider]:
+        """Who is asked. Whoever left the configuration, or asks another question now, is forgotten: so the table has its bound."""
+        asked = {provider.name: provider for provider in providers if is_asked(provider)}
+        self._kept = {name: kept for name, kept in self._kept.items() if name in asked and kept.question == _question(asked[name])}
+        return list(asked.values())
+
+    def _fresh(self, provider: Provider) -> LiveList | None:
+        kept = self._kept.get(provider.name)
+        return kept.answer if kept is not None and self._clock.now_ns() < kept.expires_ns else None
+
+    def _begin(self, provider: Provider) -> asyncio.Task[LiveList]:
+        asking = self._asking.get(provider.name)
+        if asking is None:
+            asking = self._asking[provider.name] = self._tasks.spawn(self._list(provider))
+            asking.add_done_callback(lambda _done: self._asking.pop(provider.name, None))
+        return asking
 
     async def _list(self, provider: Provider) -> LiveList:
         now_ns = self._clock.now_ns()
-        question = (provider.bases, provider.auth, provider.credentials, provider.headers, provider.lists_models)
-        expires_ns, kept_for, kept = self._kept.get(provider.name, (0, None, None))
-        if kept is not None and kept_for == question and now_ns < expires_ns:
-            return kept
         async with self._turns:
             answer = await self._ask(provider)
-        self._kept[provider.name] = (now_ns + (FAILURE_TTL_NS if answer.error else LIST_TTL_NS), question, answer)
+        if answer.error and (before := self._kept.get(provider.name)) is not None:
+            answer = LiveList(provider.name, before.answer.models, answer.error)
+        expires_ns = now_ns + (FAILURE_TTL_NS if answer.error else LIST_TTL_NS)
+        self._kept[provider.name] = _Kept(expires_ns, _question(provider), answer)
         return answer
 
     async def _ask(self, provider: Provider) -> LiveList:
@@ -91,6 +115,18 @@ class LiveModels:
             if names is not None
             else LiveList(provider.name, error="its answer is no list of models")
         )
+
+
+class _Kept(NamedTuple):
+    """Until when an answer counts, and to what question it is the answer."""
+
+    expires_ns: int
+    question: object
+    answer: LiveList
+
+
+def _question(provider: Provider) -> object:
+    return (provider.bases, provider.auth, provider.credentials, provider.headers, provider.lists_models)
 
 
 def is_asked(provider: Provider) -> bool:

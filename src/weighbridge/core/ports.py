@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -205,6 +205,14 @@ class TokenCounter(Protocol):
 
     def count(self, seen: TextSeen, on_answer: Callable[[TokensSeen | None], None]) -> None:
         """Count text, and forget it. `on_answer` is called once, with None where no answer comes within a moment."""
+        ...
+
+
+class ModelLister(Protocol):
+    """Who has asked providers for their lists of models."""
+
+    async def names(self) -> Mapping[str, tuple[str, ...]]:
+        """By provider, of those whose list is known; a provider that does not answer soon is left out."""
         ...
 
 

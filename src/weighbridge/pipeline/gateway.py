@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from weighbridge.core.clock import NS_PER_S, SystemRng
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.own_keys import OwnKey
 from weighbridge.core.payloads import PayloadKeeper
-from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ResponseKeeper, Rng, Sink, TokenCounter, Upstream
+from weighbridge.core.ports import Clock, Downstream, Ids, KeySource, ModelLister, ResponseKeeper, Rng, Sink, TokenCounter, Upstream
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import FindAuthorizer
@@ -30,7 +30,7 @@ from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.head_memo import recall, remember
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
 from weighbridge.pipeline.limit_lines import limit_lines
-from weighbridge.pipeline.local import answer_locally, models_body, send_json
+from weighbridge.pipeline.local import answer_locally, is_own_list, models_body, send_json
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.receive import guess_dialect, has_envelope, match_endpoint, read_envelope
 from weighbridge.pipeline.replay import KEY_HEADER, Listener, Name, Shelf, Tee, checked_key, fingerprint_of
@@ -88,6 +88,7 @@ class Gateway:
         find_authorizer: FindAuthorizer = lambda _provider: None,
         token_counter: TokenCounter | None = None,
         payload_keeper: PayloadKeeper | None = None,
+        model_lister: ModelLister | None = None,
     ) -> None:
         self.fleet = Fleet(rng, clock)
         """What is known of everybody whom we call; it outlives every snapshot."""
@@ -100,6 +101,7 @@ class Gateway:
         self._books = books
         self._token_counter = token_counter
         self._payload_keeper = payload_keeper
+        self._model_lister = model_lister
         self._sink = sink
         self._clock = clock
         self._ids = ids
@@ -158,7 +160,8 @@ class Gateway:
             else:
                 await self._admit(exchange)
             operation = exchange.endpoint.operation
-            if operation is _MODELS and (listing := models_body(exchange)) is not None:
+            if operation is _MODELS and is_own_list(exchange):
+                listing = models_body(exchange, await self._listed_live(exchange))
                 settle(exchange, self._clock, self._books, self._sink)
                 send_json(exchange, listing)
                 return
@@ -244,6 +247,13 @@ class Gateway:
             self._unknown_keys.add(digest)
             raise GatewayError(ErrorKind.AUTHENTICATION, "The API key is not known here.", code="invalid_api_key")
         return key
+
+    async def _listed_live(self, exchange: Exchange) -> Mapping[str, tuple[str, ...]]:
+        """What providers list themselves, where that is to be shown."""
+        if self._model_lister is None or not any(provider.shows_live for provider in exchange.snapshot.plan.providers):
+            return {}
+        await on_a_task()
+        return await self._model_lister.names()
 
     async def _kept(self, exchange: Exchange) -> bytes | None:
         """What a request about a stored response is answered, if the gateway keeps it."""

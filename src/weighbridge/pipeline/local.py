@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -38,16 +39,19 @@ def _answer_health(exchange: Exchange, *, is_ready: bool) -> None:
     exchange.downstream.end(body)
 
 
-def models_body(exchange: Exchange) -> bytes | None:
-    """`GET …/models` in the caller's dialect: what its key may use. A list pinned to one provider is that provider's own.
+def is_own_list(exchange: Exchange) -> bool:
+    """Whether a request for models is answered here. A list pinned to one provider is that provider's own."""
+    return exchange.match is not None and exchange.match.provider is None
 
-    None if this is another request. Raises `GatewayError` MODEL_NOT_FOUND for one model that is not listed.
+
+def models_body(exchange: Exchange, live: Mapping[str, Sequence[str]]) -> bytes:
+    """`GET …/models` in the caller's dialect: what its key may use, with the models that providers list themselves.
+
+    Raises `GatewayError` MODEL_NOT_FOUND for one model that is not listed.
     """
     found = exchange.match
     assert found is not None
-    if found.endpoint.operation is not _MODELS or found.provider is not None:
-        return None
-    models = _visible(exchange)
+    models = _visible(exchange, live)
     if found.model_span is None:
         body = render_models(exchange.dialect, models)
     else:
@@ -69,7 +73,11 @@ def send_json(exchange: Exchange, body: bytes) -> None:
     exchange.downstream.end(body)
 
 
-def _visible(exchange: Exchange) -> list[ModelEntry]:
+def _visible(exchange: Exchange, live: Mapping[str, Sequence[str]]) -> list[ModelEntry]:
     key = exchange.key
     assert key is not None
-    return [model for model in exchange.snapshot.models if may_use(key.models, (model.id,))]
+    entries = {entry.id: entry for entry in exchange.snapshot.models}
+    for provider, names in live.items():
+        for name in names:
+            entries.setdefault(f"{provider}/{name}", ModelEntry(id=f"{provider}/{name}", owned_by=provider))
+    return [entry for entry in entries.values() if may_use(key.models, (entry.id,))]

@@ -112,6 +112,8 @@ class Provider(msgspec.Struct, frozen=True):
     """What its addresses were made of and signing needs to know: `region`, `project`, `location`, `resource`, `account`."""
     lists_models: str = ""
     """Where it lists its models, relative to its main (first) base; empty where it does not."""
+    shows_live: bool = False
+    """Whether `/v1/models` shows what it lists itself."""
     live_models: tuple[str, ...] = ()
     """Names from that list as it was when last asked: for `/v1/models` only. A bare name is not resolved by them, since a reseller
     lists every vendor's models and would make all their names ambiguous."""
