@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 from fastapi import FastAPI
-from tests.app.conftest import until
 
 from weighbridge.app.control_server import ControlServer
+from weighbridge.app.listeners import listen_privately
 
 
-async def test_it_serves_until_stopped_leaves_signals_alone_and_removes_its_socket() -> None:
+async def test_it_serves_who_waited_until_stopped_and_leaves_signals_alone() -> None:
     app = FastAPI()
 
     @app.get("/hello")
@@ -23,14 +23,14 @@ async def test_it_serves_until_stopped_leaves_signals_alone_and_removes_its_sock
     before = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "control.sock"
-        server = ControlServer(app, path)
-        task = asyncio.create_task(server.run())
-        await until(path.exists)
+        listening = listen_privately(path)
+        # Who comes before it serves waits for it.
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        server = ControlServer(app, listening)
+        task = asyncio.create_task(server.run())
         assert (await reader.read()).endswith(b'"hello"')
         writer.close()
         assert signal.getsignal(signal.SIGTERM) is before
         server.stop()
         await task
-        assert not path.exists()

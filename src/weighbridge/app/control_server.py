@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
-
-from weighbridge.http.limits import LISTEN_BACKLOG
 
 
 class _Uvicorn(uvicorn.Server):
@@ -22,24 +19,17 @@ class _Uvicorn(uvicorn.Server):
 
 
 class ControlServer:
-    """Serves an application on a Unix socket until `stop`."""
+    """Serves an application on a listening Unix socket until `stop`."""
 
-    def __init__(self, app: ASGIApp, path: Path) -> None:
-        self._path = path
+    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+        self._listening = listening
         self._server = _Uvicorn(
             uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", proxy_headers=True, forwarded_allow_ips="*")
         )
 
     async def run(self) -> None:
         """Serve."""
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listening.bind(str(self._path))
-        listening.listen(LISTEN_BACKLOG)
-        try:
-            await self._server.serve(sockets=[listening])
-        finally:
-            listening.close()
-            self._path.unlink(missing_ok=True)
+        await self._server.serve(sockets=[self._listening])
 
     def stop(self) -> None:
         """Finish what is under way and return from `run`."""

@@ -7,6 +7,7 @@ is being restarted wait in its queue instead of being refused.
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from weighbridge.http.limits import LISTEN_BACKLOG
 
@@ -26,6 +27,14 @@ def bind(host: str, port: int) -> list[socket.socket]:
         close(sockets)
         raise ListenError(_explain(error, host, port)) from None
     return sockets
+
+
+def listen_privately(path: Path) -> socket.socket:
+    """A Unix socket that listens, and whose callers wait until somebody serves it. The directory says who may reach it."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    listening.listen(LISTEN_BACKLOG)
+    return listening
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, str]]:

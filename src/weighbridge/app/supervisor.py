@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import signal
+import socket
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
 from weighbridge import __version__
 from weighbridge.app import listeners
 from weighbridge.app.collector import settle_heap
-from weighbridge.app.control_server import ControlServer
 from weighbridge.app.lease_keeper import LeaseKeeper, lasting_host_id
 from weighbridge.app.ledger_keeper import LedgerKeeper
-from weighbridge.app.services import admin_services
 from weighbridge.app.worker_process import WorkerProcess
 from weighbridge.auth.master_keys import MasterKeys
 from weighbridge.auth.sign_in_rules import SignInRules
@@ -36,10 +36,7 @@ from weighbridge.config.shared_limits import compile_shared_limits
 from weighbridge.config.sign_in import compile_sign_in
 from weighbridge.config.traces import compile_traces
 from weighbridge.config.watch import watch_config
-from weighbridge.control.admin_api import admin_app
-from weighbridge.control.alert_look import look_around
 from weighbridge.control.alert_sender import AlertSender, Notice
-from weighbridge.control.alert_watch import AlertWatch
 from weighbridge.control.all_keys import AllKeys
 from weighbridge.control.allowance_registry import AllowanceRegistry
 from weighbridge.control.archive import Archive
@@ -74,7 +71,6 @@ from weighbridge.control.channel import (
     Targets,
     TurnPage,
 )
-from weighbridge.control.control_site import control_site
 from weighbridge.control.credit_expiry import CreditExpiry
 from weighbridge.control.erasure_watch import ErasureWatch
 from weighbridge.control.key_registry import KeyRegistry
@@ -110,12 +106,17 @@ from weighbridge.telemetry.metrics import Metrics
 from weighbridge.telemetry.parquet import require_parquet
 from weighbridge.telemetry.trace_sink import TraceSink
 
+if TYPE_CHECKING:
+    from weighbridge.app.control_server import ControlServer
+
 STORE_POLL_S: Final = 0.25
 """How often the store is asked for changed keys and budgets: a revoked key is refused well within a second."""
 _DAY_NS: Final = 86_400 * NS_PER_S
 RETRY_LOG_S: Final = 1.0
 MODELS_WITHIN_S: Final = 3.0
 """How long who wants the list of models waits for providers that were not asked before. The next one finds what came later."""
+CONTROL_AFTER_S: Final = 10.0
+"""How long the admin API waits for the first worker: where none comes up, operators want to see why."""
 USED_KEYS_S: Final = 10.0
 """How often it is noted when customers' own provider keys were last used."""
 
@@ -172,7 +173,8 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._control_socket = Path()
         self._shared_limits: SharedLimitsPlace | None = None
-        self._is_ready = False
+        self._has_served = asyncio.Event()
+        self._control_server: ControlServer | None = None
         self._port = 0
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -191,14 +193,14 @@ class Supervisor:
             self._shared_limits = compile_shared_limits(self.loaded.config, lasting_host_id(self.data_dir))
             ledger = self.ledger = self._make_ledger(Path(private))
             await ledger.start()
+            listening = listeners.listen_privately(self._control_socket)
             self._start_workers(ledger)
             moving = self._tasks.spawn(ledger.run())
             self._handle_signals()
-            control = self._start_control()
+            self._tasks.spawn(self._control(listening))
             self._tasks.spawn(self._watch_store())
             self._tasks.spawn(self._retry_log())
             self._tasks.spawn(self._note_used_keys())
-            self._tasks.spawn(self._watch_alerts())
             self._tasks.spawn(self.payloads.run())
             self._tasks.spawn(self._make_prober().run())
             self._tasks.spawn(CreditExpiry(self.store, None if ledger.has_leases else ledger.take, self.clock).run())
@@ -211,14 +213,14 @@ class Supervisor:
                 self._tasks.spawn(self.archive.run())
             if self.loaded.source is not None:
                 self._tasks.spawn(watch_config(self.loaded.source, self._reload_after_change, stop=self._stop))
-            settle_heap()
             await self._stop.wait()
             await self._drain()
             moving.cancel()
             await ledger.stop()
             with contextlib.suppress(StorageError):
                 await self.provider_keys.note_used()
-            control.stop()
+            if self._control_server is not None:
+                self._control_server.stop()
             await self._tasks.cancel_all()
             await self.payloads.flush()
             await asyncio.gather(*(sink.stop() for sink in self.log_sinks))
@@ -281,10 +283,19 @@ class Supervisor:
             self.workers.append(worker)
             self._tasks.spawn(worker.keep_running())
 
-    def _start_control(self) -> ControlServer:
-        control = ControlServer(control_site(admin_app(admin_services(self))), self._control_socket)
-        self._tasks.spawn(control.run())
-        return control
+    async def _control(self, listening: socket.socket) -> None:
+        """The admin API, the dashboard and the alerts, loaded once a worker serves. Who asks meanwhile waits at the socket."""
+        with listening:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONTROL_AFTER_S):
+                    await self._has_served.wait()
+            await asyncio.to_thread(importlib.import_module, "weighbridge.app.control_plane")  # else the loop would stand still
+            from weighbridge.app import control_plane
+
+            self._tasks.spawn(control_plane.alert_watch(self, lambda: self._alerts, self._sender, self._tasks).run())
+            server = self._control_server = control_plane.control_server(self, listening)
+            settle_heap()
+            await server.run()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -329,8 +340,8 @@ class Supervisor:
         elif isinstance(message, Ready | Applied):
             worker.version = message.version
             worker.state = "ready"
-            if not self._is_ready:
-                self._is_ready = True
+            if not self._has_served.is_set():
+                self._has_served.set()
                 self._on_ready(self._port)
         elif isinstance(message, Bug):
             sys.stderr.write(f"A bug in a worker, please report it:\n{message.trace}")
@@ -470,19 +481,6 @@ class Supervisor:
             sink.erase(erasures)
 
     # --- alerts -------------------------------------------------------------------------------------------------
-
-    async def _watch_alerts(self) -> None:
-        host = lasting_host_id(self.data_dir)
-        watch = AlertWatch(
-            alerts=lambda: self._alerts,
-            look=lambda alerts: look_around(admin_services(self), alerts, self.loaded.config.server.workers),
-            store=self.store.alerts,
-            sender=self._sender,
-            clock=self.clock,
-            host=host,
-            tasks=self._tasks,
-        )
-        await watch.run()
 
     async def send_test_alert(self) -> dict[str, str]:
         """Send a notice to every destination. By its name why one did not take it, or nothing."""

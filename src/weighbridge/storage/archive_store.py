@@ -11,10 +11,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from weighbridge.core.terms import Record
+from weighbridge.storage.bulk import insert_new
 from weighbridge.storage.ledger_retention import last_archived
 from weighbridge.storage.ledger_tables import archives, records, requests
 from weighbridge.storage.request_queries import RequestRow, rows_between
@@ -57,10 +56,8 @@ class ArchiveStore:
             now_ns = self._transactions.clock.wall_ns()
             if begun is None and (span := _next_span(connection, before_ns, now_ns)) is not None:
                 first, last = span
-                row = {"first": first, "last": last, "rows": 0, "is_done": False, "at": now_ns}
-                make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
                 # Of two hosts that come at once one waits here for the other, and then goes on with what that one has begun.
-                connection.execute(make(archives).values(row).on_conflict_do_nothing())
+                insert_new(connection, archives, [(first, last, 0, False, now_ns)])
                 begun = _begun(connection)
         return begun
 

@@ -14,9 +14,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Engine, delete, func, select, text
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.erasure import without_names
@@ -27,6 +25,7 @@ from weighbridge.ledger.books import entries_of
 from weighbridge.ledger.journal import JournalItem
 from weighbridge.ledger.terms import Charge, Entry, EntryKind, Settled, Started
 from weighbridge.limits.counters import is_of_credits
+from weighbridge.storage.bulk import add_sums, insert_rows, replace_rows
 from weighbridge.storage.engine import writing
 from weighbridge.storage.erasure_store import KNOWN_FOR_NS, erasures_since
 from weighbridge.storage.errors import plain_errors
@@ -150,13 +149,9 @@ class LedgerStore:
             still_open = self._take(connection, journal_id, items)
             if still_open:
                 rows = [_open_row(journal_id, started) for started in still_open]
-                _upsert(connection, open_attempts, rows, replaced=("body",))
-            _upsert(
-                connection,
-                journal_positions,
-                [{"journal_id": journal_id, "sequence": sequence, "offset": offset, "is_closed": False}],
-                replaced=("sequence", "offset"),
-            )
+                replace_rows(connection, open_attempts, ("body",), rows)
+            position = [(journal_id, sequence, offset, False)]
+            replace_rows(connection, journal_positions, ("sequence", "offset"), position)
             settled = self._without_erased(connection, [item for item in items if isinstance(item, Settled)])
             charged = self._book(connection, settled)
         self.on_booked([item.record for item in settled])
@@ -171,8 +166,7 @@ class LedgerStore:
             query = select(open_attempts.c.body).where(open_attempts.c.journal_id == journal_id)
             left = [_decode_started(body) for (body,) in connection.execute(query.order_by(open_attempts.c.attempt))]
             connection.execute(delete(open_attempts).where(open_attempts.c.journal_id == journal_id))
-            row = {"journal_id": journal_id, "sequence": 0, "offset": 0, "is_closed": True}
-            _upsert(connection, journal_positions, [row], replaced=("is_closed",))
+            replace_rows(connection, journal_positions, ("is_closed",), [(journal_id, 0, 0, True)])
             settled = self._without_erased(connection, _unresolved(left, self._clock.wall_ns()))
             charged = self._book(connection, settled)
         self.on_booked([item.record for item in settled])
@@ -232,12 +226,12 @@ class LedgerStore:
             facts.append((*fact, *of_fact[_CHARGED:]))
             bodies.append((number, _encode(record)))
             written += [(entry, "") for entry in own]
-        _insert(connection, requests, facts)
-        _insert(connection, records, bodies)
+        insert_rows(connection, requests, facts)
+        insert_rows(connection, records, bodies)
         _write_entries(connection, written, numbers, seq)
-        _add(connection, rollups, SUM_COLUMNS, sums.rollups())
-        _add(connection, latencies, ("n",), sums.latencies())
-        _add(connection, facets, SUM_COLUMNS, sums.facets())
+        add_sums(connection, rollups, SUM_COLUMNS, sums.rollups())
+        add_sums(connection, latencies, ("n",), sums.latencies())
+        add_sums(connection, facets, SUM_COLUMNS, sums.facets())
         return self._charge(connection, settled, numbers, first)
 
     def _without_erased(self, connection: Connection, settled: Sequence[Settled]) -> Sequence[Settled]:
@@ -269,8 +263,8 @@ class LedgerStore:
             for charge in item.charges:
                 charged[charge.counter] = charged.get(charge.counter, 0) + charge.amount
                 rows.append((seq + len(rows), numbers[charge.counter], number, charge.amount))
-        _insert(connection, charges, rows)
-        _add(connection, counters, ("amount",), [(numbers[counter], amount) for counter, amount in charged.items()])
+        insert_rows(connection, charges, rows)
+        add_sums(connection, counters, ("amount",), [(numbers[counter], amount) for counter, amount in charged.items()])
         if self.host:
             # Last, since grants wait for these rows until the transaction ends.
             spend_leases(connection, self.host, charged)
@@ -285,7 +279,7 @@ class LedgerStore:
         """Sum up a piece of what came before there were sums of facets (`ledger_facets.py`). How many requests; 0: all are."""
         with self._writing() as connection:
             n_passed, rows = next_piece(connection)
-            _add(connection, facets, SUM_COLUMNS, rows)
+            add_sums(connection, facets, SUM_COLUMNS, rows)
         return n_passed
 
     # --- what is there ------------------------------------------------------------------------------------------
@@ -344,8 +338,8 @@ def book_within(connection: Connection, new: Sequence[Entry], spent: Mapping[str
     numbers = own.of(connection, spent)
     rows = [(numbers[counter], amount) for counter, amount in spent.items()]
     seq = _next(connection, charges.c.seq)
-    _insert(connection, charges, [(seq + n, counter, 0, amount) for n, (counter, amount) in enumerate(rows)])
-    _add(connection, counters, ("amount",), rows)
+    insert_rows(connection, charges, [(seq + n, counter, 0, amount) for n, (counter, amount) in enumerate(rows)])
+    add_sums(connection, counters, ("amount",), rows)
 
 
 def _book_once(connection: Connection, own: Labels, new: Sequence[Entry]) -> int:
@@ -374,8 +368,8 @@ def _next(connection: Connection, column: Any) -> int:
     return int(connection.execute(select(func.coalesce(func.max(column), 0))).scalar_one()) + 1
 
 
-def _open_row(journal_id: str, started: Started) -> dict[str, object]:
-    return {"journal_id": journal_id, "request_id": started.request_id, "attempt": started.attempt, "body": _encode(started)}
+def _open_row(journal_id: str, started: Started) -> tuple[object, ...]:
+    return (journal_id, started.request_id, started.attempt, _encode(started))
 
 
 def _unresolved(left: Iterable[Started], wall_ns: int) -> list[Settled]:
@@ -518,40 +512,5 @@ def _write_entries(connection: Connection, new: Sequence[tuple[Entry, str]], num
             sums = moved.setdefault(account, [0, 0, 0])
             sums[0 if is_debit else 1] += amount
             sums[2] += 1
-    _insert(connection, entries, rows)
-    _add(connection, balances, ("debits", "credits", "entries"), [(account, *sums) for account, sums in moved.items()])
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows in the order of the table's columns, by the driver itself: SQLAlchemy takes several times as long for each."""
-    if rows:
-        connection.exec_driver_sql(_statement(connection, table), list(rows))
-
-
-def _statement(connection: Connection, table: Table, conflict: str = "") -> str:
-    quote = connection.dialect.identifier_preparer.quote
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
-    names = [quote(column.name) for column in table.columns]
-    # Nothing but our own names of tables and columns is in it.
-    return f"INSERT INTO {quote(table.name)} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}){conflict}"  # noqa: S608
-
-
-def _add(connection: Connection, table: Table, sums: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    """Add to the sums of rows by their primary keys; rows that are not there are made."""
-    if not rows:
-        return
-    quote = connection.dialect.identifier_preparer.quote
-    keys = ", ".join(quote(column.name) for column in table.primary_key.columns)
-    own = quote(table.name)
-    changes = ", ".join(f"{quote(name)} = {own}.{quote(name)} + excluded.{quote(name)}" for name in sums)
-    connection.exec_driver_sql(_statement(connection, table, f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"), list(rows))
-
-
-def _upsert(connection: Connection, table: Table, rows: list[dict[str, object]], *, replaced: tuple[str, ...]) -> None:
-    """Insert rows, or replace these columns of those that are there."""
-    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = make(table)
-    keys = list(table.primary_key.columns)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in replaced}), rows
-    )
+    insert_rows(connection, entries, rows)
+    add_sums(connection, balances, ("debits", "credits", "entries"), [(account, *sums) for account, sums in moved.items()])

@@ -1,0 +1,23 @@
+"""What nobody waits for at a start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from tests.app.conftest import Running, ask
+
+
+def test_a_gateway_starts_without_the_frameworks_of_its_pages() -> None:
+    heavy = ("fastapi", "uvicorn", "jinja2", "alembic")
+    code = f"import sys, weighbridge.cli.serve; print(*[name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.slow  # processes start and end
+async def test_who_asks_for_the_admin_api_as_soon_as_a_gateway_serves_is_answered(running: Running, store, key: str) -> None:
+    answer = await ask(running.port, key, path="/admin/v1/status")
+    # The key is none of an administrator's: somebody was there to say so.
+    assert answer.status == 403
