@@ -110,6 +110,13 @@ def fill(store: Store, rows: int, console: Console) -> None:
     while store.ledger.fill_facets():
         n_pieces += 1
     console.print(f"made facets in {time.monotonic() - begun:.0f} s, {n_pieces} pieces")
+    begun, n_pieces, longest = time.monotonic(), 0, 0.0
+    while True:
+        piece = time.monotonic()
+        if not store.ledger.sum_up_late():
+            break
+        n_pieces, longest = n_pieces + 1, max(longest, time.monotonic() - piece)
+    console.print(f"made late sums in {time.monotonic() - begun:.0f} s, {n_pieces} pieces of {longest * 1_000:.0f} ms at most")
 
 
 def measured(store: Store) -> Table:

@@ -155,6 +155,7 @@ class LedgerKeeper:
             await asyncio.sleep(_SWEEP_S)
             try:
                 await self._in_pieces(self._store.fill_facets)
+                await self._in_pieces(self._store.sum_up_late)
                 await self._in_pieces(self._store.expire)
                 if self._leases is not None:
                     now_ns = self._clock.wall_ns()

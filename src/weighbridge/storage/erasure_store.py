@@ -19,7 +19,8 @@ from weighbridge.core.clock import NS_PER_S, new_id, random_bytes
 from weighbridge.core.codec import UNREADABLE
 from weighbridge.core.erasure import Erasure, SubjectKind, digest_of_name
 from weighbridge.storage.ledger_labels import known_labels
-from weighbridge.storage.ledger_sums import WEEK
+from weighbridge.storage.ledger_late_sums import forget_values
+from weighbridge.storage.ledger_sums import FIRST_LATE_FACET, WEEK
 from weighbridge.storage.ledger_tables import balances, counters, facets, labels, records, requests, series
 from weighbridge.storage.response_store import MAX_CONTENT_BYTES
 from weighbridge.storage.tables import erasures, feedback, payloads, stored_responses, virtual_keys
@@ -180,6 +181,7 @@ def _forget_requests(connection: Connection, batch: Sequence[Row[int, str, int]]
     request_ids = [row.request_id for row in batch]
     connection.execute(delete(payloads).where(payloads.c.request_id.in_(request_ids)))
     changes = dict.fromkeys(_NAMES, 0) if kind is SubjectKind.END_USER else {"session": 0}
+    forget_values(connection, numbers, changes)
     connection.execute(update(requests).where(requests.c.id.in_(numbers)).values(changes))
     return int(connection.execute(delete(feedback).where(feedback.c.request_id.in_(request_ids))).rowcount)
 
@@ -215,7 +217,8 @@ def _used_otherwise(connection: Connection) -> set[int]:
         used.update(row)
     for column in (balances.c.account, counters.c.counter):
         used.update(connection.execute(select(column)).scalars())
-    used.update(connection.execute(select(facets.c.value).where(facets.c.grain == WEEK).distinct()).scalars())
+    of_few = (facets.c.grain == WEEK, facets.c.facet < FIRST_LATE_FACET)
+    used.update(connection.execute(select(facets.c.value).where(*of_few).distinct()).scalars())
     return used
 
 

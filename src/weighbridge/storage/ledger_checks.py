@@ -11,8 +11,9 @@ from weighbridge.ledger.terms import AccountKind, EntryKind
 from weighbridge.limits.counters import CREDITS_MARK
 from weighbridge.storage.ledger_facets import is_filling, sums_of_facts
 from weighbridge.storage.ledger_labels import texts_of
+from weighbridge.storage.ledger_late_sums import late_facet, late_span_of
 from weighbridge.storage.ledger_store import LedgerStore
-from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, SUM_COLUMNS, WEEK
+from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, LATE_FACETS, SUM_COLUMNS, WEEK
 from weighbridge.storage.ledger_tables import balances, charges, counters, entries, facets, labels, requests, rollups
 from weighbridge.storage.tables import corrected_attempts, credit_accounts, credits_given
 
@@ -158,6 +159,24 @@ def _facets(connection: Connection) -> Iterator[str]:
                     yield f"day {key[0] // _DAY_S}, {facet} {key[1]}: {told}"
 
 
+def _late_sums(connection: Connection) -> Iterator[str]:
+    """Sums by end user and session tell what the facts tell, on each day that is summed up and has all its facts."""
+    first = connection.execute(select(func.min(requests.c.at))).scalar_one()
+    span = late_span_of(connection)
+    if first is None or span is None:
+        return
+    from_s, to_s = span.whole_days(int(first) // _NS_PER_S + 1, span.until)
+    day = (requests.c.at // (_DAY_S * _NS_PER_S)) * _DAY_S
+    for name in LATE_FACETS:
+        value = requests.c[name]
+        query = select(day, value, *sums_of_facts()).where(requests.c.at >= from_s * _NS_PER_S, requests.c.at < to_s * _NS_PER_S)
+        of_facts = {(row[0], row[1]): tuple(map(int, row[2:])) for row in connection.execute(query.group_by(day, value))}
+        kept = {key: sums for key, sums in _kept_facets(connection, late_facet(name), from_s).items() if key[0] < to_s}
+        for key in sorted(of_facts.keys() | kept.keys()):
+            if of_facts.get(key) != kept.get(key):
+                yield f"day {key[0] // _DAY_S}, {name} {key[1]}: sums say {kept.get(key)}, requests say {of_facts.get(key)}"
+
+
 def _kept_facets(connection: Connection, facet: int, from_s: int) -> dict[tuple[int, int], tuple[int, ...]]:
     summed = select(facets.c.start, facets.c.value, *(func.sum(facets.c[name]) for name in SUM_COLUMNS))
     summed = summed.where(facets.c.facet == facet, facets.c.grain == DAY, facets.c.start >= from_s)
@@ -238,6 +257,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = 
     ("sums", _sums),
     ("weeks", _weeks),
     ("tags, dialects and errors", _facets),
+    ("end users and sessions", _late_sums),
     ("what customers were charged", _charged),
     ("credits that were given", _given),
     ("what was taken from credits", _taken),

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Column, Connection, Select, delete, exists, func, select
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, HOUR, WEEK
+from weighbridge.storage.ledger_sums import DAY, FACETS, FIRST_LATE_FACET, GRAINS_S, HOUR, LATE_FACETS, WEEK
 from weighbridge.storage.ledger_tables import archives, facets, latencies, records, requests, rollups
 
 _DAY_S: Final = 86_400
@@ -21,7 +21,7 @@ class Retention(NamedTuple):
     records: int = 30
     """Whole Records: what a page of one request shows."""
     requests: int = 90
-    """A row for each request."""
+    """A row for each request, and sums by end user and session."""
     minutes: int = 7
     """Sums by minute."""
     hours: int = 400
@@ -48,6 +48,11 @@ def delete_expired(connection: Connection, wall_ns: int, kept: Retention, *, is_
         for facet in range(2 * len(FACETS)):
             expired = delete(facets).where(facets.c.facet == facet, facets.c.grain == grain, facets.c.start < last)
             n_deleted += connection.execute(expired).rowcount
+    for grain in (DAY, WEEK):  # as many of them as there are people: kept as long as their requests
+        last = now_s - kept.requests * _DAY_S - GRAINS_S[grain]
+        for place in range(len(LATE_FACETS)):
+            of_late = (facets.c.facet == FIRST_LATE_FACET + place, facets.c.grain == grain, facets.c.start < last)
+            n_deleted += connection.execute(delete(facets).where(*of_late)).rowcount
     return n_deleted
 
 

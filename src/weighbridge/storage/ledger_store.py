@@ -32,6 +32,7 @@ from weighbridge.storage.errors import plain_errors
 from weighbridge.storage.lease_store import spend_leases
 from weighbridge.storage.ledger_facets import next_piece
 from weighbridge.storage.ledger_labels import Labels, texts_of
+from weighbridge.storage.ledger_late_sums import LateComers, late_span_of, sum_up_piece
 from weighbridge.storage.ledger_retention import Retention, delete_expired, last_archived
 from weighbridge.storage.ledger_sums import (
     SUM_COLUMNS,
@@ -215,13 +216,16 @@ class LedgerStore:
         seq = _next(connection, entries.c.seq)
         sums, facts, bodies = BatchSums(), [], []
         written: list[tuple[Entry, str]] = []
+        late = LateComers(late_span_of(connection))
         for number, each in enumerate(booked, first):
             record, own = each.record, each.entries
             tokens, series = tokens_of(record), of_series[each.series]
             sums.add(record, series, tokens, each.charged)
             of_facets = (numbers[each.tags], numbers[record.dialect], numbers[each.error])
             of_fact = fact_sums(record, tokens, each.charged)
-            sums.add_facets(record.start_wall_ns // NS_PER_S, series, of_facets, of_fact)
+            second = record.start_wall_ns // NS_PER_S
+            sums.add_facets(second, series, of_facets, of_fact)
+            late.add(second, (numbers[record.end_user], numbers[record.session]), of_fact)
             fact = _fact(number, each, series, tokens, numbers, seq + len(written), len(own))
             facts.append((*fact, *of_fact[_CHARGED:]))
             bodies.append((number, _encode(record)))
@@ -232,6 +236,7 @@ class LedgerStore:
         add_sums(connection, rollups, SUM_COLUMNS, sums.rollups())
         add_sums(connection, latencies, ("n",), sums.latencies())
         add_sums(connection, facets, SUM_COLUMNS, sums.facets())
+        late.write(connection)
         return self._charge(connection, settled, numbers, first)
 
     def _without_erased(self, connection: Connection, settled: Sequence[Settled]) -> Sequence[Settled]:
@@ -281,6 +286,11 @@ class LedgerStore:
             n_passed, rows = next_piece(connection)
             add_sums(connection, facets, SUM_COLUMNS, rows)
         return n_passed
+
+    def sum_up_late(self) -> bool:
+        """Sum up a piece of what is over, by end user and session (`ledger_late_sums.py`). False: all is."""
+        with self._writing() as connection:
+            return sum_up_piece(connection, self._clock.wall_ns() // NS_PER_S)
 
     # --- what is there ------------------------------------------------------------------------------------------
 

@@ -19,6 +19,10 @@ FACETS: Final = ("tags", "dialect", "error")
 
 For each there are besides the sums over all series together, whose `facet` is as many places further, and whose series is 0.
 """
+LATE_FACETS: Final = ("end_user", "session")
+"""What has many values, in the same way: over all series, by day and week, and not at once (`ledger_late_sums.py`)."""
+FIRST_LATE_FACET: Final = 100
+"""The `facets.facet` of the first of them."""
 PRICE_STATES: Final = tuple(PriceState)
 PROVENANCES: Final = tuple(Provenance)
 """Stored by their places; new ones go to the end."""
@@ -206,12 +210,12 @@ class BatchSums:
     def rollups(self) -> Rows:
         """Of every grain."""
         minutes: Grained = {place: sums.values() for place, sums in self._rollups.items()}
-        return [(grain, *place, *sums) for grain, place, sums in _by_grain(minutes, MINUTE)]
+        return [(grain, *place, *sums) for grain, place, sums in by_grain(minutes, MINUTE)]
 
     def latencies(self) -> Rows:
         """Of every grain."""
         minutes: Grained = {place: (n,) for place, n in self._latencies.items()}
-        return [(grain, *place, *n) for grain, place, n in _by_grain(minutes, MINUTE)]
+        return [(grain, *place, *n) for grain, place, n in by_grain(minutes, MINUTE)]
 
     def facets(self) -> Rows:
         """Of every grain from the hour on."""
@@ -222,7 +226,7 @@ class BatchSums:
                 place = (start, series, values[facet]) if facet < len(FACETS) else (start, 0, values[facet - len(FACETS)])
                 before = hours.get(place)
                 hours[place] = sums if before is None else tuple(map(add, before, sums))
-            rows += [(facet, grain, *place, *sums) for grain, place, sums in _by_grain(hours, HOUR)]
+            rows += [(facet, grain, *place, *sums) for grain, place, sums in by_grain(hours, HOUR)]
         return rows
 
 
@@ -245,7 +249,7 @@ def cache_saved(record: Record) -> int:
     return sum([attempt.cache_saved_nanousd for attempt in record.attempts])
 
 
-def _by_grain(sums: Grained, finest: int) -> Iterator[tuple[int, tuple[int, ...], Sequence[int]]]:
+def by_grain(sums: Grained, finest: int) -> Iterator[tuple[int, tuple[int, ...], Sequence[int]]]:
     """These sums, whose keys begin with a start, and those of every coarser grain: (grain, key, sums)."""
     for grain in range(finest, len(GRAINS_S)):
         if grain > finest:

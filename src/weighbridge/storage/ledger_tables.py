@@ -211,3 +211,11 @@ facet_filling: Final = Table(
     Column("last", BigInteger, nullable=False),
 )
 """Requests from before there were facets, by their ids, that are still to be summed up. No row: all are."""
+
+late_span: Final = Table(
+    "late_span",
+    metadata,
+    Column("first", _Id, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+)
+"""The time whose requests are in the sums by end user and session, in Unix seconds: one row, or none before the first."""

@@ -1,7 +1,8 @@
 """What was used and spent, by whatever it can be grouped by: from sums by minute, hour, day and week: no page scans facts.
 
-Sums know who asked and who answered, and one of tags, kinds of errors and dialects. Only what they do not know (end users,
-sessions, feedback, two of those at once) is counted from the facts of the time that is asked for.
+Sums know who asked and who answered, and one of tags, kinds of errors and dialects; of whole days that are over also one of end
+users and sessions. Only what they do not know (feedback, two of those at once, a team's end users) is counted from the facts of the
+time that is asked for.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, func, literal, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, func, literal, or_, select, union_all
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_facets import is_filling, sums_of_facts
 from weighbridge.storage.ledger_labels import known_labels, texts_of
+from weighbridge.storage.ledger_late_sums import late_facet, late_span_of
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import (
     DAY,
@@ -23,6 +25,7 @@ from weighbridge.storage.ledger_sums import (
     FIRST_BYTE,
     GRAINS_S,
     HOUR,
+    LATE_FACETS,
     MINUTE,
     OVERHEAD,
     SUM_COLUMNS,
@@ -119,7 +122,11 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
             sums = _from_facets(connection, query, facet)
         elif any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
             n_dearest = MAX_ROWS + 1 if query.is_told_as_summed else None
-            sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=n_dearest)
+            days = _late_days_of(connection, query)
+            if days is not None:
+                sums = _from_late_sums(connection, query, days, n_dearest=n_dearest)
+            else:
+                sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=n_dearest)
         else:
             sums, buckets = _from_sums(connection, query, conditions)
         n_found = len(sums) if query.is_told_as_summed else 0
@@ -152,6 +159,17 @@ def _facet_of(connection: Connection, query: UsageQuery) -> str | None:
     if len(asked) != 1 or query.interval == "minute" or not asked <= set(FACETS) or is_filling(connection):
         return None
     return asked.pop()
+
+
+def _late_days_of(connection: Connection, query: UsageQuery) -> tuple[int, int] | None:
+    """The whole days of a question that sums by end user or session can answer. One of them alone is found among facts sooner."""
+    if len(query.group_by) != 1 or query.group_by[0] not in LATE_FACETS or query.filters or query.interval in ("minute", "hour"):
+        return None
+    span = late_span_of(connection)
+    if span is None:
+        return None
+    first, last = span.whole_days(query.from_s, query.to_s)
+    return (first, last) if first < last else None
 
 
 def is_dimension(name: str) -> bool:
@@ -349,6 +367,27 @@ def _from_facets(connection: Connection, query: UsageQuery, facet: str) -> Sums:
     statement = _over(facets, pieces, whole, [*start, *groups], wanted, joins=asks_series)
     _add_sums(sums, _sums_of(connection, statement, query, len(groups)))
     return sums
+
+
+def _from_late_sums(connection: Connection, query: UsageQuery, days: tuple[int, int], *, n_dearest: int | None) -> Sums:
+    """Whole days from their sums, with the facts of both edges. The database may leave out all groups but the `n_dearest`."""
+    name, (first, last) = query.group_by[0], days
+    pieces: list[tuple[int, int, int]] = []
+    _cut(first, last, _FINEST[query.interval], pieces)
+    within = or_(*(and_(facets.c.grain == grain, facets.c.start >= begin, facets.c.start < end) for grain, begin, end in pieces))
+    of_days = [*_start(facets.c.start, query.interval), facets.c.value.label("value"), *(facets.c[each] for each in SUM_COLUMNS)]
+    summed = select(*of_days).where(facets.c.facet == late_facet(name), within)
+    edges = ((query.from_s, first), (last, query.to_s))
+    keys = [*_start(requests.c.at // NS_PER_S, query.interval), requests.c[name].label("value")]
+    at_edges = or_(*(and_(requests.c.at >= begin * NS_PER_S, requests.c.at < end * NS_PER_S) for begin, end in edges))
+    told = [column.label(each) for column, each in zip(sums_of_facts(), SUM_COLUMNS, strict=True)]
+    both = union_all(summed, select(*keys, *told).where(at_edges).group_by(*keys)).subquery()
+    groups = [both.c[key.name] for key in keys]
+    wanted = [func.sum(both.c[each]) for each in SUM_COLUMNS]
+    statement = select(*groups, *wanted).group_by(*groups)
+    if n_dearest is not None and query.interval == "none":
+        statement = statement.order_by(wanted[_COST].desc(), wanted[_REQUESTS].desc(), *groups).limit(n_dearest)
+    return _sums_of(connection, statement, query, 1)
 
 
 def _from_facts(
