@@ -77,3 +77,35 @@ def test_over_time_and_by_month_too(ledger):
     for interval in ("minute", "hour", "day", "month"):
         (bad,) = usage(ledger, UsageQuery(*SPAN, interval=interval, group_by=("rating",), filters={"rating": ("bad",)})).rows
         assert (bad.group, bad.sums[0]) == (("bad",), 1)
+
+
+def by_rating(ledger, begin, end, interval):
+    found = {}
+    for row in usage(ledger, UsageQuery(begin, end, interval, ("rating",))).rows:
+        found[row.group] = tuple(map(sum, zip(found.get(row.group, (0,) * len(row.sums)), row.sums, strict=True)))
+    return found
+
+
+@pytest.mark.parametrize("interval", ["none", "hour", "day", "month"])
+@pytest.mark.parametrize(("begin", "end"), [(0, 40_000), (1_234, 38_765), (3_600, 7_200), (5_000, 5_100)])
+def test_any_time_is_the_sum_of_its_facts(store, interval, begin, end):
+    first = WALL_NS // 10**9 - 50_000
+    items = [settled(n, attempt(n), start_wall_ns=(first + n * 97) * 10**9) for n in range(400)]
+    store.ledger.move("j_1", 0, 100, items)
+    for number in range(0, 400, 3):
+        asked = store.feedback.asked(f"req_{number}")
+        store.feedback.give(f"req_{number}", asked.series, Opinion("ann", number % 2))
+    # By the minute nothing but facts can tell.
+    assert by_rating(store.ledger, first + begin, first + end, interval) == by_rating(
+        store.ledger, first + begin, first + end, "minute"
+    )
+
+
+def test_what_has_no_facts_any_more_does_not_count_as_without_an_opinion(store, clock):
+    ages = (200, 120, 10)
+    store.ledger.move("j_1", 0, 100, [settled(n, start_wall_ns=clock.wall_ns() - n * 86_400 * 10**9) for n in ages])
+    while store.ledger.expire():
+        pass
+    now_s = clock.wall_ns() // 10**9
+    (row,) = usage(store.ledger, UsageQuery(now_s - 300 * 86_400, now_s, group_by=("rating",))).rows
+    assert row.sums[0] == 1

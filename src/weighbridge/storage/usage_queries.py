@@ -123,7 +123,9 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         elif any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
             n_dearest = MAX_ROWS + 1 if query.is_told_as_summed else None
             days = _late_days_of(connection, query)
-            if days is not None:
+            if _is_by_opinion(query):
+                sums = _from_opinions(connection, query, conditions)
+            elif days is not None:
                 sums = _from_late_sums(connection, query, days, n_dearest=n_dearest)
             else:
                 sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=n_dearest)
@@ -170,6 +172,12 @@ def _late_days_of(connection: Connection, query: UsageQuery) -> tuple[int, int] 
         return None
     first, last = span.whole_days(query.from_s, query.to_s)
     return (first, last) if first < last else None
+
+
+def _is_by_opinion(query: UsageQuery) -> bool:
+    """Whether a question is what people thought of requests that sums know, but for that."""
+    is_of_sums = all(name in IN_SUMS for name in query.filters)
+    return len(query.group_by) == 1 and query.group_by[0] in IN_FEEDBACK and is_of_sums and query.interval != "minute"
 
 
 def is_dimension(name: str) -> bool:
@@ -366,6 +374,39 @@ def _from_facets(connection: Connection, query: UsageQuery, facet: str) -> Sums:
     wanted = [func.sum(facets.c[name]) for name in SUM_COLUMNS]
     statement = _over(facets, pieces, whole, [*start, *groups], wanted, joins=asks_series)
     _add_sums(sums, _sums_of(connection, statement, query, len(groups)))
+    return sums
+
+
+def _from_opinions(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]]) -> Sums:
+    """Requests with an opinion are few, and found by it. Those without are all others, of which sums tell."""
+    (name,) = query.group_by
+    is_told = [*conditions, requests.c.request_id.in_(select(opinions(name).c.request_id))]
+    sums = _from_facts(connection, query, is_told, query.from_s, query.to_s)
+    ungrouped = query._replace(group_by=())
+    told = _from_facts(connection, ungrouped, is_told, query.from_s, query.to_s)
+    for (start, _), values in _of_all(connection, ungrouped, conditions).items():
+        left = [one - other for one, other in zip(values, told.get((start, ()), [0] * len(values)), strict=True)]
+        if any(left):
+            sums[start, ("",)] = left
+    return sums
+
+
+def _of_all(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]]) -> Sums:
+    """Whole hours that have all their facts, from the sums of series, and the facts of both edges. In no groups."""
+    size = GRAINS_S[HOUR]
+    oldest = connection.execute(select(func.min(requests.c.at))).scalar_one_or_none() or 0
+    first = -(-max(query.from_s, int(oldest) // NS_PER_S + 1) // size) * size
+    last = query.to_s - query.to_s % size
+    if first >= last:
+        return _from_facts(connection, query, conditions, query.from_s, query.to_s)
+    sums = _from_facts(connection, query, conditions, query.from_s, first)
+    _add_sums(sums, _from_facts(connection, query, conditions, last, query.to_s))
+    pieces: list[tuple[int, int, int]] = []
+    _cut(first, last, _FINEST[query.interval], pieces)
+    start = _start(rollups.c.start, query.interval)
+    wanted = [func.sum(rollups.c[each]) for each in SUM_COLUMNS]
+    statement = _over(rollups, pieces, conditions, start, wanted, joins=bool(conditions))
+    _add_sums(sums, _sums_of(connection, statement, query, 0))
     return sums
 
 
