@@ -14,6 +14,9 @@ RUNTIME := $(VENV)/installed
 DEV := $(VENV)/installed-dev
 CODE := src tests benchmarks examples tools
 
+# Hundreds of processes read the same code: where it may not be kept compiled, each compiles it anew, and half of a minute is that.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix bench sim docs pictures pins
 
