@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -38,8 +39,8 @@ def world() -> World:
     return World(N_REQUESTS)
 
 
-@pytest.fixture
-def base(world: World) -> Iterator[str]:
+@contextmanager
+def served(world: World) -> Iterator[str]:
     """The fake gateway's address."""
     server = uvicorn.Server(uvicorn.Config(fake_gateway(world), port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
@@ -51,6 +52,13 @@ def base(world: World) -> Iterator[str]:
     server.should_exit = True
     server.force_exit = True
     thread.join()
+
+
+@pytest.fixture
+def base(world: World) -> Iterator[str]:
+    """The fake gateway's address."""
+    with served(world) as address:
+        yield address
 
 
 class Watch:

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import pytest
+from tests.browser.conftest import Watch, served
+from tests.control.dashboard.fake_gateway import World
 
 from weighbridge.control.dashboard.assets import load_assets
 
 TOP = f"/dashboard/static/{load_assets().version}"
 
 
+@pytest.fixture(scope="module")
+def watched(chromium):
+    """One page for all tests of this file, at which nobody is signed in, and what it did wrong: what they call leaves nothing."""
+    with served(World(1)) as base:
+        context = chromium.new_context(base_url=base, timezone_id="UTC")
+        page, watch = context.new_page(), Watch(base)
+        watch.over(page)
+        page.goto("/dashboard/sign-in")
+        yield page, watch
+        context.close()
+        assert watch.wrong == []
+
+
 @pytest.fixture
-def call(page, base):
+def page(watched):
+    opened, watch = watched
+    yield opened
+    wrong, watch.wrong = watch.wrong, []
+    assert wrong == []
+
+
+@pytest.fixture
+def call(page):
     """What a function of a module gives for arguments; those that are text of digits and `n` become BigInt."""
-    page.goto("/dashboard/sign-in")
 
     def called(module: str, function: str, *args):
         return page.evaluate(
@@ -87,8 +109,7 @@ def test_durations(call, ms, text):
     assert call("core/format.js", "duration", ms) == text
 
 
-def test_amounts_survive_json_both_ways(page, base):
-    page.goto("/dashboard/sign-in")
+def test_amounts_survive_json_both_ways(page):
     text = '{"cost_nanousd":9007199254740993001,"requests":3,"price":1.5,"left":-7,"spent":null}'
     found = page.evaluate(
         """async ([path, text]) => {
@@ -158,8 +179,7 @@ def test_what_is_steady_tiny_new_or_growing_does_not(call, values):
         ("from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z", ("2026-03-01T00:00:00.000Z", "2026-03-02T00:00:00.000Z")),
     ],
 )
-def test_the_period_before_has_the_same_length(page, base, query, span):
-    page.goto("/dashboard/sign-in")
+def test_the_period_before_has_the_same_length(page, query, span):
     found = page.evaluate(
         "async ([path, query]) => { const m = await import(path); return m.before(m.rangeOf(new URLSearchParams(query))); }",
         [f"{TOP}/core/range.js", query],
@@ -168,8 +188,7 @@ def test_the_period_before_has_the_same_length(page, base, query, span):
 
 
 @pytest.mark.parametrize("query", ["from=nonsense", "from=now&to=-1h", "to=2020-01-01"])
-def test_a_span_that_cannot_be_read_is_the_last_day(page, base, query):
-    page.goto("/dashboard/sign-in")
+def test_a_span_that_cannot_be_read_is_the_last_day(page, query):
     found = page.evaluate(
         "async ([path, query]) => (await import(path)).rangeOf(new URLSearchParams(query)).from", [f"{TOP}/core/range.js", query]
     )
