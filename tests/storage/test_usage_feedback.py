@@ -90,9 +90,9 @@ def by_rating(ledger, begin, end, interval):
 @pytest.mark.parametrize(("begin", "end"), [(0, 40_000), (1_234, 38_765), (3_600, 7_200), (5_000, 5_100)])
 def test_any_time_is_the_sum_of_its_facts(store, interval, begin, end):
     first = WALL_NS // 10**9 - 50_000
-    items = [settled(n, attempt(n), start_wall_ns=(first + n * 97) * 10**9) for n in range(400)]
+    items = [settled(n, attempt(n), start_wall_ns=(first + n * 397) * 10**9) for n in range(100)]
     store.ledger.move("j_1", 0, 100, items)
-    for number in range(0, 400, 3):
+    for number in range(0, 100, 7):
         asked = store.feedback.asked(f"req_{number}")
         store.feedback.give(f"req_{number}", asked.series, Opinion("ann", number % 2))
     # By the minute nothing but facts can tell.
