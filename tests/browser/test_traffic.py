@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pytest
 from tests.browser.conftest import span_of
 from tests.control.dashboard.fake_traffic import HOSTILE_MODEL
@@ -77,6 +80,40 @@ def test_a_session_is_a_tree_with_its_total(show, api, world):
     page.wait_for_selector("#tree .tree-inner .tree-line")
     page.click("text=All about this request")
     page.wait_for_selector("#attempts")
+
+
+def test_a_span_of_ones_own_reads_as_one_in_a_sentence(show, world):
+    assert show("sessions").locator("main").get_by_text("sessions of the last 24 hours").is_visible()
+    start = (world.now - timedelta(hours=30)).strftime("%Y-%m-%dT%H:%M:00Z")
+    shown = (
+        show(f"sessions?from={start}").locator("main").get_by_text(re.compile("sessions of [0-9]+ [A-Z][a-z]+,? [0-9:]+ to now"))
+    )
+    assert shown.is_visible()
+
+
+def test_a_long_table_grows_as_it_is_wanted_and_is_sorted_as_a_whole(show, page):
+    def many(route):
+        answer = route.fetch().json()
+        row = answer["data"][0]
+        answer["data"] = [row | {"group": {"session": f"run-{n:03}"}, "cost_nanousd": n + 1} for n in range(450)]
+        route.fulfill(json=answer)
+
+    page.route("**/usage?*group_by=session*", many)
+    show("sessions")
+    rows = page.locator("#sessions tbody tr")
+    assert (rows.count(), rows.first.locator("th").inner_text()) == (200, "run-449")
+    assert page.get_by_text("200 of 450 shown").is_visible()
+    more = page.get_by_role("button", name="Show 200 more")
+    more.click()
+    more.press("Enter")
+    assert (rows.count(), more.is_visible(), page.locator("section .card-note").inner_text()) == (
+        450,
+        False,
+        "450 of 450 shown",
+    )
+    assert rows.last.locator("th").inner_text() == "run-000"
+    page.get_by_role("button", name="Session", exact=True).click()
+    assert rows.first.locator("th").inner_text() == "run-000"
 
 
 def playground(page) -> None:

@@ -70,9 +70,14 @@ function floor(at, interval) {
   return Math.floor(at / size) * size;
 }
 
+const presetOf = (range) => PRESETS.find((each) => each.from === range.from && range.to === "now");
+
+/** A span in the midst of a sentence: "spend of the last 7 days", "spend of 28 Aug, 13:15 to now". */
+export const rangeInText = (range) => (presetOf(range) ? `the ${rangeName(range).toLowerCase()}` : rangeName(range));
+
 /** A span in words. */
 export function rangeName(range) {
-  const preset = PRESETS.find((each) => each.from === range.from && range.to === "now");
+  const preset = presetOf(range);
   if (preset) return preset.name;
   const clock = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   return `${clock.format(range.start)} to ${range.to === "now" ? "now" : clock.format(range.end)}`;

@@ -6,7 +6,7 @@ import { h } from "../core/dom.js";
 import { offers, takes } from "../core/offers.js";
 import { may, me } from "../core/rights.js";
 import { date, dateTime, percent, plural, ratio } from "../core/format.js";
-import { rangeName, rangeOf } from "../core/range.js";
+import { rangeInText, rangeOf } from "../core/range.js";
 import { tokensOf, usage } from "../core/usage.js";
 import { badge, button, card, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { confirmDialog, formDialog, secretDialog } from "../parts/dialogs.js";
@@ -39,7 +39,7 @@ export async function show(view) {
     null,
     pageHead(
       "Keys",
-      `${plural(rows.length, "key")}; spend of the ${rangeName(range).toLowerCase()}`,
+      `${plural(rows.length, "key")}; spend of ${rangeInText(range)}`,
       rangePicker(view),
       (hidden > 0 || isAll) &&
         button(isAll ? "Hide revoked" : `Show ${hidden} revoked`, () => view.change({ all: isAll ? null : "1" }), {

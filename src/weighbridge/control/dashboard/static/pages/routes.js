@@ -5,7 +5,7 @@ import { ask } from "../core/data_plane.js";
 import { requestsLink } from "../core/dimensions.js";
 import { fill, freshId, h } from "../core/dom.js";
 import { chartMoney, duration, percent, plural, ratio } from "../core/format.js";
-import { rangeName, rangeOf } from "../core/range.js";
+import { rangeInText, rangeOf } from "../core/range.js";
 import { usage } from "../core/usage.js";
 import { badge, bar, card, countOf, pageHead } from "../parts/bits.js";
 import { keyHolder } from "../parts/key_holder.js";
@@ -37,7 +37,7 @@ export async function show(view) {
     null,
     pageHead(
       "Routes",
-      `${plural(routes.length, "route")} in the configuration; shares of the ${rangeName(range).toLowerCase()}`,
+      `${plural(routes.length, "route")} in the configuration; shares of ${rangeInText(range)}`,
       rangePicker(view),
     ),
     h(

@@ -2,9 +2,9 @@
 
 import { filtersOf, requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
-import { duration, percent, plural, ratio } from "../core/format.js";
+import { percent, plural, ratio } from "../core/format.js";
 import { keyNames } from "../core/names.js";
-import { rangeName, rangeOf } from "../core/range.js";
+import { rangeInText, rangeOf } from "../core/range.js";
 import { tokensOf, usage } from "../core/usage.js";
 import { card, cellBar, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { filterBar } from "../parts/filters.js";
@@ -51,7 +51,6 @@ export async function show(view) {
       cell: (row) => percent(ratio(row.cache_read_tokens, row.input_tokens) ?? 0),
       sort: (row) => ratio(row.cache_read_tokens, row.input_tokens),
     },
-    { title: "p95", num: true, cell: (row) => duration(row.duration_ms?.p95), sort: (row) => row.duration_ms?.p95 ?? null },
     {
       title: "Spend",
       num: true,
@@ -64,7 +63,7 @@ export async function show(view) {
   return h(
     "div",
     null,
-    pageHead("Sessions", `${counted} in the ${rangeName(range).toLowerCase()}`, rangePicker(view)),
+    pageHead("Sessions", `${counted} of ${rangeInText(range)}`, rangePicker(view)),
     filterBar(view, { names }),
     card(
       "Sessions",
@@ -73,7 +72,7 @@ export async function show(view) {
         id: "sessions",
         columns,
         rows,
-        sorted: [6, "descending"],
+        sorted: [5, "descending"],
         link: linkOf,
         go: (path) => view.go(path),
         none: "No session in this span",

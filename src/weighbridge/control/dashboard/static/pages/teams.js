@@ -4,7 +4,7 @@ import { change, drop, get, idempotencyKey, list, post } from "../core/api.js";
 import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { percent, plural, ratio } from "../core/format.js";
-import { rangeName, rangeOf } from "../core/range.js";
+import { rangeInText, rangeOf } from "../core/range.js";
 import { tokensOf, usage } from "../core/usage.js";
 import { badge, button, card, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { budgetBars } from "../parts/budget_bars.js";
@@ -30,7 +30,7 @@ export async function show(view) {
     null,
     pageHead(
       "Teams",
-      `${plural(teams.length, "team")} in ${plural(organisations.length, "organisation")}; spend of the ${rangeName(range).toLowerCase()}`,
+      `${plural(teams.length, "team")} in ${plural(organisations.length, "organisation")}; spend of ${rangeInText(range)}`,
       rangePicker(view),
       button("New organisation", () => create(view, "organisation", []), { id: "new-organisation", changes: "manage_people" }),
       button("New team", () => create(view, "team", organisations), { kind: "primary", id: "new-team", changes: "manage_people" }),

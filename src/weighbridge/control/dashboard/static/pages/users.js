@@ -4,7 +4,7 @@ import { change, drop, get, idempotencyKey, list, post } from "../core/api.js";
 import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { date, percent, plural, ratio } from "../core/format.js";
-import { rangeName, rangeOf } from "../core/range.js";
+import { rangeInText, rangeOf } from "../core/range.js";
 import { usage } from "../core/usage.js";
 import { badge, button, card, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { budgetBars } from "../parts/budget_bars.js";
@@ -42,7 +42,7 @@ export async function show(view) {
     null,
     pageHead(
       "Users",
-      `${plural(users.length, "user")}; spend of the ${rangeName(range).toLowerCase()}`,
+      `${plural(users.length, "user")}; spend of ${rangeInText(range)}`,
       rangePicker(view),
       button("New user", () => edit(view, null, places), { kind: "primary", id: "new-user", changes: "manage_people" }),
     ),

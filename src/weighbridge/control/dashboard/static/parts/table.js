@@ -1,7 +1,12 @@
 // Tables that can be sorted, with the figures to the right.
 
-import { h } from "../core/dom.js";
+import { announce, h } from "../core/dom.js";
+import { exactCount } from "../core/format.js";
+import { button } from "./bits.js";
 import { empty } from "./states.js";
+
+/** Rows at first, and with each time that more are wanted: a browser takes four seconds to lay out ten thousand. */
+const STEP = 200;
 
 /**
  * `columns`: { title, cell(row), sort(row) or none, num, cut (true, or at how many characters), head (the row's own
@@ -22,6 +27,7 @@ export function table({
 }) {
   if (rows.length === 0) return empty(none, noneText);
   let order = sorted;
+  let shown = STEP;
   const body = h("tbody");
   const headings = columns.map((column, index) => heading(column, index));
 
@@ -43,11 +49,13 @@ export function table({
       if (order?.[0] === index) each.setAttribute("aria-sort", order[1]);
       else each.removeAttribute("aria-sort");
     });
-    body.replaceChildren(...arranged(rows, columns, order).map((row) => line(row, columns, link, go)));
+    body.replaceChildren(...linesOf(0, shown));
   }
 
+  const linesOf = (from, to) => arranged(rows, columns, order).slice(from, to).map((row) => line(row, columns, link, go));
+
   draw();
-  return h(
+  const whole = h(
     "div",
     { class: "table-wrap", role: "group", "aria-label": label, tabindex: "0" },
     h(
@@ -59,6 +67,25 @@ export function table({
       foot && h("tfoot", null, foot),
     ),
   );
+  return rows.length > STEP ? h("div", null, whole, growth()) : whole;
+
+  /** What says how many of the rows are shown, and shows more of them. */
+  function growth() {
+    const note = h("p", { class: "card-note" });
+    const more = button(`Show ${STEP} more`, grow, { class: "show-more" });
+    const tell = () => {
+      note.textContent = `${exactCount(Math.min(shown, rows.length))} of ${exactCount(rows.length)} shown`;
+      more.hidden = shown >= rows.length;
+    };
+    function grow() {
+      body.append(...linesOf(shown, shown + STEP));
+      shown += STEP;
+      tell();
+      announce(note.textContent);
+    }
+    tell();
+    return h("div", { class: "card-body row apart" }, note, more);
+  }
 }
 
 /** One row; also for tables that grow. */
