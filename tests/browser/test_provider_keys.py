@@ -10,6 +10,14 @@ def act(page, owner: str, what: str) -> None:
     page.locator(".popover-panel:visible").get_by_text(what, exact=True).click()
 
 
+def confirm(page, selector):
+    """Press what closes a dialog, and wait until the page is drawn anew: what is opened on the old one goes with it."""
+    page.locator("main table").first.evaluate("each => { each.dataset.old = ''; }")
+    page.click(selector)
+    page.wait_for_selector("dialog", state="detached")
+    page.wait_for_selector("table[data-old]", state="detached")
+
+
 def test_each_stands_with_whose_it_is_and_whether_it_is_used(show, world):
     page = show("provider-keys")
     rows = page.locator("#provider-keys tbody tr").all_inner_texts()
@@ -50,15 +58,12 @@ def test_one_is_changed_disabled_enabled_and_deleted(show, page, world):
     show("provider-keys")
     act(page, "Organisation acme", "Change")
     page.get_by_label("the gateway's own keys may be used").check()
-    page.click("dialog .button.primary")
-    page.wait_for_selector("dialog", state="detached")
+    confirm(page, "dialog .button.primary")
     assert world.provider_keys[0]["falls_back"] is True
     for word, state in (("Disable", "disabled"), ("Enable", "active")):
         act(page, "Organisation acme", word)
-        page.click(f"dialog .dialog-foot >> text={word}")
-        page.wait_for_selector("dialog", state="detached")
+        confirm(page, f"dialog .dialog-foot >> text={word}")
         assert world.provider_keys[0]["state"] == state
-        page.wait_for_selector("main[aria-busy=false]")
     act(page, "Organisation acme", "Delete for good")
     page.click("dialog .button.danger")
     page.get_by_role("rowheader", name="Organisation acme").wait_for(state="detached")

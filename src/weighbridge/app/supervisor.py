@@ -185,7 +185,8 @@ class Supervisor:
         await self.stored_allowances.poll()
         await self._open_provider_keys()
         self._compile()
-        with tempfile.TemporaryDirectory(prefix="weighbridge-") as private:
+        with contextlib.ExitStack() as held:
+            private = held.enter_context(tempfile.TemporaryDirectory(prefix="weighbridge-"))
             # Not in the data directory: a Unix socket's path has at most 107 bytes.
             self._control_socket = Path(private) / "control.sock"
             self.log_sinks = self._make_log_sinks()
@@ -193,7 +194,7 @@ class Supervisor:
             self._shared_limits = compile_shared_limits(self.loaded.config, lasting_host_id(self.data_dir))
             ledger = self.ledger = self._make_ledger(Path(private))
             await ledger.start()
-            listening = listeners.listen_privately(self._control_socket)
+            listening = held.enter_context(listeners.listen_privately(self._control_socket))
             self._start_workers(ledger)
             moving = self._tasks.spawn(ledger.run())
             self._handle_signals()
@@ -285,17 +286,16 @@ class Supervisor:
 
     async def _control(self, listening: socket.socket) -> None:
         """The admin API, the dashboard and the alerts, loaded once a worker serves. Who asks meanwhile waits at the socket."""
-        with listening:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CONTROL_AFTER_S):
-                    await self._has_served.wait()
-            await asyncio.to_thread(importlib.import_module, "weighbridge.app.control_plane")  # else the loop would stand still
-            from weighbridge.app import control_plane
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONTROL_AFTER_S):
+                await self._has_served.wait()
+        await asyncio.to_thread(importlib.import_module, "weighbridge.app.control_plane")  # else the loop would stand still
+        from weighbridge.app import control_plane
 
-            self._tasks.spawn(control_plane.alert_watch(self, lambda: self._alerts, self._sender, self._tasks).run())
-            server = self._control_server = control_plane.control_server(self, listening)
-            settle_heap()
-            await server.run()
+        self._tasks.spawn(control_plane.alert_watch(self, lambda: self._alerts, self._sender, self._tasks).run())
+        server = self._control_server = control_plane.control_server(self, listening)
+        settle_heap()
+        await server.run()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
