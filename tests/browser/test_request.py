@@ -79,6 +79,7 @@ def test_what_was_asked_and_answered_is_shown_when_it_is_asked_for_and_is_inert(
     page = show(f"requests/{retried['id']}")
     assert page.locator("#payload pre").count() == 0
     page.click("#show-payload")
+    page.wait_for_selector("#payload pre")
     asked, answered = page.locator("#payload pre").all()
     assert SAID.replace('"', '\\"') in asked.inner_text()
     assert '"role": "user"' in asked.inner_text()
