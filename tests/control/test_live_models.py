@@ -165,6 +165,14 @@ async def test_a_provider_is_asked_once_however_many_want_to_know() -> None:
     assert len(upstream.requests) == 1
 
 
+async def test_who_asks_with_another_key_meanwhile_does_not_get_the_other_keys_list() -> None:
+    upstream = SlowUpstream(Reply(), Reply(encode_json({"data": [{"id": "c"}]})))
+    live, _ = asked(upstream)
+    assert await live.known([provider()], within_s=0) == []
+    upstream.goes_on.set()
+    assert await live.known([provider(credentials=())], within_s=1) == [LiveList("x", ("c",))]
+
+
 async def test_who_takes_too_long_is_left_out_and_found_by_the_next() -> None:
     upstream = SlowUpstream(Reply())
     live, _ = asked(upstream)

@@ -56,7 +56,7 @@ class LiveModels:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
         self._tasks = tasks
-        self._asking: dict[str, asyncio.Task[LiveList]] = {}
+        self._asking: dict[str, tuple[object, asyncio.Task[LiveList]]] = {}
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def lists(self, providers: Iterable[Provider]) -> list[LiveList]:
@@ -83,16 +83,27 @@ class LiveModels:
         return kept.answer if kept is not None and self._clock.now_ns() < kept.expires_ns else None
 
     def _begin(self, provider: Provider) -> asyncio.Task[LiveList]:
-        asking = self._asking.get(provider.name)
-        if asking is None:
-            asking = self._asking[provider.name] = self._tasks.spawn(self._list(provider))
-            asking.add_done_callback(lambda _done: self._asking.pop(provider.name, None))
+        question = _question(provider)
+        begun = self._asking.get(provider.name)
+        if begun is not None and begun[0] == question:
+            return begun[1]
+        asking = self._tasks.spawn(self._list(provider))
+        self._asking[provider.name] = (question, asking)
+        asking.add_done_callback(lambda done: self._over(provider.name, done))
         return asking
+
+    def _over(self, name: str, done: asyncio.Task[LiveList]) -> None:
+        begun = self._asking.get(name)
+        if begun is not None and begun[1] is done:
+            del self._asking[name]
 
     async def _list(self, provider: Provider) -> LiveList:
         now_ns = self._clock.now_ns()
         async with self._turns:
             answer = await self._ask(provider)
+        asked = self._asking.get(provider.name)
+        if asked is not None and asked[0] != _question(provider):
+            return answer  # the configuration is another one by now, and so is the question
         if answer.error and (before := self._kept.get(provider.name)) is not None:
             answer = LiveList(provider.name, before.answer.models, answer.error)
         expires_ns = now_ns + (FAILURE_TTL_NS if answer.error else LIST_TTL_NS)
