@@ -6,9 +6,9 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 from weighbridge.cli.main import app
 from weighbridge.config.compile import compile_plan
@@ -44,10 +44,10 @@ def test_a_recipe_in_the_docs_is_a_valid_configuration(tmp_path: Path, recipe: s
 
 @pytest.mark.parametrize("line", found_in_pages(r"^\$ weighbridge ((?:[^\n\\]|\\.)*)$"))
 def test_a_command_in_the_docs_is_understood(line: str) -> None:
-    command, words = typer.main.get_command(app), shlex.split(line.partition(" > ")[0])
-    context = click.Context(command)
-    while isinstance(command, click.Group):
+    command, words = typer.main.get_command(app), shlex.split(re.split(" [<>] ", line)[0])
+    context = command.make_context("weighbridge", [words[0]])
+    while isinstance(command, TyperGroup):
         _, found, words = command.resolve_command(context, words)
         assert found is not None
         command = found
-    command.make_context("weighbridge", words, parent=context).close()
+    command.make_context(command.name, words, parent=context).close()
