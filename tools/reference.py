@@ -1,4 +1,5 @@
-"""Writes the files that follow from the code: the configuration's reference, its JSON Schema, and the example. See `make docs`."""
+"""Writes the files that follow from the code: the configuration's reference, its JSON Schema, the example,
+and the tables of a new SQLite file. See `make docs`."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from weighbridge.config.json_schema import config_json_schema
 from weighbridge.config.provider_reference import providers_markdown
 from weighbridge.config.reference import reference_markdown
 from weighbridge.config.template import initial_config
+from weighbridge.storage.migrate import SQLITE_LAYOUT, sqlite_layout
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -20,6 +22,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/reference/providers.md": providers_markdown(),
         ROOT / "docs/reference/weighbridge.schema.json": config_json_schema(),
         ROOT / "examples/weighbridge.yaml": initial_config(),
+        SQLITE_LAYOUT: sqlite_layout(),
     }
 
 

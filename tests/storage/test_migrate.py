@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from sqlite3 import connect
 
 import pytest
 from alembic import command
@@ -10,10 +11,10 @@ from tests.storage.test_ledger_store import attempt, settled
 
 from weighbridge.core.rates import Tariff
 from weighbridge.core.terms import VirtualKey
-from weighbridge.storage.engine import open_engine, writing
+from weighbridge.storage.engine import DATABASE_FILE, open_engine, sqlite_url, writing
 from weighbridge.storage.errors import StorageError
 from weighbridge.storage.ledger_checks import verify
-from weighbridge.storage.migrate import alembic_config, newest_revision
+from weighbridge.storage.migrate import alembic_config, newest_revision, run_scripts
 from weighbridge.storage.store import Store
 
 
@@ -22,6 +23,21 @@ def test_a_database_of_a_newer_version_is_left_alone(migrated, store_url, clock)
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with closing(Store.open(store_url, clock)) as store, pytest.raises(StorageError, match="newer version"):
         store.migrate()
+
+
+def test_a_new_file_is_what_the_scripts_would_have_made_of_it(tmp_path, clock):
+    with closing(Store.open(sqlite_url(tmp_path / "new"), clock)) as store:
+        store.migrate()
+    engine = open_engine(sqlite_url(tmp_path / "scripts"))
+    with writing(engine).begin() as connection:
+        run_scripts(connection)
+    engine.dispose()
+    assert dumped(tmp_path / "new") == dumped(tmp_path / "scripts")
+
+
+def dumped(data_dir):
+    with closing(connect(data_dir / DATABASE_FILE)) as database:
+        return [line.rstrip() for statement in database.iterdump() for line in statement.splitlines()]
 
 
 def test_migrating_says_nothing_on_the_screen(store_url, clock, capfd):
