@@ -36,7 +36,7 @@ check: $(DEV) ## Format, lint, types, layers and unit tests: run before each com
 	@$(BIN)/ruff check $(wildcard $(CODE))
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n auto -q -m 'not slow' --ignore=tests/journeys --ignore=tests/simulation --ignore=tests/conformance --ignore=tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -n auto -q -m 'not slow' --hypothesis-profile=quick --ignore=tests/journeys --ignore=tests/simulation --ignore=tests/conformance --ignore=tests/browser --ignore=tests/testing $(ARGS)
 
 fix: $(DEV) ## Format the code and repair what the linter can repair
 	@$(BIN)/ruff format $(wildcard $(CODE))

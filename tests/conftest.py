@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import random
 import secrets
@@ -29,7 +30,28 @@ SERVER_VARIABLE = "WEIGHBRIDGE_TEST_POSTGRESQL"
 hypothesis.settings.register_profile("weighbridge", deadline=None)
 hypothesis.settings.load_profile("weighbridge")
 
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 _ANY_SEED = 2**32
+_DATABASES = {"here", "migrated_sqlite", "store_url"}
+"""The fixtures behind every database of a test: `here` is where a command makes its own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test with a database of its own is none of the unit tests that `make check` runs before each commit."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not _DATABASES.isdisjoint(item.fixturenames):
+            item.add_marker("slow")
+
+
+def pytest_sessionstart() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays to the end: looking through it for garbage was a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,6 +24,7 @@ def test_what_is_there_at_the_start_is_not_looked_at_again():
     assert looked_at >= set(map(id, came))
 
 
+@pytest.mark.slow
 def test_a_cycle_that_comes_later_is_still_found():
     settle_heap()
     cycle: list[object] = []
@@ -32,6 +33,7 @@ def test_a_cycle_that_comes_later_is_still_found():
     assert gc.collect() >= 1
 
 
+@pytest.mark.slow
 def test_nothing_is_looked_for_until_the_process_is_up():
     with held_off():
         assert not gc.isenabled()

@@ -13,6 +13,7 @@ from tests.app.conftest import CONFIG, Running, ask
 from weighbridge.app.listeners import ListenError
 
 
+@pytest.mark.slow
 def test_a_gateway_starts_without_the_frameworks_of_its_pages() -> None:
     heavy = ("fastapi", "uvicorn", "jinja2", "alembic")
     code = f"import sys, weighbridge.cli.serve; print(*[name for name in {heavy} if name in sys.modules])"
@@ -27,6 +28,7 @@ async def test_who_asks_for_the_admin_api_as_soon_as_a_gateway_serves_is_answere
     assert answer.status == 403
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_cannot_listen_leaves_no_socket_behind(make_supervisor, config_file) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config_file.write_text(CONFIG.replace("port: 0", f"port: {taken.getsockname()[1]}"))

@@ -100,6 +100,7 @@ def test_a_syntax_error_names_the_line_and_never_quotes_it() -> None:
     assert "sk-secret" not in said
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_refused() -> None:
     assert problems("[" * 5_000) == "f: is nested too deeply"
 

@@ -230,6 +230,7 @@ def test_whatever_the_file_holds_the_answer_is_a_configuration_or_a_list_of_prob
         assert load_config(path, environ={"A": "1"}).source == path
 
 
+@pytest.mark.slow
 def test_loading_imports_nothing_heavier_than_pydantic_and_yaml() -> None:
     heavy = ["sqlalchemy", "fastapi", "starlette", "watchfiles", "uvicorn", "rich", "typer", "cryptography", "uvloop"]
     code = f"import weighbridge.config.compile, sys; print([m for m in {heavy} if m in sys.modules])"

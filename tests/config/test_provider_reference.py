@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,13 @@ from weighbridge.wire.quirks import Quirks
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "providers.md"
 
 
+@cache
+def written() -> str:
+    return providers_markdown()
+
+
 def table_row(name: str, *, after: str = "# Providers") -> str:
-    page = providers_markdown()
+    page = written()
     return next(line for line in page[page.index(after) :].splitlines() if line.startswith(f"| `{name}` |"))
 
 

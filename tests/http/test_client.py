@@ -212,6 +212,7 @@ async def test_a_slow_provider_is_given_up_with_a_sentence_that_says_why(client,
     await asyncio.wait_for(provider.gone.acquire(), 1)
 
 
+@pytest.mark.slow
 async def test_our_own_slowness_is_not_the_providers_silence(client, upstream):
     body = b"r" * 8_000_000
     provider = Provider(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))

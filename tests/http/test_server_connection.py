@@ -731,6 +731,7 @@ class RefusesAtOnce:
         self.exchange.end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [post(b"x" * 20), chunked(b"x" * 8, b"x" * 8), chunked(b"x" * 20)])
 async def test_nothing_behind_an_upload_that_is_refused_in_the_midst_of_a_read_is_served(serve, body):
     targets = []

@@ -301,6 +301,7 @@ async def test_a_body_that_nobody_takes_is_held_up_to_a_bound_and_the_client_pau
     assert sizes[1] == 20_000_000
 
 
+@pytest.mark.slow
 async def test_a_slow_taker_pauses_the_client_and_waiting_is_not_the_clients_fault(serve):
     sink = Collected()
     sources = []

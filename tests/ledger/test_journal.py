@@ -53,6 +53,7 @@ def start(number: int) -> Started:
     return Started(f"req_{number}", 0, 1, "key_1", "p", "m", 5, (Charge("b", 5),))
 
 
+@pytest.mark.slow
 @given(st.lists(items, max_size=4))
 @settings(max_examples=150, deadline=None)
 def test_whatever_is_written_is_read(several):
@@ -71,6 +72,7 @@ def test_a_short_item_after_a_long_one_has_no_rest_of_it(settled, started):
     assert read_frames(written(*items), 10).items == items
 
 
+@pytest.mark.slow
 @given(st.lists(items, min_size=1, max_size=5), st.data())
 @settings(max_examples=100, deadline=None)
 def test_a_torn_tail_is_told_at_its_exact_place(several, data):
@@ -83,6 +85,7 @@ def test_a_torn_tail_is_told_at_its_exact_place(several, data):
     assert not read.is_torn  # what is missing may still come
 
 
+@pytest.mark.slow
 @given(st.lists(items, max_size=5), st.lists(st.integers(0, 5_000)), st.integers(1, 3))
 @settings(max_examples=100, deadline=None)
 def test_a_reader_of_a_file_that_grows_reads_everything_once(several, lengths, max_items):

@@ -53,6 +53,7 @@ around_changes = st.sampled_from(sorted(ODD)).flatmap(
 anywhere = st.tuples(st.sampled_from(sorted(ODD)), st.integers(0, 4_000_000_000 * SECOND))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(Period), st.one_of(around_changes, anywhere), st.floats(0, 1, exclude_max=True))
 @example(Period.HOUR, ("Australia/Lord_Howe", ns("2026-04-04T15:00:00")), 0.5)
 @settings(max_examples=1_500, deadline=None)

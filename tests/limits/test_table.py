@@ -227,7 +227,7 @@ class Budgets(RuleBasedStateMachine):
 
 
 Budgets.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
-TestBudgets = Budgets.TestCase
+TestBudgets = pytest.mark.slow(Budgets.TestCase)
 
 
 def hold(name, limit, amount):
@@ -612,7 +612,7 @@ class Concurrency(RuleBasedStateMachine):
 
 
 Concurrency.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestConcurrency = Concurrency.TestCase
+TestConcurrency = pytest.mark.slow(Concurrency.TestCase)
 
 
 @given(st.integers(0, 3), st.integers(0, 30))

@@ -60,6 +60,7 @@ def test_without_a_credential_there_is_a_head_all_the_same():
     assert heads_of(Provider("ollama", {Dialect.OPENAI: Base(origin, "/v1")}), origin) == (b"host: localhost:11434\r\n",)
 
 
+@pytest.mark.slow
 def test_the_control_plane_starts_without_reading_a_single_dialect():
     """They are a sixth of the time until it is ready, and no request passes through it."""
     code = "import sys, weighbridge.cli.serve; print(*[name for name in sys.modules if name.startswith('weighbridge.wire.openai')])"

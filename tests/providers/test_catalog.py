@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
@@ -29,7 +30,6 @@ from weighbridge.wire.quirks import NO_QUIRKS, ReasoningStyle
 from weighbridge.wire.rerank import OUTBOUND_RERANK, RerankStyle
 
 CATALOG = load_catalog()
-ROWS = [pytest.param(row, id=name) for name, row in CATALOG.items()]
 CALLERS = {Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI}
 SOURCE = Path(__file__).parents[2] / "src" / "weighbridge"
 # Their addresses are of this machine, and they ask for no key.
@@ -40,6 +40,21 @@ PLACEHOLDER = re.compile(r"\{(\w+)(?:\.host)?\}")
 
 def urls(row: CatalogRow) -> list[str]:
     return [row.fill(url, VALUES) for url in row.dialects.values()]
+
+
+def of_each_row(check: Callable[[CatalogRow], None]) -> Callable[[], None]:
+    """One test of all rows: as tests of their own, so many rows by so many rules take longer to tell about than to check."""
+
+    def checked() -> None:
+        for name, row in CATALOG.items():
+            try:
+                check(row)
+            except AssertionError as error:
+                error.add_note(f"in the row of {name}")
+                raise
+
+    checked.__name__ = check.__name__
+    return checked
 
 
 def test_there_are_more_than_a_hundred_and_fifty_providers() -> None:
@@ -65,7 +80,7 @@ def test_each_part_of_the_file_is_sorted_after_the_three_vendors() -> None:
     assert parts == [sorted(part) for part in parts]
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_a_row_is_complete(row: CatalogRow) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*", row.name)
     assert row.title
@@ -76,7 +91,7 @@ def test_a_row_is_complete(row: CatalogRow) -> None:
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name in (*row.env, *variables, *filter(None, [row.base_url_env])))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_keys_go_to_strangers_over_tls_only(row: CatalogRow) -> None:
     for url in urls(row):
         parts = urlsplit(url)
@@ -86,7 +101,7 @@ def test_keys_go_to_strangers_over_tls_only(row: CatalogRow) -> None:
         assert re.fullmatch(r"[a-z]+://[a-z0-9.-]+(:\d+)?(/[A-Za-z0-9._/-]*)?", url)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_every_placeholder_is_a_variable_and_every_variable_is_used(row: CatalogRow) -> None:
     paths = [
         text for path in (*row.paths.values(), *row.operation_paths.values()) for text in (path.whole, path.stream, path.query)
@@ -98,13 +113,13 @@ def test_every_placeholder_is_a_variable_and_every_variable_is_used(row: Catalog
     assert all(not variable.host or "*" in variable.host for variable in row.variables.values())
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_the_anthropic_and_gemini_bases_have_no_version_as_in_the_vendors_sdks(row: CatalogRow) -> None:
     for dialect in (Dialect.ANTHROPIC, Dialect.GEMINI):
         assert not row.dialects.get(dialect, "").endswith(("/v1", "/v1beta"))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_only_ones_own_servers_and_clouds_do_without_a_key(row: CatalogRow) -> None:
     assert bool(row.env) or row.name in OWN_SERVERS | {"demo"} or row.identity is not None
     assert not (row.env and row.name in OWN_SERVERS)
@@ -112,7 +127,7 @@ def test_only_ones_own_servers_and_clouds_do_without_a_key(row: CatalogRow) -> N
     assert row.auth not in (AuthStyle.AWS, AuthStyle.GOOGLE, AuthStyle.ENTRA)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_identities_are_those_of_clouds_and_say_for_what(row: CatalogRow) -> None:
     assert row.identity in (None, AuthStyle.AWS, AuthStyle.GOOGLE, AuthStyle.ENTRA)
     assert bool(row.identity_for) is (row.identity in (AuthStyle.AWS, AuthStyle.ENTRA))
@@ -134,7 +149,7 @@ def test_a_variant_shares_the_key_of_a_row_that_is_none(row: CatalogRow) -> None
     assert not row.patterns
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_formats_are_those_of_the_dialects_it_speaks_and_are_named_once(row: CatalogRow) -> None:
     assert len(set(row.spoken)) == len(row.spoken)
     assert {DIALECT_OF[spoken] for spoken in row.spoken} <= set(row.dialects)
@@ -142,7 +157,7 @@ def test_formats_are_those_of_the_dialects_it_speaks_and_are_named_once(row: Cat
     assert row.spoken or row.operations
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_paths_are_absolute_and_stand_where_the_base_ends(row: CatalogRow) -> None:
     for wire_format in row.spoken:
         path = row.call_path(wire_format)
@@ -152,7 +167,7 @@ def test_paths_are_absolute_and_stand_where_the_base_ends(row: CatalogRow) -> No
     assert not row.model_list or row.model_list.startswith("/")
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_bytes_are_only_forwarded_where_path_and_body_are_the_vendors_own(row: CatalogRow) -> None:
     native = natively_spoken({f: row.call_path(f) for f in row.spoken})
     assert native <= formats_of(row.dialects)
@@ -188,7 +203,7 @@ def test_claude_at_bedrock_is_invoked_without_a_model_in_the_body_and_streams_in
     assert CallPath("/x").serves("anything")
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_quirks_name_fields_of_the_neutral_conversation(row: CatalogRow) -> None:
     assert set(row.quirks.refuses) <= set(Conversation.__struct_fields__)
     assert row.quirks.default_max_tokens[-1][0] == "*"
@@ -213,7 +228,7 @@ def test_a_claude_that_was_given_no_bound_gets_one_that_it_takes(model: str, bou
     assert CATALOG["bedrock"].quirks.max_tokens_for(f"us.anthropic.{model}-v1:0") == bound
 
 
-@pytest.mark.parametrize("row", ROWS)
+@of_each_row
 def test_operations_are_asked_in_a_style_that_is_known_at_an_address_that_is_there(row: CatalogRow) -> None:
     dialects = {"gemini": Dialect.GEMINI, "vertex": Dialect.GEMINI, "cohere": Dialect.COHERE, "ollama": Dialect.OLLAMA}
     if (style := row.operations.get("embeddings")) is not None:
@@ -313,6 +328,7 @@ OTHER_MEANINGS = {
 }
 
 
+@pytest.mark.slow
 def test_no_provider_is_told_apart_by_its_name_outside_of_its_row() -> None:
     names = set(CATALOG) - {"demo"}
     found = [

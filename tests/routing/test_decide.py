@@ -174,6 +174,7 @@ def test_a_decision_is_complete_without_repetition_and_puts_the_well_first(tree,
     assert soonest == sorted(soonest)
 
 
+@pytest.mark.slow
 @settings(max_examples=10_000 if FULL else 300, deadline=None)
 @given(TREES.filter(lambda tree: tree[0] != "leaf"), REQUESTS, WISHES, st.integers(0, 999), st.integers(1, 5))
 def test_a_rehearsal_tells_the_next_decision_and_changes_nothing(tree, request_, wishes, seed, times):

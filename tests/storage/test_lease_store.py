@@ -216,4 +216,4 @@ class Hosts(RuleBasedStateMachine):
 
 
 Hosts.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
-TestHosts = Hosts.TestCase
+TestHosts = pytest.mark.slow(Hosts.TestCase)

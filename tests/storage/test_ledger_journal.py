@@ -345,6 +345,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", FsyncPolicy)
 @pytest.mark.parametrize("n_before", [1, 50, 777])
 def test_whatever_was_appended_outlives_a_kill(tmp_path, policy, n_before):

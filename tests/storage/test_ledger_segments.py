@@ -227,6 +227,7 @@ for number in range(20_000):
 """
 
 
+@pytest.mark.slow
 def test_who_reads_while_another_process_writes_gets_everything_once_and_in_order(tmp_path):
     items, offsets = [], {}
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)]) as writer:

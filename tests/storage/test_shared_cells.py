@@ -106,6 +106,7 @@ say(paid)
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_share_one_limit_and_one_budget_exactly(control, path, start):
     answers = together([start(path, lane, UNTIL_REFUSED, MAX_PER_NS) for lane in range(1, 9)])
     assert sum(admitted for admitted, _ in answers) == 10_000
@@ -121,6 +122,7 @@ say(admitted)
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_get_exactly_what_comes_back_in_time(control, path, start):
     workers = [start(path, lane, FOR_A_WHILE) for lane in range(1, 9)]
     for worker in workers:
@@ -178,6 +180,7 @@ say("survived")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_writes", range(4))
 @pytest.mark.parametrize("doing", ["reserve", "post"])
 def test_after_a_process_is_killed_between_two_writes_nothing_is_held(control, path, start, doing, n_writes):
@@ -201,6 +204,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_workers_killed_anywhere_leave_nothing_behind(control, path, start):
     for _ in range(3):
         workers = [start(path, lane, HOLD_AND_POST) for lane in (1, 2, 3)]

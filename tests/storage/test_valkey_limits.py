@@ -314,6 +314,7 @@ async def test_more_that_was_used_meanwhile_is_counted_when_it_is_back(worker, o
     assert (await one.ask(requests(1_000))).outcome is REFUSED
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_killed_midway_gives_nobody_more_than_the_limit(worker, lasting_valkey):
     """With `appendfsync always`. What was on its way when it was killed is used and was not given: no more is lost than that."""
     workers = [await worker(place_of(lasting_valkey, wait_ns=5_000_000_000), f"j_{n}") for n in range(4)]

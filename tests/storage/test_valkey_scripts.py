@@ -116,6 +116,7 @@ class Bucket:
         self.at = now
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     burst=st.integers(1, 200) | st.integers(1, 10**12),

@@ -138,6 +138,7 @@ except GatewayError:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
 def test_bomb_of_150_megabytes_in_one_chunk_takes_little_memory(coding: str) -> None:
     body = bytes(150_000_000)

@@ -56,6 +56,7 @@ async def test_an_answer_without_end_is_cut_off(oidc_calls):
         assert "longer than" in await refused(oidc_calls.get(f"http://127.0.0.1:{server.port}/x"))
 
 
+@pytest.mark.slow
 async def test_one_that_breaks_off_or_does_not_come_is_told(oidc_calls):
     short = Deadlines(connect_ns=NS_PER_S, first_byte_ns=NS_PER_S // 5, between_bytes_ns=NS_PER_S // 5, total_ns=NS_PER_S // 2)
     calls = Calls(oidc_calls._upstream, oidc_calls._proxies, short)

@@ -203,6 +203,7 @@ def recorded_bodies():
             yield row["path"], json.loads((RECORDINGS / row["path"]).read_bytes())["request"]["body"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SPEC.is_file(), reason="the vendors' descriptions are not beside this checkout")
 @pytest.mark.timeout(300)
 def test_recorded_requests_are_written_as_the_vendor_describes_them():

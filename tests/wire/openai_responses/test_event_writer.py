@@ -427,6 +427,7 @@ class Weather(BaseModel):
     city: str
 
 
+@pytest.mark.slow
 def test_the_vendors_sdk_accumulates_the_stream() -> None:
     reply = Reply(
         (
@@ -488,6 +489,7 @@ def _loosened(schema: Any) -> Any:
     return [_loosened(entry) for entry in schema] if isinstance(schema, list) else schema
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SPEC.is_file(), reason="the vendor's description is not part of the project and is not here")
 def test_every_event_is_valid_by_the_vendors_description() -> None:
     described = yaml.load(SPEC.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

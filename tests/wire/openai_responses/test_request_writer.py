@@ -254,6 +254,7 @@ conversations = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(conversations)
 @settings(max_examples=200)
 def test_what_is_written_reads_back_as_what_it_was(conversation: Conversation) -> None:
@@ -284,6 +285,7 @@ def _violations(body: Any) -> list[str]:
     return [f"{error.json_path}: {error.message[:200]}" for error in _validator().iter_errors(body)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SPEC.is_file(), reason="the vendor's description is not part of the project and is not here")
 @given(conversations)
 @settings(max_examples=20, deadline=None)
