@@ -64,8 +64,14 @@ SELECT :grain, at / 1000000000 / :size * :size AS begins, series, count(*), sum(
 """
 _LATENCIES = """
 INSERT INTO latencies (grain, start, series, measure, bucket, n)
-SELECT :grain, at / 1000000000 / :size * :size AS begins, series, 0, 110 + duration_us / 400000 AS bucket, count(*)
-FROM requests WHERE at >= :since GROUP BY begins, series, bucket
+SELECT :grain, at / 1000000000 / :size * :size AS begins, series, measure,
+ CASE measure WHEN 0 THEN 110 + duration_us / 400000 WHEN 1 THEN 90 + id % 15 ELSE 55 + id % 10 END AS bucket, count(*)
+FROM requests, (SELECT 0 AS measure UNION ALL SELECT 1 UNION ALL SELECT 2) WHERE at >= :since
+GROUP BY begins, series, measure, bucket
+"""
+_ALL_LATENCIES = """
+INSERT INTO all_latencies (grain, start, measure, bucket, n)
+SELECT grain, start, measure, bucket, sum(n) FROM latencies GROUP BY grain, start, measure, bucket
 """
 
 _FILLING = "INSERT INTO facet_filling (next, last) VALUES (1, :rows)"
@@ -98,6 +104,7 @@ def fill(store: Store, rows: int, console: Console) -> None:
     for grain, (size, days) in enumerate(((60, 7), (3_600, DAYS), (_DAY_S, DAYS), (7 * _DAY_S, DAYS))):
         facts = {"grain": grain, "size": size, "since": (now_s - days * _DAY_S) * NS_PER_S}
         steps += [(f"sums of {size} s", _ROLLUPS, facts), (f"latencies of {size} s", _LATENCIES, facts)]
+    steps.append(("latencies of all", _ALL_LATENCIES, {}))
     for name, statement, parameters in steps:
         begun = time.monotonic()
         with engine.begin() as connection:
@@ -136,6 +143,9 @@ def questions(store: Store) -> list[tuple[tuple[str, str], Callable[[], object]]
         for dimension in DIMENSIONS:
             query = UsageQuery(begin, now_s, "none", (dimension,))
             found.append(((f"usage by {dimension}", label), lambda query=query: usage(store.ledger, query)))
+        for what, times in (("usage of all", "none"), ("usage of all, over time", interval)):
+            query = UsageQuery(begin, now_s, times)
+            found.append(((what, label), lambda query=query: usage(store.ledger, query)))
         by_two = UsageQuery(begin, now_s, interval, ("team", "model"))
         found.append((("usage by team and model, over time", label), lambda query=by_two: usage(store.ledger, query)))
         one = UsageQuery(begin, now_s, interval, (), {"end_user": ("somebody-777",)})

@@ -45,6 +45,7 @@ def test_a_route_shows_the_shares_that_its_targets_have(show, api, world):
     share = float(shown.removeprefix("openai/gpt-5: ").removesuffix("% of the requests"))
     assert share == pytest.approx(100 * rows["openai/gpt-5"] / sum(rows.values()), abs=0.051)
     assert "75% wanted" in page.inner_text("section[aria-label=smart]")
+    assert re.search(r"failed, p95 \d", page.inner_text("section[aria-label=smart]"))
 
 
 def test_a_request_is_explained_under_a_key_of_an_hour(show, page, world):

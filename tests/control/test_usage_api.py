@@ -143,6 +143,13 @@ async def test_latencies_are_told_within_a_tenth(admin, traffic):
     assert 0.1 <= row["overhead_ms"]["p95"] <= 0.11
 
 
+async def test_who_reads_no_latencies_need_not_wait_for_them(admin, traffic):
+    (row,) = (await admin.get("/usage", params={"from": "-3d", "percentiles": "false"})).json()["data"]
+    assert row["duration_ms"] is row["first_byte_ms"] is row["overhead_ms"] is None
+    rows = (await admin.get("/usage", params={"from": "-3d", "group_by": ["team", "model"], "percentiles": "true"})).json()["data"]
+    assert all(2_000 <= row["duration_ms"]["p50"] <= 2_200 for row in rows)
+
+
 async def test_estimated_and_unknown_costs_are_told_apart(admin, traffic):
     (row,) = (await admin.get("/usage", params={"from": "-3d"})).json()["data"]
     attempts = [each for record in traffic for each in record.attempts]

@@ -6,7 +6,7 @@ from tests.storage.test_ledger_store import assert_sound, balance_of, settled
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_retention import Retention
-from weighbridge.storage.ledger_tables import latencies, records, requests, rollups
+from weighbridge.storage.ledger_tables import all_latencies, latencies, records, requests, rollups
 
 DAY_NS = 86_400 * NS_PER_S
 
@@ -34,7 +34,7 @@ def test_records_requests_and_sums_go_each_at_its_time_and_the_books_stay(aged):
         pass
     assert count(aged, records) == Retention().records
     assert count(aged, requests) == Retention().requests
-    for table in (rollups, latencies):
+    for table in (rollups, latencies, all_latencies):
         minutes, hours, days = (count(aged, table, table.c.grain == grain) for grain in (0, 1, 2))
         assert minutes // (days // 120) == Retention().minutes
         assert hours == days

@@ -78,6 +78,21 @@ def test_what_was_charged_before_it_was_summed_up_is_found_in_the_entries(migrat
         assert verify(store.ledger).is_sound
 
 
+def test_latencies_of_all_are_made_of_those_of_each_series(migrated, store_url, clock):
+    def told(store):
+        with store.ledger.reading() as connection:
+            return connection.execute(text("SELECT * FROM all_latencies ORDER BY 1, 2, 3, 4")).all()
+
+    with closing(Store.open(store_url, clock)) as store:
+        store.ledger.move("j_1", 0, 10, [settled(1), settled(2, team="other"), settled(3, team="other", duration_ns=7 * 10**9)])
+        before = told(store)
+    with writing(migrated).begin() as connection:
+        command.downgrade(alembic_config(connection), "0018")
+    with closing(Store.open(store_url, clock)) as store:
+        store.migrate()
+        assert told(store) == before != []
+
+
 def test_the_way_back_leaves_nothing_and_the_way_up_works_again(migrated, store_url, clock):
     with writing(migrated).begin() as connection:
         command.downgrade(alembic_config(connection), "base")

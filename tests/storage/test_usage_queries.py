@@ -7,7 +7,7 @@ from tests.storage.test_ledger_store import WALL_NS, attempt, settled
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage import usage_queries
-from weighbridge.storage.ledger_sums import SUM_COLUMNS
+from weighbridge.storage.ledger_sums import DURATION, SUM_COLUMNS
 from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
 from weighbridge.storage.usage_queries import DIMENSIONS, INTERVALS, UsageQuery, usage
 
@@ -43,6 +43,39 @@ def test_every_interval_has_every_request(ledger, interval):
     assert answer.is_complete
     if interval in ("minute", "hour"):
         assert len(answer.rows) == 60
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_latencies_of_all_are_those_of_each_series_together(store, interval):
+    items = [
+        settled(number, start_wall_ns=WALL_NS - number * HOUR_NS, team=f"t{number % 3}", duration_ns=number * 10**8 % 7**11)
+        for number in range(1, 60)
+    ]
+    store.ledger.move("j_1", 0, 100, items)
+    span = (NOW_S - 50 * 3_600, NOW_S + 60, interval)
+    whole = usage(store.ledger, UsageQuery(*span)).rows
+    every_team = usage(store.ledger, UsageQuery(*span, filters={"team": ("t0", "t1", "t2")})).rows
+    assert [(row.start_s, row.quantiles) for row in whole] == [(row.start_s, row.quantiles) for row in every_team]
+    assert len({row.quantiles[DURATION].p50 for row in whole}) > 20 or len(whole) < 20
+
+
+@pytest.mark.parametrize(
+    ("groups", "interval", "wanted", "are_told"),
+    [
+        ((), "hour", None, True),
+        (("team",), "none", None, True),
+        (("team",), "hour", None, False),
+        (("team", "model"), "none", None, False),
+        (("team", "model"), "none", True, True),
+        (("team",), "month", True, True),
+        (("team",), "none", False, False),
+        ((), "none", False, False),
+    ],
+)
+def test_latencies_are_told_where_they_are_few_or_wanted(ledger, groups, interval, wanted, are_told):
+    answer = usage(ledger, UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, interval, groups, {}, wanted))
+    assert requests_in(answer) == 60
+    assert {bool(row.quantiles) for row in answer.rows} == {are_told}
 
 
 @pytest.mark.parametrize("interval", ["none", "hour", "month"])

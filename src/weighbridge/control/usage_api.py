@@ -113,6 +113,9 @@ class UsageParameters(Filters):
     group_by: Annotated[list[Dimension | Property], Field(max_length=_MAX_GROUPS)] = Field(
         [], description="At most two; `property.<name>` is what requests have said of themselves under this name."
     )
+    percentiles: bool | None = Field(
+        None, description="Whether rows tell latencies; else those do that are not grouped, or by one dimension for the whole time."
+    )
     format: Literal["json", "csv", "parquet"] = Field("json", description="`parquet` needs the extra `parquet`.")
 
 
@@ -124,7 +127,9 @@ def usage_router(services: AdminServices) -> APIRouter:
     async def get(asked: Annotated[UsageParameters, Query()], actor: Acting) -> Response:
         actor.require(Permission.READ_SPEND)
         begin, end = asked.span(services.clock.wall_ns())
-        query = UsageQuery(begin, end, asked.interval, tuple(dict.fromkeys(asked.group_by)), asked.values_for(actor))
+        groups = tuple(dict.fromkeys(asked.group_by))
+        percentiles = asked.percentiles if asked.format == "json" else False  # no table has them
+        query = UsageQuery(begin, end, asked.interval, groups, asked.values_for(actor), percentiles)
         if asked.format == "parquet":
             require_parquet()
         answer = await asyncio.to_thread(usage, services.store.ledger, query)

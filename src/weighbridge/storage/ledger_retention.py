@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Select, delete, exists, func, select
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_sums import DAY, FACETS, FIRST_LATE_FACET, GRAINS_S, HOUR, LATE_FACETS, WEEK
-from weighbridge.storage.ledger_tables import archives, facets, latencies, records, requests, rollups
+from weighbridge.storage.ledger_tables import all_latencies, archives, facets, latencies, records, requests, rollups
 
 _DAY_S: Final = 86_400
 _LONGEST_NS: Final = 3_600 * NS_PER_S
@@ -39,7 +39,7 @@ def delete_expired(connection: Connection, wall_ns: int, kept: Retention, *, is_
     n_deleted = 0
     for number, days in ((records.c.id, kept.records), (requests.c.id, kept.requests)):
         n_deleted += _delete_older(connection, number, (now_s - days * _DAY_S) * NS_PER_S, is_archived=is_archived)
-    for table in (rollups, latencies):
+    for table in (rollups, latencies, all_latencies):
         for grain, days in enumerate((kept.minutes, kept.hours)):
             expired = delete(table).where(table.c.grain == grain, table.c.start < now_s - days * _DAY_S)
             n_deleted += connection.execute(expired).rowcount

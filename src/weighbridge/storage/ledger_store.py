@@ -45,6 +45,7 @@ from weighbridge.storage.ledger_sums import (
     tokens_of,
 )
 from weighbridge.storage.ledger_tables import (
+    all_latencies,
     balances,
     charges,
     counters,
@@ -235,6 +236,7 @@ class LedgerStore:
         _write_entries(connection, written, numbers, seq)
         add_sums(connection, rollups, SUM_COLUMNS, sums.rollups())
         add_sums(connection, latencies, ("n",), sums.latencies())
+        add_sums(connection, all_latencies, ("n",), sums.all_latencies())
         add_sums(connection, facets, SUM_COLUMNS, sums.facets())
         late.write(connection)
         return self._charge(connection, settled, numbers, first)

@@ -217,6 +217,14 @@ class BatchSums:
         minutes: Grained = {place: (n,) for place, n in self._latencies.items()}
         return [(grain, *place, *n) for grain, place, n in by_grain(minutes, MINUTE)]
 
+    def all_latencies(self) -> Rows:
+        """Of every grain, all series together."""
+        minutes: Grained = {}
+        for (start, _series, *place), n in self._latencies.items():
+            before = minutes.get((start, *place))
+            minutes[start, *place] = (n if before is None else n + before[0],)
+        return [(grain, *place, *n) for grain, place, n in by_grain(minutes, MINUTE)]
+
     def facets(self) -> Rows:
         """Of every grain from the hour on."""
         rows: Rows = []

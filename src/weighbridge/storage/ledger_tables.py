@@ -1,5 +1,5 @@
 """The ledger's tables: what happened (`requests`, `records`), what it is worth (`entries`, `balances`), what budgets have spent
-(`charges`, `counters`), and sums by time (`rollups`, `latencies`, `facets`) so that no page scans the facts.
+(`charges`, `counters`), and sums by time (`rollups`, `latencies`, `all_latencies`, `facets`) so that no page scans the facts.
 
 Texts that repeat (names of keys, models, accounts) stand once in `labels` and are integers elsewhere; 0 is the empty text. Times
 are Unix nanoseconds, in rollups seconds. All ids are given by the writer, of whom there is one at a time.
@@ -190,6 +190,18 @@ latencies: Final = Table(
     sqlite_with_rowid=False,
 )
 """How many requests took so long, by buckets that grow by a tenth (`ledger_sums.bucket_of`)."""
+
+all_latencies: Final = Table(
+    "all_latencies",
+    metadata,
+    Column("grain", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("measure", SmallInteger, primary_key=True, autoincrement=False),
+    Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The same of all series together: whoever asks for no group reads a row where there is one for each series."""
 
 facets: Final = Table(
     "facets",

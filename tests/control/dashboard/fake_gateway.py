@@ -21,6 +21,8 @@ PASSWORD = "correct horse battery staple"
 CSRF = "csrf-of-the-fake-gateway"
 SAID = "Just so. <img src=x onerror=\"document.title='taken over'\">"
 """What one of the users thinks of an answer, and would like to do to whoever reads it."""
+IN_SUMS = {"key", "team", "user", "organisation", "route", "provider", "model"}
+"""Only of these the gateway knows how long requests took."""
 DIMENSIONS = (
     "key",
     "user",
@@ -256,7 +258,7 @@ def summed(rows: list[dict]) -> dict:
 def add_usage(app: FastAPI, world: World) -> None:
     @app.get("/admin/v1/usage")
     async def usage(request: Request):
-        rows, start, end = chosen(world, request, ("interval", "group_by"))
+        rows, start, end = chosen(world, request, ("interval", "group_by", "percentiles"))
         interval, by = request.query_params.get("interval", "none"), request.query_params.getlist("group_by")
         if (
             interval not in INTERVALS
@@ -264,12 +266,15 @@ def add_usage(app: FastAPI, world: World) -> None:
             or any(name not in DIMENSIONS and not name.startswith("property.") for name in by)
         ):
             raise HTTPException(400, "interval or group_by")
+        wanted = request.query_params.get("percentiles", str(not by or (len(by) == 1 and interval == "none")).lower())
+        untold = {} if wanted == "true" and set(by) <= IN_SUMS else dict.fromkeys(("duration_ms", "first_byte_ms", "overhead_ms"))
         groups: dict = {}
         for each in rows:
             place = (floor_to(datetime.fromisoformat(each["at"]), interval), *(value_of(each, name) for name in by))
             groups.setdefault(place, []).append(each)
         data = [
-            {"start": place[0], "group": dict(zip(by, place[1:], strict=True)), **summed(found)} for place, found in groups.items()
+            {"start": place[0], "group": dict(zip(by, place[1:], strict=True)), **summed(found), **untold}
+            for place, found in groups.items()
         ]
         data.sort(key=lambda row: (row["start"] or "", -row["requests"]))
         return {

@@ -2,7 +2,18 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0018');
+INSERT INTO "alembic_version" VALUES('0019');
+CREATE TABLE all_latencies (
+	grain SMALLINT NOT NULL,
+	start BIGINT NOT NULL,
+	measure SMALLINT NOT NULL,
+	bucket SMALLINT NOT NULL,
+	n BIGINT NOT NULL,
+	PRIMARY KEY (grain, start, measure, bucket)
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE allowances (
 	id TEXT NOT NULL,
 	created_at BIGINT NOT NULL,

@@ -5,7 +5,7 @@ import { h } from "../core/dom.js";
 import { count, exactCount, exactMoney, money, percent, ratio } from "../core/format.js";
 import { keyNames } from "../core/names.js";
 import { before, intervalOf, next, rangeName, rangeOf } from "../core/range.js";
-import { overTime, total, usage } from "../core/usage.js";
+import { overTime, sums, total } from "../core/usage.js";
 import { timeChart } from "../charts/time_chart.js";
 import { card, cellBar, choice, countOf, delta, moneyOf, pageHead, tile } from "../parts/bits.js";
 import { filterBar } from "../parts/filters.js";
@@ -33,8 +33,8 @@ async function load(view) {
     total(range, filters, options),
     total(before(range), filters, options),
     overTime(range, filters, intervalOf(range), options),
-    usage(range, filters, { group_by: by }, options),
-    usage(range, filters, { group_by: "tag" }, options),
+    sums(range, filters, { group_by: by }, options),
+    sums(range, filters, { group_by: "tag" }, options),
     keyNames(options),
   ]);
   return { range, by, now, then, time, rows: groups.data, names, options: groupings(tags.data) };

@@ -9,7 +9,7 @@ import { keyNames } from "../core/names.js";
 import { offers } from "../core/offers.js";
 import { before, intervalOf, next, rangeName, rangeOf } from "../core/range.js";
 import { me } from "../core/rights.js";
-import { overTimeBy, tokensOf, total, usage } from "../core/usage.js";
+import { overTimeBy, sums, tokensOf, total } from "../core/usage.js";
 import { timeChart } from "../charts/time_chart.js";
 import { button, card, cellBar, choice, countOf, delta, moneyOf, pageHead, tile } from "../parts/bits.js";
 import { csvDollars, saveCsv } from "../parts/csv.js";
@@ -67,8 +67,8 @@ async function load(view) {
     total(before(range), filters, options),
     overTimeBy(by, range, filters, intervalOf(range), measure, { names, signal: view.signal }),
     overTimeBy(by, MEMORY, filters, "day", measure, { most: 100, names, signal: view.signal }),
-    usage(range, filters, { group_by: and ? [by, and] : [by] }, options),
-    usage(range, filters, { group_by: "tag" }, options),
+    sums(range, filters, { group_by: and ? [by, and] : [by] }, options),
+    sums(range, filters, { group_by: "tag" }, options),
   ]);
   return { range, by, and, names, now, then, time, days, groups, options: groupings(tags.data) };
 }

@@ -7,7 +7,7 @@ import { offers, takes } from "../core/offers.js";
 import { may, me } from "../core/rights.js";
 import { date, dateTime, percent, plural, ratio } from "../core/format.js";
 import { rangeInText, rangeOf } from "../core/range.js";
-import { tokensOf, usage } from "../core/usage.js";
+import { sums, tokensOf } from "../core/usage.js";
 import { badge, button, card, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { confirmDialog, formDialog, secretDialog } from "../parts/dialogs.js";
 import { popover } from "../parts/popover.js";
@@ -23,7 +23,7 @@ export async function show(view) {
   const options = { signal: view.signal };
   const [keys, used, teams, users] = await Promise.all([
     list("/keys", {}, options),
-    usage(range, {}, { group_by: "key" }, options),
+    sums(range, {}, { group_by: "key" }, options),
     offers("GET", "/teams") ? optional(list("/teams", {}, options), []) : [],
     offers("GET", "/users") ? optional(list("/users", {}, options), []) : [],
   ]);

@@ -21,7 +21,7 @@ export async function show(view) {
   const options = { signal: view.signal };
   const [config, used] = await Promise.all([
     get("/config", {}, options),
-    usage(range, {}, { group_by: ["route", "model"] }, options),
+    usage(range, {}, { group_by: ["route", "model"], percentiles: "true" }, options),
   ]);
   const routes = Object.entries(config.routes ?? {});
   const cards = routes.map(([name, route]) =>

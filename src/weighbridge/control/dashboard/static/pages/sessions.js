@@ -5,7 +5,7 @@ import { h } from "../core/dom.js";
 import { percent, plural, ratio } from "../core/format.js";
 import { keyNames } from "../core/names.js";
 import { rangeInText, rangeOf } from "../core/range.js";
-import { tokensOf, usage } from "../core/usage.js";
+import { sums, tokensOf } from "../core/usage.js";
 import { card, cellBar, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { filterBar } from "../parts/filters.js";
 import { rangePicker } from "../parts/range_picker.js";
@@ -16,7 +16,7 @@ export async function show(view) {
   const range = rangeOf(view.query);
   const options = { signal: view.signal };
   const [used, names] = await Promise.all([
-    usage(range, filtersOf(view.query), { group_by: "session" }, options),
+    sums(range, filtersOf(view.query), { group_by: "session" }, options),
     keyNames(options),
   ]);
   const rows = used.data.filter((row) => row.group.session);

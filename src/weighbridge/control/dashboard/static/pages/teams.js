@@ -5,7 +5,7 @@ import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { percent, plural, ratio } from "../core/format.js";
 import { rangeInText, rangeOf } from "../core/range.js";
-import { tokensOf, usage } from "../core/usage.js";
+import { sums, tokensOf } from "../core/usage.js";
 import { badge, button, card, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { budgetBars } from "../parts/budget_bars.js";
 import { confirmDialog, formDialog } from "../parts/dialogs.js";
@@ -21,8 +21,8 @@ export async function show(view) {
     list("/organisations", {}, options),
     list("/teams", {}, options),
     optional(get("/budgets", {}, options), { data: [] }),
-    usage(range, {}, { group_by: "team" }, options),
-    usage(range, {}, { group_by: "organisation" }, options),
+    sums(range, {}, { group_by: "team" }, options),
+    sums(range, {}, { group_by: "organisation" }, options),
   ]);
   const bounded = budgets.data.filter((each) => each.scope.kind === "team" || each.scope.kind === "organisation");
   return h(

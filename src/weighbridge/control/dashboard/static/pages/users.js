@@ -5,7 +5,7 @@ import { requestsLink } from "../core/dimensions.js";
 import { h } from "../core/dom.js";
 import { date, percent, plural, ratio } from "../core/format.js";
 import { rangeInText, rangeOf } from "../core/range.js";
-import { usage } from "../core/usage.js";
+import { sums } from "../core/usage.js";
 import { badge, button, card, countOf, moneyOf, pageHead } from "../parts/bits.js";
 import { budgetBars } from "../parts/budget_bars.js";
 import { confirmDialog, formDialog } from "../parts/dialogs.js";
@@ -29,7 +29,7 @@ export async function show(view) {
     optional(list("/teams", {}, options), []),
     optional(list("/organisations", {}, options), []),
     optional(get("/budgets", {}, options), { data: [] }),
-    usage(range, {}, { group_by: "user" }, options),
+    sums(range, {}, { group_by: "user" }, options),
   ]);
   const places = [
     ["", "everywhere"],
