@@ -32,6 +32,14 @@ def test_usage_is_shown_by_whatever_is_asked(run):
     assert [(row["group"]["team"], row["cost_nanousd"]) for row in rows] == [("ads", 2 * 10**9)]
 
 
+def test_the_dearest_are_shown_and_all_others_as_one(run):
+    shown = run("usage", "--by", "team", "--from", "-1h", "--top", "1").out
+    assert "search" in shown
+    assert "ads" not in shown
+    assert "(all others)" in shown
+    assert "$2.00" in shown
+
+
 def test_a_file_is_written(run, here):
     assert run("usage", "--by", "team", "--by", "model", "--interval", "day", "-f", "csv", "-o", "u.csv").code == 0
     rows = list(csv.DictReader(io.StringIO((here / "u.csv").read_text())))

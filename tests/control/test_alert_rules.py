@@ -12,7 +12,7 @@ from weighbridge.core.alerts import AlertOn, AlertRule, Severity
 from weighbridge.routing.health_events import KeyStatus, TargetState, TargetStatus
 from weighbridge.routing.provider_key import KeyState
 from weighbridge.storage.ledger_sums import DURATION, SUM_COLUMNS
-from weighbridge.storage.usage_queries import Quantiles, UsageRow
+from weighbridge.storage.usage_rows import Quantiles, UsageRow
 
 S = 1_000_000_000
 HARD = True

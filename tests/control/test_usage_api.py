@@ -150,6 +150,23 @@ async def test_who_reads_no_latencies_need_not_wait_for_them(admin, traffic):
     assert all(2_000 <= row["duration_ms"]["p50"] <= 2_200 for row in rows)
 
 
+async def test_the_dearest_groups_are_told_and_all_others_as_one_without_a_name(admin, traffic):
+    asked = {"from": "-3d", "interval": "day", "group_by": "model", "top": 1}
+    answer = (await admin.get("/usage", params=asked)).json()
+    assert answer["n_groups"] == len({(record.provider, record.model) for record in traffic}) == 4
+    others = [row for row in answer["data"] if row["group"] == {"model": None}]
+    (dearest,) = {row["group"]["model"] for row in answer["data"]} - {None}
+    assert sum(row["requests"] for row in answer["data"]) == len(traffic)
+    expected = [record for record in traffic if f"{record.provider}/{record.model}" != dearest]
+    assert sum(row["cost_nanousd"] for row in others) == sum(map(known_cost, expected))
+    table = (await admin.get("/usage", params={**asked, "format": "csv"})).text.splitlines()
+    assert sum(",(all others)," in line for line in table) == len(others)
+    parquet_reply = await admin.get("/usage", params={**asked, "format": "parquet"})
+    told = parquet.read_table(io.BytesIO(parquet_reply.content)).column("model").to_pylist()
+    assert told.count(None) == len(others)
+    assert (await admin.get("/usage", params={**asked, "top": 0})).status_code == 400
+
+
 async def test_estimated_and_unknown_costs_are_told_apart(admin, traffic):
     (row,) = (await admin.get("/usage", params={"from": "-3d"})).json()["data"]
     attempts = [each for record in traffic for each in record.attempts]

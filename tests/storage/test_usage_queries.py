@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.event import listen
 from tests.storage.test_ledger_store import WALL_NS, attempt, settled
 
 from weighbridge.core.clock import NS_PER_S
@@ -10,6 +11,7 @@ from weighbridge.storage import usage_queries
 from weighbridge.storage.ledger_sums import DURATION, SUM_COLUMNS
 from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
 from weighbridge.storage.usage_queries import DIMENSIONS, INTERVALS, UsageQuery, usage
+from weighbridge.storage.usage_rows import with_rest
 
 NOW_S = WALL_NS // NS_PER_S
 HOUR_NS = 3_600 * NS_PER_S
@@ -43,6 +45,25 @@ def test_every_interval_has_every_request(ledger, interval):
     assert answer.is_complete
     if interval in ("minute", "hour"):
         assert len(answer.rows) == 60
+
+
+@pytest.mark.parametrize("top", [1, 2, 100])
+@pytest.mark.parametrize("interval", ["none", "hour", "month"])
+@pytest.mark.parametrize(
+    "groups", [("team",), ("model",), ("team", "route"), ("end_user",), ("tag",), ("error", "team"), ("rating",)]
+)
+def test_the_dearest_groups_and_the_rest_are_told_alike_wherever_they_come_from(ledger, groups, interval, top):
+    query = UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, interval, groups)
+    every = usage(ledger, query)
+    found = usage(ledger, query._replace(top=top))
+    wanted = with_rest(every.rows, top)
+    assert sorted(found.rows, key=str) == sorted(wanted, key=str)
+    assert found.n_groups == every.n_groups == len({row.group for row in every.rows})
+    assert any(row.is_rest for row in found.rows) == (found.n_groups > top)
+
+
+def test_of_nothing_nothing_is_the_dearest(ledger):
+    assert usage(ledger, UsageQuery(NOW_S + 60, NOW_S + 120, "hour", ("team",), top=3)) == ([], True, 0)
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
@@ -130,6 +151,28 @@ def test_a_property_is_grouped_by_its_values_and_who_has_none_is_together(store,
         ("", "checkout"): 4,
         ("", ""): 4,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("end_user", "eve"), ("tag", "beta"), ("session", "run-1"), ("error", "provider_timeout")]
+)
+def test_whoever_is_named_is_found_by_an_index(store, name, value):
+    store.ledger.move("j_1", 0, 100, [settled(1, end_user="eve", tags=("beta",), session="run-1", error="provider_timeout")])
+    asked = []
+    with store.ledger.reading() as connection:
+        if connection.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL proves it by itself, and plans by what there is")
+        listen(connection.engine, "before_cursor_execute", lambda _c, _cursor, *statement: asked.append(statement[:2]))
+        answer = usage(store.ledger, UsageQuery(NOW_S - 3_600, NOW_S + 60, "minute", (), {name: (value,)}))
+        assert requests_in(answer) == 1
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            for statement, parameters in list(asked)
+            if "sum(" in statement and "FROM requests" in statement
+        ]
+    index = "requests_tags" if name == "tag" else f"requests_{name}"
+    assert plans
+    assert all(any(index in step[3] for step in plan) for plan in plans)
 
 
 def test_percentiles_of_everything(ledger):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
 _FORMATS: Final = ("table", "json", "csv", "parquet")
 _INTERVALS: Final = ("none", "minute", "hour", "day", "month")
 _MAX_GROUPS: Final = 2
+_MAX_TOP: Final = 200
+"""As in the admin API, whose module is not imported for it."""
 
 
 def usage(
@@ -28,6 +30,9 @@ def usage(
     by: Annotated[list[str] | None, typer.Option("--by", help="At most two: model, team, key, user, route, provider, …")] = None,
     interval: Annotated[str, typer.Option("--interval", help="none, minute, hour, day or month (UTC).")] = "none",
     where: Annotated[list[str] | None, typer.Option("--where", help="Only of these: `team=search`; repeated.")] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, max=_MAX_TOP, help="Only so many groups, the dearest, and all others as one.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", "-f", help="table, json, csv or parquet.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")] = None,
     *,
@@ -40,7 +45,7 @@ def usage(
 
     if form not in _FORMATS:
         raise CliError(f"{form!r} is no format: one is {', '.join(_FORMATS)}")
-    query = _query(start, end, by or [], interval, where or [])
+    query = _query(start, end, by or [], interval, where or [])._replace(wants_quantiles=None if form == "json" else False, top=top)
     with open_store(config, data_dir, make=False) as store:
         answer = answered(store.ledger, query)
     if not answer.is_complete:
@@ -90,5 +95,5 @@ def _show(query: UsageQuery, answer: UsageAnswer) -> None:
             format_usd(Nanousd(row.sums[at])) if name in ("cost", "charged") else f"{row.sums[at]:,}"
             for name, at in zip(columns, places, strict=True)
         ]
-        rows.append((*begins, *row.group, *figures))
+        rows.append((*begins, *(["(all others)"] * len(row.group) if row.is_rest else row.group), *figures))
     show_table(head, rows)

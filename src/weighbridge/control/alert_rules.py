@@ -14,7 +14,8 @@ from weighbridge.core.money import Nanousd, format_usd
 from weighbridge.routing.health_events import TargetState, TargetStatus
 from weighbridge.routing.provider_key import KeyState
 from weighbridge.storage.ledger_sums import DURATION, SUM_COLUMNS
-from weighbridge.storage.usage_queries import UsageQuery, UsageRow
+from weighbridge.storage.usage_queries import UsageQuery
+from weighbridge.storage.usage_rows import UsageRow
 
 _DAY_S: Final = 86_400
 _PLACES: Final = {name: place for place, name in enumerate(SUM_COLUMNS)}
@@ -194,7 +195,7 @@ def _by_model(rule: AlertRule, sight: Sight) -> Sequence[UsageRow]:
 
 def _sum(sight: Sight, rule: AlertRule, column: str, *, back_s: int = 0) -> int:
     end = sight.now_s - back_s
-    rows = sight.usage(UsageQuery(end - rule.over_ns // NS_PER_S, end))
+    rows = sight.usage(UsageQuery(end - rule.over_ns // NS_PER_S, end, wants_quantiles=False))
     return sum(row.sums[_PLACES[column]] for row in rows)
 
 

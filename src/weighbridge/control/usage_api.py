@@ -19,11 +19,15 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.ledger_sums import DURATION, FIRST_BYTE, OVERHEAD, SUM_COLUMNS
-from weighbridge.storage.usage_queries import DIMENSIONS, Quantiles, UsageAnswer, UsageQuery, UsageRow, usage
+from weighbridge.storage.usage_queries import DIMENSIONS, UsageAnswer, UsageQuery, usage
+from weighbridge.storage.usage_rows import Quantiles, UsageRow
 from weighbridge.telemetry.parquet import MEDIA_TYPE, Column, Kind, encode_parquet, require_parquet
 
 _MAX_GROUPS: Final = 2
 _MAX_VALUES: Final = 200
+MAX_TOP: Final = 200
+_REST: Final = "(all others)"
+"""In a table, where an empty name is none."""
 _SUM_NAMES: Final = {
     "requests": "requests",
     "errors": "errors",
@@ -113,6 +117,12 @@ class UsageParameters(Filters):
     group_by: Annotated[list[Dimension | Property], Field(max_length=_MAX_GROUPS)] = Field(
         [], description="At most two; `property.<name>` is what requests have said of themselves under this name."
     )
+    top: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_TOP,
+        description="Only so many groups, those that cost most, and all others as one, whose names are null.",
+    )
     percentiles: bool | None = Field(
         None, description="Whether rows tell latencies; else those do that are not grouped, or by one dimension for the whole time."
     )
@@ -129,7 +139,7 @@ def usage_router(services: AdminServices) -> APIRouter:
         begin, end = asked.span(services.clock.wall_ns())
         groups = tuple(dict.fromkeys(asked.group_by))
         percentiles = asked.percentiles if asked.format == "json" else False  # no table has them
-        query = UsageQuery(begin, end, asked.interval, groups, asked.values_for(actor), percentiles)
+        query = UsageQuery(begin, end, asked.interval, groups, asked.values_for(actor), percentiles, asked.top)
         if asked.format == "parquet":
             require_parquet()
         answer = await asyncio.to_thread(usage, services.store.ledger, query)
@@ -151,6 +161,7 @@ def as_json(query: UsageQuery, answer: UsageAnswer) -> dict[str, object]:
         "group_by": list(query.group_by),
         "data": [_row(query, row) for row in answer.rows],
         "is_complete": answer.is_complete,
+        "n_groups": answer.n_groups,
     }
 
 
@@ -158,7 +169,7 @@ def _row(query: UsageQuery, row: UsageRow) -> dict[str, object]:
     sums = {_SUM_NAMES[name]: value for name, value in zip(SUM_COLUMNS, row.sums, strict=True)}
     return {
         "start": None if row.start_s is None else rfc3339(row.start_s),
-        "group": dict(zip(query.group_by, row.group, strict=True)),
+        "group": dict.fromkeys(query.group_by) if row.is_rest else dict(zip(query.group_by, row.group, strict=True)),
         **sums,
         **{name: _told(row.quantiles.get(measure)) for name, measure in _MEASURES.items()},
     }
@@ -175,7 +186,8 @@ def as_csv(query: UsageQuery, answer: UsageAnswer) -> str:
     writer.writerow(["start", *query.group_by, *(_SUM_NAMES[name] for name in SUM_COLUMNS)])
     for row in answer.rows:
         start = "" if row.start_s is None else rfc3339(row.start_s)
-        writer.writerow([start, *map(spreadsheet_text, row.group), *row.sums])
+        group = [_REST] * len(row.group) if row.is_rest else map(spreadsheet_text, row.group)
+        writer.writerow([start, *group, *row.sums])
     return text.getvalue()
 
 
@@ -186,7 +198,14 @@ def as_parquet(query: UsageQuery, answer: UsageAnswer) -> bytes:
         *(Column(name, Kind.TEXT) for name in query.group_by),
         *(Column(_SUM_NAMES[name], Kind.WHOLE) for name in SUM_COLUMNS),
     ]
-    rows = [(None if row.start_s is None else row.start_s * NS_PER_S, *row.group, *row.sums) for row in answer.rows]
+    rows = [
+        (
+            None if row.start_s is None else row.start_s * NS_PER_S,
+            *([None] * len(row.group) if row.is_rest else row.group),
+            *row.sums,
+        )
+        for row in answer.rows
+    ]
     facts = {
         "weighbridge.from": rfc3339(query.from_s),
         "weighbridge.to": rfc3339(query.to_s),

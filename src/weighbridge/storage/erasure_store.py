@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import zstandard
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, select, text, update
 
 from weighbridge.core.clock import NS_PER_S, new_id, random_bytes
 from weighbridge.core.codec import UNREADABLE
@@ -170,7 +170,7 @@ def _erasure(row: Any) -> Erasure:
 
 def _is_of(kind: SubjectKind, number: int) -> ColumnElement[bool]:
     if kind is SubjectKind.END_USER:
-        return requests.c.end_user == number
+        return and_(requests.c.end_user == number, requests.c.end_user != 0)  # the index has no others, which SQLite has to be told
     return requests.c.series.in_(select(series.c.id).where(series.c.owner == number))
 
 

@@ -15,7 +15,8 @@ from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
-from weighbridge.storage.usage_queries import UsageQuery, UsageRow, usage
+from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_rows import UsageRow
 
 PAYERS: Final = frozenset((ScopeKind.GATEWAY, ScopeKind.ORGANISATION, ScopeKind.TEAM, ScopeKind.USER, ScopeKind.KEY))
 """Whose statements there are; that of the gateway is everybody's."""
@@ -102,7 +103,7 @@ def statement(store: LedgerStore, payer: Scope, month: Month, now_wall_s: int, c
 
 
 def _lines(store: LedgerStore, month: Month, group: str, filters: Mapping[str, tuple[str, ...]]) -> list[Line]:
-    answer = usage(store, UsageQuery(month.start_s, month.end_s, "none", (group,), filters))
+    answer = usage(store, UsageQuery(month.start_s, month.end_s, "none", (group,), filters, wants_quantiles=False))
     lines = [_line(row) for row in answer.rows]
     return sorted(lines, key=lambda line: (-line.charged, -line.cost, line.model))
 

@@ -8,10 +8,22 @@ time that is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, func, literal, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage.ledger_facets import is_filling, sums_of_facts
@@ -20,33 +32,37 @@ from weighbridge.storage.ledger_late_sums import late_facet, late_span_of
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import (
     DAY,
-    DURATION,
     FACETS,
-    FIRST_BYTE,
     GRAINS_S,
     HOUR,
     LATE_FACETS,
     MINUTE,
-    OVERHEAD,
     SUM_COLUMNS,
     WEEK,
-    milliseconds_of,
 )
 from weighbridge.storage.ledger_tables import all_latencies, facets, labels, latencies, requests, rollups, series
 from weighbridge.storage.usage_feedback import IN_FEEDBACK, has_opinion, opinions
+from weighbridge.storage.usage_rows import (
+    PROPERTY,
+    GroupKey,
+    UsageRow,
+    by_month,
+    dearest,
+    quantiles_of,
+    taken_apart,
+    top_of,
+    with_rest,
+)
 
 MAX_ROWS: Final = 10_000
 """Of an answer; more is nothing that a person or a chart can read."""
 IN_SUMS: Final = ("key", "team", "user", "organisation", "route", "provider", "model")
 IN_FACTS: Final = ("end_user", "tag", "session", "error", "dialect")
 DIMENSIONS: Final = (*IN_SUMS, *IN_FACTS, *IN_FEEDBACK)
-PROPERTY: Final = "property."
-"""What the name of a dimension begins with that is a property: `property.env` groups by the values of tags `env=…`."""
 INTERVALS: Final = ("none", "minute", "hour", "day", "month")
 _SECONDS: Final = {"minute": 60, "hour": 3_600, "day": 86_400, "month": 86_400}
 _COLUMNS: Final = {"user": "owner", "tag": "tags"}
 _TAGS: Final = "tags"
-_QUANTILES: Final = (0.5, 0.95, 0.99)
 _COST: Final = SUM_COLUMNS.index("cost")
 _REQUESTS: Final = SUM_COLUMNS.index("requests")
 _BUCKETS: Final = 512
@@ -68,6 +84,8 @@ class UsageQuery(NamedTuple):
     filters: Mapping[str, tuple[str, ...]] = {}
     wants_quantiles: bool | None = None
     """None: where they are few enough to be read."""
+    top: int | None = None
+    """Only so many groups (some hundreds), those that cost most, and all others as one."""
 
     @property
     def has_quantiles(self) -> bool:
@@ -82,36 +100,26 @@ class UsageQuery(NamedTuple):
         return self.interval != "month" and all(_column_of(name) != _TAGS for name in self.group_by)
 
 
-class Quantiles(NamedTuple):
-    """Milliseconds, each at most a tenth too long."""
-
-    p50: float
-    p95: float
-    p99: float
-
-
-class UsageRow(NamedTuple):
-    """One line of the answer: the start of its interval (None: the whole time), its group, and sums in the order of
-    `SUM_COLUMNS`."""
-
-    start_s: int | None
-    group: tuple[str, ...]
-    sums: tuple[int, ...]
-    quantiles: Mapping[int, Quantiles]
-    """By measure (`ledger_sums.DURATION`, …); without those that nobody measured."""
-
-
 class UsageAnswer(NamedTuple):
     """Rows by start, then by group. `is_complete` False: there were more than `MAX_ROWS`, and these are the dearest groups."""
 
     rows: list[UsageRow]
     is_complete: bool
+    n_groups: int = 0
+    """How many groups there are, those of the rest among them."""
 
 
-GroupKey = tuple[int | str, ...]
-"""Numbers of labels; of feedback the texts themselves."""
 Sums = dict[tuple[int | None, GroupKey], list[int]]
 Buckets = dict[tuple[int | None, GroupKey], dict[int, dict[int, int]]]
+
+
+class _Found(NamedTuple):
+    """What the database has told. `rest`: of groups that are not in `sums`, by start."""
+
+    sums: Sums
+    buckets: Mapping[tuple[int | None, GroupKey], Mapping[int, Mapping[int, int]]] = {}
+    rest: Mapping[int | None, Sequence[int]] = {}
+    n_groups: int | None = None
 
 
 def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
@@ -121,39 +129,47 @@ def usage(store: LedgerStore, query: UsageQuery) -> UsageAnswer:
         conditions = conditions_of(connection, query.filters, facet)
         if conditions is None:  # a name that was never seen
             return UsageAnswer([], is_complete=True)
-        buckets: Buckets = {}
-        if facet is not None:
-            sums = _from_facets(connection, query, facet)
-        elif any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
-            n_dearest = MAX_ROWS + 1 if query.is_told_as_summed else None
-            days = _late_days_of(connection, query)
-            if _is_by_opinion(query):
-                sums = _from_opinions(connection, query, conditions)
-            elif days is not None:
-                sums = _from_late_sums(connection, query, days, n_dearest=n_dearest)
-            else:
-                sums = _from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=n_dearest)
-        else:
-            sums, buckets = _from_sums(connection, query, conditions)
+        sums, buckets, rest, n_groups = _found(connection, query, facet, conditions)
         n_found = len(sums) if query.is_told_as_summed else 0
         if n_found > MAX_ROWS:
-            kept = _dearest((group, values) for (_start_s, group), values in sums.items())
+            kept = dearest(((group, values) for (_start_s, group), values in sums.items()), MAX_ROWS)
             sums = {key: values for key, values in sums.items() if key[1] in kept}
         texts = texts_of(connection, {number for _, group in sums for number in group if isinstance(number, int)})
     rows = [
-        UsageRow(start, _group(query.group_by, group, texts), tuple(values), _quantiles(buckets.get((start, group), {})))
+        UsageRow(start, _group(query.group_by, group, texts), tuple(values), quantiles_of(buckets.get((start, group), {})))
         for (start, group), values in sums.items()
     ]
-    merged = _by_month(rows) if query.interval == "month" else rows
+    rows += [UsageRow(start, ("",) * len(query.group_by), tuple(values), {}, is_rest=True) for start, values in rest.items()]
+    rows = by_month(rows) if query.interval == "month" else rows
     for place, name in enumerate(query.group_by):
         if _column_of(name) == _TAGS:
-            merged = _taken_apart(merged, place, name, query.filters)
-    n_found = max(n_found, len(merged))
-    if len(merged) > MAX_ROWS:
-        dearest = _dearest((row.group, row.sums) for row in merged)
-        merged = [row for row in merged if row.group in dearest]
-    merged.sort(key=lambda row: (row.start_s or 0, row.group))
-    return UsageAnswer(merged, is_complete=n_found <= MAX_ROWS)
+            rows = taken_apart(rows, place, name, query.filters)
+    if n_groups is None:
+        n_groups = len({row.group for row in rows})
+        rows = rows if query.top is None else with_rest(rows, query.top)
+    n_found = max(n_found, len(rows))
+    if len(rows) > MAX_ROWS:
+        kept_groups = dearest(((row.group, row.sums) for row in rows), MAX_ROWS)
+        rows = [row for row in rows if row.group in kept_groups]
+    rows.sort(key=lambda row: (row.start_s or 0, row.is_rest, row.group))
+    return UsageAnswer(rows, n_found <= MAX_ROWS, n_groups)
+
+
+def _found(connection: Connection, query: UsageQuery, facet: str | None, conditions: list[ColumnElement[bool]]) -> _Found:
+    """From where it is told soonest."""
+    if facet is not None:
+        return _Found(_from_facets(connection, query, facet))
+    if not any(_is_of_facts(name) for name in (*query.group_by, *query.filters)):
+        if query.top is not None and query.group_by:
+            return _top_from_sums(connection, query, conditions, query.top)
+        return _Found(*_from_sums(connection, query, conditions))
+    if _is_by_opinion(query):
+        return _Found(_from_opinions(connection, query, conditions))
+    n_dearest = MAX_ROWS + 1 if query.is_told_as_summed else None
+    days = _late_days_of(connection, query)
+    if days is not None:
+        return _Found(_from_late_sums(connection, query, days, n_dearest=n_dearest))
+    return _Found(_from_facts(connection, query, conditions, query.from_s, query.to_s, n_dearest=n_dearest))
 
 
 # --- what is asked ------------------------------------------------------------------------------------------------
@@ -217,7 +233,13 @@ def conditions_of(
 
 def _of_texts(connection: Connection, name: str, values: Sequence[str], facet: str | None) -> ColumnElement[bool] | None:
     numbers = _tag_sets(connection, values, facet) if name == "tag" else list(known_labels(connection, values).values())
-    return _column(name, facet).in_(numbers) if numbers else None
+    if not numbers:
+        return None
+    column = _column(name, facet)
+    if name in IN_SUMS or 0 in numbers:
+        return column.in_(numbers)
+    # The indexes of facts have no row without a name, and SQLite has to be told (https://sqlite.org/partialindex.html, 3).
+    return and_(column.in_(numbers), column != 0)
 
 
 def _tag_sets(connection: Connection, tags: Sequence[str], facet: str | None) -> list[int]:
@@ -282,26 +304,73 @@ def _from_sums(connection: Connection, query: UsageQuery, conditions: list[Colum
     return sums, _buckets(connection, query, spans, conditions)
 
 
+def _top_from_sums(connection: Connection, query: UsageQuery, conditions: list[ColumnElement[bool]], top: int) -> _Found:
+    """The dearest groups, and of the rest what all have beyond them: a row for every hour of every model is not even read."""
+    whole_time = query._replace(interval="none", wants_quantiles=False)
+    totals, _ = _from_sums(connection, whole_time, conditions)
+    kept = top_of(totals, top)
+    if not kept:
+        return _Found({}, n_groups=0)
+    columns = _grouped(query.group_by)
+    is_kept = or_(*(and_(*(column == number for column, number in zip(columns, group, strict=True))) for group in kept))
+    sums, buckets = _from_sums(connection, query, [*conditions, is_kept])
+    rest: dict[int | None, list[int]] = {}
+    if len(totals) > len(kept):
+        every, _ = _from_sums(connection, query._replace(group_by=(), wants_quantiles=False), conditions)
+        rest = {start: values for (start, _), values in every.items()}
+        for (start, _), values in sums.items():
+            rest[start] = [one - other for one, other in zip(rest[start], values, strict=True)]
+    return _Found(sums, buckets, {start: values for start, values in rest.items() if any(values)}, len(totals))
+
+
 def _buckets(
     connection: Connection, query: UsageQuery, spans: list[tuple[int, int, int]], conditions: list[ColumnElement[bool]]
 ) -> Buckets:
     """How many took how long. One number stands for the last group, measure and bucket: SQLite sorts by it a third faster."""
     groups = _grouped(query.group_by)
-    *others, last = groups or [literal(0)]
-    asks_series = bool(groups or conditions)
-    table = latencies if asks_series else all_latencies
-    measured = cast(table.c.measure, BigInteger) * _BUCKETS + table.c.bucket
-    packed = (cast(last, BigInteger) * _PLACES + measured).label("packed")
-    columns = [packed, *_start(table.c.start, query.interval), *others]
+    table = latencies if groups or conditions else all_latencies
+    statement = _packed(table, query, spans, conditions, by_series=bool(groups))
+    if groups:
+        statement = _by_group_of_series(statement, groups)
     buckets: Buckets = {}
-    statement = _over(table, spans, conditions, columns, [func.sum(table.c.n)], joins=asks_series)
     for number, *rest, n in connection.execute(statement):
-        group, place = divmod(number, _PLACES)
-        measure, bucket = divmod(place, _BUCKETS)
+        group, packed = divmod(number, _PLACES)
+        measure, bucket = divmod(packed, _BUCKETS)
         row = (*rest, group, n) if groups else (*rest, n)
         key, _ = _split(row, query.interval, len(groups))
         buckets.setdefault(key, {}).setdefault(measure, {})[bucket] = int(n)
     return buckets
+
+
+def _packed(
+    table: Table, query: UsageQuery, spans: list[tuple[int, int, int]], conditions: list[ColumnElement[bool]], *, by_series: bool
+) -> Select[Any]:
+    """By series, measure and bucket in one number, and by start.
+
+    The pieces of time one after the other, since SQLite remembers each row that it finds by an OR; and without parameters, since
+    it takes two of the same value for two expressions: 80 ms of a day and not 200.
+    """
+    place = cast(table.c.measure, BigInteger) * literal_column(str(_BUCKETS)) + table.c.bucket
+    if by_series:
+        place += cast(table.c.series, BigInteger) * literal_column(str(_PLACES))
+    wanted = [place.label("packed"), *_start(table.c.start, query.interval), table.c.n]
+    asked = [table.c.series.in_(select(series.c.id).where(*conditions))] if conditions else []
+    pieces = union_all(*(select(*wanted).where(_within(table, [span]), *asked) for span in spans)).subquery()
+    *keys, n = pieces.c
+    return select(*keys, func.sum(n).label("n")).group_by(*keys)
+
+
+def _by_group_of_series(statement: Select[Any], groups: list[ColumnElement[Any]]) -> Select[Any]:
+    """Names are looked up for each series and bucket, and not for each row of theirs."""
+    of_series = statement.subquery()
+    packed, *start, n = of_series.c
+    *others, last = groups
+    places: ColumnElement[int] = literal_column(str(_PLACES))
+    place = cast(last, BigInteger) * places + packed % places
+    named = select(place.label("place"), *start, *others, n)
+    found = named.select_from(of_series.join(series, series.c.id == packed // places)).subquery()
+    *keys, n = found.c
+    return select(*keys, func.sum(n)).group_by(*keys)
 
 
 def _over(
@@ -314,11 +383,14 @@ def _over(
     joins: bool,
 ) -> Select[Any]:
     """Sums over pieces of time; with the names of series if it `joins` them."""
-    within = or_(*(and_(table.c.grain == grain, table.c.start >= begin, table.c.start < end) for grain, begin, end in spans))
-    query = select(*groups, *wanted).where(within, *conditions)
+    query = select(*groups, *wanted).where(_within(table, spans), *conditions)
     if joins:
         query = query.join(series, series.c.id == table.c.series)
     return query.group_by(*groups) if groups else query.group_by(table.c.grain * 0)
+
+
+def _within(table: Any, spans: Iterable[tuple[int, int, int]]) -> ColumnElement[bool]:
+    return or_(*(and_(table.c.grain == grain, table.c.start >= begin, table.c.start < end) for grain, begin, end in spans))
 
 
 def _start(column: ColumnElement[Any], interval: str) -> list[ColumnElement[Any]]:
@@ -483,79 +555,3 @@ def _sums_of(connection: Connection, statement: Select[Any], query: UsageQuery, 
 def _add_sums(sums: Sums, more: Sums) -> None:
     for key, values in more.items():
         sums[key] = [one + other for one, other in zip(sums[key], values, strict=True)] if key in sums else values
-
-
-def _dearest(cells: Iterable[tuple[GroupKey, Sequence[int]]]) -> set[GroupKey]:
-    """Of too many rows, each its group and its sums: the groups that cost most, as many as have room with all of their rows."""
-    of_groups: dict[GroupKey, list[int]] = {}
-    for group, values in cells:
-        seen = of_groups.setdefault(group, [0, 0, 0])
-        seen[0] -= values[_COST]
-        seen[1] -= values[_REQUESTS]
-        seen[2] += 1
-    room = MAX_ROWS
-    kept: set[GroupKey] = set()
-    for group in sorted(of_groups, key=of_groups.__getitem__):
-        room -= of_groups[group][2]
-        if room < 0:
-            break
-        kept.add(group)
-    return kept
-
-
-# --- the answer ---------------------------------------------------------------------------------------------------
-
-
-def _quantiles(measured: Mapping[int, Mapping[int, int]]) -> dict[int, Quantiles]:
-    return {measure: Quantiles(*(_quantile(buckets, share) for share in _QUANTILES)) for measure, buckets in measured.items()}
-
-
-def _quantile(buckets: Mapping[int, int], share: float) -> float:
-    wanted = share * sum(buckets.values())
-    passed = 0
-    for bucket in sorted(buckets):
-        passed += buckets[bucket]
-        if passed >= wanted:
-            return milliseconds_of(bucket)
-    return 0.0
-
-
-def _by_month(rows: Sequence[UsageRow]) -> list[UsageRow]:
-    """Days put together; the quantiles of a month are those of its slowest day."""
-    months: dict[tuple[int, tuple[str, ...]], UsageRow] = {}
-    for row in rows:
-        day = datetime.fromtimestamp(row.start_s or 0, UTC)
-        start = int(day.replace(day=1, hour=0, minute=0, second=0).timestamp())
-        before = months.get((start, row.group))
-        months[start, row.group] = row._replace(start_s=start) if before is None else _sum(before, row)
-    return list(months.values())
-
-
-def _taken_apart(rows: Sequence[UsageRow], place: int, name: str, filters: Mapping[str, tuple[str, ...]]) -> list[UsageRow]:
-    """Sets of tags taken apart at this place of the group: by tag, of which a request with two counts for both; or by the value of
-    a property, which is empty where it has none."""
-    wanted = set(filters.get("tag", ())) if name == "tag" else set()
-    apart: dict[tuple[int | None, tuple[str, ...]], UsageRow] = {}
-    for row in rows:
-        tags = row.group[place].split(",")
-        for value in tags if name == "tag" else [_property_of(tags, name)]:
-            if wanted and value not in wanted:
-                continue
-            group = (*row.group[:place], value, *row.group[place + 1 :])
-            before = apart.get((row.start_s, group))
-            apart[row.start_s, group] = row._replace(group=group) if before is None else _sum(before, row)
-    return list(apart.values())
-
-
-def _property_of(tags: Sequence[str], name: str) -> str:
-    mark = f"{name.removeprefix(PROPERTY)}="
-    return next((tag.removeprefix(mark) for tag in tags if tag.startswith(mark)), "")
-
-
-def _sum(one: UsageRow, other: UsageRow) -> UsageRow:
-    quantiles = {
-        measure: max(each for each in (one.quantiles.get(measure), other.quantiles.get(measure)) if each is not None)
-        for measure in (DURATION, FIRST_BYTE, OVERHEAD)
-        if measure in one.quantiles or measure in other.quantiles
-    }
-    return one._replace(sums=tuple(map(sum, zip(one.sums, other.sums, strict=True))), quantiles=quantiles)

@@ -258,7 +258,7 @@ def summed(rows: list[dict]) -> dict:
 def add_usage(app: FastAPI, world: World) -> None:
     @app.get("/admin/v1/usage")
     async def usage(request: Request):
-        rows, start, end = chosen(world, request, ("interval", "group_by", "percentiles"))
+        rows, start, end = chosen(world, request, ("interval", "group_by", "percentiles", "top"))
         interval, by = request.query_params.get("interval", "none"), request.query_params.getlist("group_by")
         if (
             interval not in INTERVALS
@@ -276,6 +276,19 @@ def add_usage(app: FastAPI, world: World) -> None:
             {"start": place[0], "group": dict(zip(by, place[1:], strict=True)), **summed(found), **untold}
             for place, found in groups.items()
         ]
+        costs: dict = {}
+        for row in data:
+            costs[tuple(row["group"].values())] = costs.get(tuple(row["group"].values()), 0) + row["cost_nanousd"]
+        top = int(request.query_params.get("top", len(costs)))
+        if len(costs) > top:
+            kept = set(sorted(costs, key=lambda group: -costs[group])[:top])
+            rest: dict = {}
+            for place, found in groups.items():
+                if place[1:] not in kept:
+                    rest.setdefault(place[0], []).extend(found)
+            nameless = dict.fromkeys(by)
+            data = [row for row in data if tuple(row["group"].values()) in kept]
+            data += [{"start": start, "group": nameless, **summed(found), **untold} for start, found in rest.items()]
         data.sort(key=lambda row: (row["start"] or "", -row["requests"]))
         return {
             "from": start.isoformat(),
@@ -284,6 +297,7 @@ def add_usage(app: FastAPI, world: World) -> None:
             "group_by": by,
             "data": data,
             "is_complete": True,
+            "n_groups": len(costs),
         }
 
 

@@ -49,14 +49,14 @@ export async function overTime(range, filters, interval, options) {
   return { starts: at, interval, rows: at.map((start) => found.get(start) ?? NOTHING), answer };
 }
 
-/** A grouped series: the `most` largest groups by `measure(row)`, and the rest as one. */
+/** A grouped series of `measure(row)`: the `most` dearest groups, and the rest as one. */
 export async function overTimeBy(dimension, range, filters, interval, measure, { most = 7, names = null, signal } = {}) {
-  const answer = await usage(range, filters, { interval, group_by: dimension }, { signal });
+  const answer = await usage(range, filters, { interval, group_by: dimension, top: most }, { signal });
   const at = startsOf(answer, interval);
   const index = new Map(at.map((start, position) => [start, position]));
   const groups = new Map();
   for (const row of answer.data) {
-    const value = row.group[dimension] ?? "";
+    const value = row.group[dimension];
     if (!groups.has(value)) groups.set(value, { value, sum: 0, values: at.map(() => 0) });
     const group = groups.get(value);
     const position = index.get(Date.parse(row.start));
@@ -64,15 +64,12 @@ export async function overTimeBy(dimension, range, filters, interval, measure, {
     group.values[position] += measure(row);
     group.sum += measure(row);
   }
-  const ranked = [...groups.values()].sort((one, other) => other.sum - one.sum);
-  const series = ranked
-    .slice(0, most)
+  const rest = groups.get(null);
+  groups.delete(null);
+  const series = [...groups.values()]
+    .sort((one, other) => other.sum - one.sum)
     .map((group) => ({ name: labelOf(dimension, group.value, names), value: group.value, values: group.values }));
-  const rest = ranked.slice(most);
-  if (rest.length > 0) {
-    const values = at.map((_start, position) => rest.reduce((sum, group) => sum + group.values[position], 0));
-    series.push({ name: `${rest.length} others`, value: null, values, kind: 8 });
-  }
+  if (rest) series.push({ name: `${answer.n_groups - series.length} others`, value: null, values: rest.values, kind: 8 });
   return { starts: at, interval, series, answer };
 }
 
