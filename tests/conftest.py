@@ -36,6 +36,13 @@ _DATABASES = {"here", "migrated_sqlite", "store_url"}
 """The fixtures behind every database of a test: `here` is where a command makes its own."""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What `-n auto` is: one more than there are CPUs where processes, browsers and sockets are waited for a fifth of the time."""
+    cpus = os.cpu_count() or 1
+    return cpus if config.option.markexpr == "not slow" else cpus + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test with a database of its own is none of the unit tests that `make check` runs before each commit."""
     for item in items:
