@@ -29,7 +29,7 @@ run: $(RUNTIME) ## Start the gateway on 127.0.0.1:8080 with SQLite and the demo 
 	@exec $(BIN)/weighbridge serve $(ARGS)
 
 test: $(DEV) ## Run every test
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(DEV) ## Format, lint, types, layers and unit tests: run before each commit
 	@$(BIN)/ruff format --check $(wildcard $(CODE))
