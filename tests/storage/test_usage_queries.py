@@ -77,7 +77,8 @@ def test_latencies_of_all_are_those_of_each_series_together(store, interval):
     whole = usage(store.ledger, UsageQuery(*span)).rows
     every_team = usage(store.ledger, UsageQuery(*span, filters={"team": ("t0", "t1", "t2")})).rows
     assert [(row.start_s, row.quantiles) for row in whole] == [(row.start_s, row.quantiles) for row in every_team]
-    assert len({row.quantiles[DURATION].p50 for row in whole}) > 20 or len(whole) < 20
+    if interval in ("minute", "hour"):
+        assert len({row.quantiles[DURATION].p50 for row in whole}) > 20
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from weighbridge.cli.console import CliError, Maker, deliver, note, show_table
 from weighbridge.cli.data_store import open_store, span_of
 from weighbridge.core.codec import pretty_json
 from weighbridge.core.money import Nanousd, format_usd
+from weighbridge.storage.usage_rows import MAX_TOP
 
 if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
     from weighbridge.storage.usage_queries import UsageAnswer, UsageQuery
@@ -20,8 +21,6 @@ if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
 _FORMATS: Final = ("table", "json", "csv", "parquet")
 _INTERVALS: Final = ("none", "minute", "hour", "day", "month")
 _MAX_GROUPS: Final = 2
-_MAX_TOP: Final = 200
-"""As in the admin API, whose module is not imported for it."""
 
 
 def usage(
@@ -31,7 +30,7 @@ def usage(
     interval: Annotated[str, typer.Option("--interval", help="none, minute, hour, day or month (UTC).")] = "none",
     where: Annotated[list[str] | None, typer.Option("--where", help="Only of these: `team=search`; repeated.")] = None,
     top: Annotated[
-        int | None, typer.Option("--top", min=1, max=_MAX_TOP, help="Only so many groups, the dearest, and all others as one.")
+        int | None, typer.Option("--top", min=1, max=MAX_TOP, help="Only so many groups, the dearest, and all others as one.")
     ] = None,
     form: Annotated[str, typer.Option("--format", "-f", help="table, json, csv or parquet.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")] = None,
@@ -95,5 +94,5 @@ def _show(query: UsageQuery, answer: UsageAnswer) -> None:
             format_usd(Nanousd(row.sums[at])) if name in ("cost", "charged") else f"{row.sums[at]:,}"
             for name, at in zip(columns, places, strict=True)
         ]
-        rows.append((*begins, *(["(all others)"] * len(row.group) if row.is_rest else row.group), *figures))
+        rows.append((*begins, *row.shown_group, *figures))
     show_table(head, rows)

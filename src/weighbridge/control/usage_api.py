@@ -20,14 +20,11 @@ from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.ledger_sums import DURATION, FIRST_BYTE, OVERHEAD, SUM_COLUMNS
 from weighbridge.storage.usage_queries import DIMENSIONS, UsageAnswer, UsageQuery, usage
-from weighbridge.storage.usage_rows import Quantiles, UsageRow
+from weighbridge.storage.usage_rows import MAX_TOP, Quantiles, UsageRow
 from weighbridge.telemetry.parquet import MEDIA_TYPE, Column, Kind, encode_parquet, require_parquet
 
 _MAX_GROUPS: Final = 2
 _MAX_VALUES: Final = 200
-MAX_TOP: Final = 200
-_REST: Final = "(all others)"
-"""In a table, where an empty name is none."""
 _SUM_NAMES: Final = {
     "requests": "requests",
     "errors": "errors",
@@ -186,8 +183,7 @@ def as_csv(query: UsageQuery, answer: UsageAnswer) -> str:
     writer.writerow(["start", *query.group_by, *(_SUM_NAMES[name] for name in SUM_COLUMNS)])
     for row in answer.rows:
         start = "" if row.start_s is None else rfc3339(row.start_s)
-        group = [_REST] * len(row.group) if row.is_rest else map(spreadsheet_text, row.group)
-        writer.writerow([start, *group, *row.sums])
+        writer.writerow([start, *map(spreadsheet_text, row.shown_group), *row.sums])
     return text.getvalue()
 
 

@@ -12,6 +12,9 @@ PROPERTY: Final = "property."
 """What the name of a dimension begins with that is a property: `property.env` groups by the values of tags `env=…`."""
 GroupKey = tuple[int | str, ...]
 """Numbers of labels; of feedback the texts themselves."""
+MAX_TOP: Final = 200
+"""Groups that can be asked for apart from the rest; a chart has room for ten."""
+_ALL_OTHERS: Final = "(all others)"
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 _COST: Final = SUM_COLUMNS.index("cost")
 _REQUESTS: Final = SUM_COLUMNS.index("requests")
@@ -36,6 +39,11 @@ class UsageRow(NamedTuple):
     """By measure (`ledger_sums.DURATION`, …); without those that nobody measured."""
     is_rest: bool = False
     """Whether this is all groups but those that were asked for; `group` is empty texts then."""
+
+    @property
+    def shown_group(self) -> tuple[str, ...]:
+        """The group as a table for people shows it, where an empty text is none."""
+        return (_ALL_OTHERS,) * len(self.group) if self.is_rest else self.group
 
 
 def dearest(cells: Iterable[tuple[GroupKey, Sequence[int]]], room: int) -> set[GroupKey]:
