@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 
 import pytest
 
@@ -172,6 +172,39 @@ def test_a_hosts_name_lasts_as_long_as_its_data(tmp_path):
 async def test_what_is_being_granted_is_not_taken_back_as_idle_before_it_can_be_used(hosts, store, clock):
     """The first grant of a counter takes a connection to the database: a look for idle leases comes in between."""
     a, _ = hosts
+    async with slow_grant(store) as (begun, goes_on):
+        asking = asyncio.create_task(a.want(200))
+        await asyncio.to_thread(begun.wait, 10)
+        looking = asyncio.create_task(a.keeper._tidy())
+        await until_it_waits(looking, a)
+        goes_on.set()
+        await asking
+        await looking
+    assert a.left() == 200
+    assert leased(store) == {"a": 200}
+
+
+async def test_what_is_being_granted_while_a_host_stops_does_not_stay_its_own(hosts, store):
+    """Nobody would give it back: the host may never come again."""
+    a, b = hosts
+    async with slow_grant(store) as (begun, goes_on):
+        asking = asyncio.create_task(a.want(200))
+        await asyncio.to_thread(begun.wait, 10)
+        stopping = asyncio.create_task(a.keeper.stop())
+        await until_it_waits(stopping, a)
+        goes_on.set()
+        await asking
+        await stopping
+    assert leased(store) == {}
+    await a.want(500)  # a worker is late
+    assert leased(store) == {}
+    (granted,) = await b.want(AMOUNT)
+    assert granted.amount == AMOUNT
+
+
+@asynccontextmanager
+async def slow_grant(store):
+    """The store grants nothing before it may: that it was asked, and that it may."""
     begun, goes_on = threading.Event(), threading.Event()
     grant = store.leases.grant
 
@@ -182,14 +215,11 @@ async def test_what_is_being_granted_is_not_taken_back_as_idle_before_it_can_be_
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(store.leases), "grant", lambda _self, *arguments: slow(*arguments))
-        asking = asyncio.create_task(a.want(200))
-        await asyncio.to_thread(begun.wait, 10)
-        looking = asyncio.create_task(a.keeper._tidy())
+        yield begun, goes_on
+
+
+async def until_it_waits(task, host):
+    """For the lease of the counter, or has ended."""
+    await asyncio.sleep(0)
+    while not task.done() and not host.keeper._leases[COUNTER].lock._waiters:
         await asyncio.sleep(0)
-        while not looking.done() and not a.keeper._leases[COUNTER].lock._waiters:
-            await asyncio.sleep(0)
-        goes_on.set()
-        await asking
-        await looking
-    assert a.left() == 200
-    assert leased(store) == {"a": 200}

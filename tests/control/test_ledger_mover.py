@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import threading
+from contextlib import closing, contextmanager
 
 import pytest
+from sqlalchemy import event
 from tests.storage.test_ledger_store import settled, started
 
 from weighbridge.control.ledger_mover import LedgerMover
@@ -179,20 +182,130 @@ async def test_a_mover_that_died_anywhere_is_taken_over(journals, store, clock, 
             worker.append_settled(settled(number, charges={"b": 1}))
     worker.close()
     for name in ("position", "move", "close", "forget"):
-        original = getattr(type(store.ledger), name)
-
-        def failing(self, *arguments, original=original):
-            original(self, *arguments)  # done, and nobody learns of it
-            raise StorageError("the control plane died here")
-
-        monkeypatch.setattr(type(store.ledger), name, failing)
-        with pytest.raises(StorageError):
+        with unheard(monkeypatch, store, name), pytest.raises(StorageError):
             await mover_of(journals, store, clock, told).move()
-        monkeypatch.undo()
     await mover_of(journals, store, clock, told).drain()
     assert n_requests(store) == 30
     assert store.ledger.counters() == {"b": 20 * 1 + 10 * 5}
     assert verify(store.ledger).problems == []
+
+
+async def test_what_was_moved_and_not_heard_of_is_not_moved_again(journals, store, mover, told, monkeypatch):
+    """The connection breaks off at a commit, and more is written before the next look."""
+    worker = journal(journals)
+    worker.append_settled(settled(1, charges={"b": 7}))
+    with unheard_commit(monkeypatch, store), pytest.raises(StorageError):
+        await mover.move()
+    worker.append_settled(settled(2, charges={"b": 5}))
+    await mover.move()
+    assert n_requests(store) == 2
+    assert sum(charges.get("b", 0) for _journal, charges in told.moved) == 12
+    worker.append_started(started(3, holds={"b": 9}))
+    worker.close()
+    await mover.move()
+    assert told.closed == [("j_1", {"b": 9})]
+    assert store.ledger.counters() == {"b": 12 + 9}
+    assert verify(store.ledger).problems == []
+
+
+async def test_a_journal_that_was_closed_and_not_heard_of_is_told_with_what_it_charged(journals, store, mover, told, monkeypatch):
+    worker = journal(journals)
+    worker.append_started(started(1, holds={"b": 9}))
+    await mover.move()
+    worker.close()
+    with unheard_commit(monkeypatch, store), pytest.raises(StorageError):
+        await mover.move()
+    assert told.closed == []
+    await mover.move()
+    assert told.closed == [("j_1", {"b": 9})]
+    assert list(journals.iterdir()) == []
+
+
+async def test_a_commit_that_ends_after_it_was_given_up_is_not_moved_again(journals, store, mover, told, monkeypatch):
+    """The connection is gone, the server still commits: for a moment the store says where the journal stood before."""
+    worker = journal(journals)
+    worker.append_settled(settled(1, charges={"b": 7}))
+    before = store.ledger.position("j_1")
+    with unheard_commit(monkeypatch, store), pytest.raises(StorageError):
+        await mover.move()
+    worker.append_settled(settled(2, charges={"b": 5}))
+    position = type(store.ledger).position
+    answers = iter([before])
+    monkeypatch.setattr(type(store.ledger), "position", lambda *each: next(answers, None) or position(*each))
+    await mover.move()
+    monkeypatch.undo()
+    assert n_requests(store) == 2
+    assert sum(charges.get("b", 0) for _journal, charges in told.moved) == 12
+    worker.close()
+    await mover.drain()
+    assert verify(store.ledger).problems == []
+
+
+async def test_a_mover_that_is_stopped_ends_what_it_is_at_and_tells_of_it(journals, store, mover, told, monkeypatch):
+    """Else whoever drains the journals next reads again what a thread is about to commit."""
+    with closing(journal(journals)) as worker:
+        worker.append_settled(settled(1, charges={"b": 7}))
+        is_there, may_go_on = threading.Event(), threading.Event()
+        move = type(store.ledger).move
+
+        def waiting(*arguments, **after):
+            is_there.set()
+            assert may_go_on.wait(30)
+            return move(*arguments, **after)
+
+        monkeypatch.setattr(type(store.ledger), "move", waiting)
+        running = asyncio.create_task(mover.run())
+        assert await asyncio.to_thread(is_there.wait, 30)
+        worker.append_settled(settled(2, charges={"b": 5}))
+        running.cancel()
+        draining = asyncio.create_task(mover.drain())
+        for _ in range(10):
+            await asyncio.sleep(0)
+            running.cancel()  # as often as anybody likes
+        assert not running.done()
+        may_go_on.set()
+        await draining
+        assert running.cancelled()
+        assert n_requests(store) == 2
+        assert told.moved == [("j_1", {"b": 7}), ("j_1", {"b": 5})]
+        assert verify(store.ledger).problems == []
+
+
+@contextmanager
+def unheard(monkeypatch, store, name):
+    """A method of the store does what it should, and nobody learns of it."""
+    original = getattr(type(store.ledger), name)
+
+    def failing(*arguments, **after):
+        original(*arguments, **after)
+        raise StorageError("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store.ledger), name, failing)
+        yield
+
+
+@contextmanager
+def unheard_commit(monkeypatch, store):
+    """What is written next of a journal is committed, and the connection breaks before anybody hears of it."""
+    engine = store.ledger._writer
+    commit = engine.dialect.do_commit
+    is_written = threading.Event()
+
+    def hear(_connection, _cursor, statement, *_rest):
+        if statement.startswith("INSERT INTO journal_positions"):
+            is_written.set()
+
+    def committing(connection):
+        commit(connection)
+        if is_written.is_set():
+            raise sqlite3.OperationalError("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.dialect, "do_commit", committing)
+        event.listen(engine, "before_cursor_execute", hear)
+        yield
+        event.remove(engine, "before_cursor_execute", hear)
 
 
 WRITER = """
@@ -245,7 +358,7 @@ async def test_a_store_that_cannot_be_used_is_tried_again(journals, store, mover
         worker.append_settled(settled(1))
         failures = 0
 
-        def failing(*_arguments):
+        def failing(*_arguments, **_after):
             nonlocal failures
             failures += 1
             raise StorageError("no database")
@@ -270,14 +383,14 @@ async def test_what_comes_while_a_batch_is_moved_waits_for_the_next_look(journal
         batches = []
         move = store.ledger.move
 
-        def moving(*arguments):
+        def moving(*arguments, **after):
             batches.append(len(arguments[3]))
             if len(batches) < 5:
                 worker.append_settled(settled(10 + len(batches)))
-            return move(*arguments)
+            return move(*arguments, **after)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(store.ledger), "move", lambda _self, *arguments: moving(*arguments))
+            patch.setattr(type(store.ledger), "move", lambda _self, *arguments, **after: moving(*arguments, **after))
             await mover.move()
             assert batches == [1]
             assert mover.lag_bytes > 0

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from weighbridge.core.tasks import Drive, Signal, TaskSet, on_a_task
+from weighbridge.core.tasks import Drive, Signal, TaskSet, on_a_task, to_its_end
 
 
 async def test_task_is_kept_until_it_ends():
@@ -269,6 +269,40 @@ async def test_cancelling_twice_cancels_once():
     for _ in range(3):
         await asyncio.sleep(0)
     assert (len(n_told), driven.outcomes) == (1, [None])
+
+
+async def test_what_goes_on_to_its_end_gives_its_result_or_raises():
+    async def work(result):
+        await asyncio.sleep(0)
+        if result is None:
+            raise ValueError("x")
+        return result
+
+    assert await to_its_end(work(5)) == 5
+    with pytest.raises(ValueError, match="x"):
+        await to_its_end(work(None))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_is_cancelled_while_something_goes_on_to_its_end_is_so_when_it_has_ended(fails):
+    may_end = asyncio.Event()
+    ended = []
+
+    async def work():
+        await may_end.wait()
+        ended.append(True)
+        if fails:
+            raise ValueError("x")
+
+    waiting = asyncio.create_task(to_its_end(work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    assert not waiting.done()
+    may_end.set()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert ended == [True]
 
 
 async def test_task_waits_for_a_signal_as_for_a_future():

@@ -132,9 +132,10 @@ async def until_spent(caller, provider, kills, generator):
         await asyncio.sleep(0.5)
         bothered(provider, generator)
         await asyncio.to_thread(kill_a_worker, generator.choice((caller.gateway, *caller.others)), generator)
-    answered = -1
-    while answered != len(caller.whole):  # once nobody is answered any more, all of it is spent or held
-        answered = len(caller.whole)
+    answered, refused = -1, 0
+    # Once all are refused, all of it is spent or held. Where nobody is, workers are not there again yet.
+    while answered != len(caller.whole) or refused == caller.statuses[429]:
+        answered, refused = len(caller.whole), caller.statuses[429]
         await asyncio.sleep(1)
 
 

@@ -14,6 +14,7 @@ from weighbridge.core.rates import PriceState, Tariff
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Provenance, Record, Usage
 from weighbridge.ledger.books import NO_TARIFF, charge_adjustment, cost_adjustment
 from weighbridge.ledger.terms import Charge, Settled, Started
+from weighbridge.storage.errors import ChangedMeanwhileError
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_store import NOT_BEGUN, UNRESOLVED, LedgerStore
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
@@ -129,6 +130,18 @@ def test_a_batch_that_comes_again_changes_nothing(ledger):
     assert len(facts_of(ledger)) == 2
     assert ledger.move("j_1", 1, 64, [settled(3, charges={"b": 1})]) == {"b": 1}
     assert ledger.position("j_1") == (1, 64, False)
+    assert_sound(ledger)
+
+
+def test_a_batch_that_begins_where_the_journal_does_not_stand_is_refused(ledger):
+    """As when its start was moved already, by a transaction whose end nobody has heard of."""
+    ledger.move("j_1", 0, 500, [settled(1, charges={"b": 7})], after=(-1, 0))
+    both = [settled(1, charges={"b": 7}), settled(2, charges={"b": 5})]
+    for after in ((-1, 0), (0, 499), (1, 500)):
+        with pytest.raises(ChangedMeanwhileError):
+            ledger.move("j_1", 0, 900, both, after=after)
+    assert ledger.move("j_1", 0, 900, both[1:], after=(0, 500)) == {"b": 5}
+    assert ledger.counters() == {"b": 12}
     assert_sound(ledger)
 
 

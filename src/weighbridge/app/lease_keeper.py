@@ -128,6 +128,9 @@ class LeaseKeeper:
     async def stop(self) -> None:
         """Nothing is used any more, and everything was moved. Raises `StorageError`."""
         self._table = None
+        for lease in list(self._leases.values()):
+            async with lease.lock:  # what is being granted would stay this host's, which may never come again
+                pass
         await asyncio.to_thread(self._store.release, self._host)
 
     def counters(self) -> list[str]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from weighbridge.core.ports import Clock
+from weighbridge.core.tasks import to_its_end
 from weighbridge.ledger.journal import HEADER_BYTES, JournalDamageError, decode_header
-from weighbridge.storage.errors import StorageError
+from weighbridge.storage.errors import ChangedMeanwhileError, StorageError
 from weighbridge.storage.ledger_segments import (
     Segment,
     is_abandoned,
@@ -36,6 +37,9 @@ MAX_ITEMS: Final = 8_000
 
 WORTH_BYTES: Final = 512 * 1024
 """So much in a journal is moved without a pause: some 600 exchanges."""
+
+_Place = tuple[int, int]
+"""A segment's sequence, and an offset in it."""
 
 OnCharges = Callable[[str, Mapping[str, int]], None]
 """Gets a journal's id and what budgets' counters were charged by what was just committed of it. Called on the event loop."""
@@ -62,7 +66,7 @@ class LedgerMover:
         self._clock = clock
         self._on_moved = on_moved
         self._on_closed = on_closed
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, _Place] = {}
         """How far each journal was moved: sequence and offset."""
         self._busy = asyncio.Lock()
         self.n_moved = 0
@@ -99,19 +103,25 @@ class LedgerMover:
             await self.move()
 
     async def move(self) -> None:
-        """Move what there is of each journal, and close those whose workers are gone. Raises `StorageError` or `OSError`."""
+        """Move what there is of each journal, and close those whose workers are gone. Raises `StorageError` or `OSError`.
+
+        Cancelled, it ends the step that it is at: else a thread would commit what whoever comes next reads once more.
+        """
         async with self._busy:
             for journal_id in await asyncio.to_thread(self._list):
-                while True:
-                    step = await asyncio.to_thread(self._step, journal_id)
-                    if step.charges and not step.is_closed:
-                        self._on_moved(journal_id, step.charges)
-                    if step.is_closed:
-                        self._on_closed(journal_id, step.charges)
-                        await asyncio.to_thread(self._delete, journal_id)
-                    if not step.has_more:
-                        break
+                while await to_its_end(self._advance(journal_id)):
+                    pass
             await asyncio.to_thread(self._look_back)
+
+    async def _advance(self, journal_id: str) -> bool:
+        """Do a step and tell of it. Whether there is more to do."""
+        step = await asyncio.to_thread(self._step, journal_id)
+        if step.charges and not step.is_closed:
+            self._on_moved(journal_id, step.charges)
+        if step.is_closed:
+            self._on_closed(journal_id, step.charges)
+            await asyncio.to_thread(self._delete, journal_id)
+        return step.has_more
 
     # --- one step, on a thread ------------------------------------------------------------------------------------
 
@@ -120,24 +130,38 @@ class LedgerMover:
 
     def _step(self, journal_id: str) -> _Step:
         """Move the next batch of a journal, or close it."""
+        try:
+            return self._next_step(journal_id)
+        except ChangedMeanwhileError:
+            self._places.pop(journal_id, None)
+            return _Step({}, is_closed=False, has_more=True)
+        except StorageError:
+            # Whether it was done, the store knows. What has been written since would be moved together with what was moved.
+            self._places.pop(journal_id, None)
+            raise
+
+    def _next_step(self, journal_id: str) -> _Step:
         # Listed first, then asked whether the last of these will stay the last, then read: nothing can come in between unseen.
         segments = self._list().get(journal_id)
         if not segments:
             return _NOTHING
         is_gone = is_abandoned(segments[-1])
-        place = self._places.get(journal_id)
-        if place is None:
-            position = self._store.position(journal_id)
+        known = self._places.get(journal_id)
+        if known is None:
+            position, charges = self._store.look_back(journal_id)
             if position.is_closed:
-                return _Step({}, is_closed=True, has_more=False)
-            place = (position.sequence, position.offset)
+                return _Step(charges, is_closed=True, has_more=False)
+            known = self._places[journal_id] = (position.sequence, position.offset)
+            if charges:
+                return _Step(charges, is_closed=False, has_more=True)
+        place = known
         for segment in segments:
             if segment.sequence < place[0]:
                 segment.path.unlink(missing_ok=True)
                 continue
             offset = place[1] if segment.sequence == place[0] else 0
             is_last = segment is segments[-1]
-            found = self._moved(segment, offset, is_gone=is_gone, is_last=is_last)
+            found = self._moved(segment, offset, known, is_gone=is_gone, is_last=is_last)
             if found is not None:
                 return found
             place = (segment.sequence + 1, 0)
@@ -147,8 +171,9 @@ class LedgerMover:
             return _NOTHING
         return _Step(self._store.close(journal_id), is_closed=True, has_more=False)
 
-    def _moved(self, segment: Segment, offset: int, *, is_gone: bool, is_last: bool) -> _Step | None:
-        """Move the next batch of a segment. None: there is nothing left in it, and nothing to come."""
+    def _moved(self, segment: Segment, offset: int, known: _Place, *, is_gone: bool, is_last: bool) -> _Step | None:
+        """Move the next batch of a segment, the store being at a known place. None: there is nothing left in it, and nothing to
+        come."""
         if not offset:
             if not self._is_headed(segment, is_gone=is_gone):
                 return None if is_gone or not is_last else _NOTHING
@@ -156,7 +181,7 @@ class LedgerMover:
         frames = read_segment(segment, offset, MAX_ITEMS)
         if frames.items:
             end = offset + frames.n_bytes
-            charges = self._store.move(segment.journal_id, segment.sequence, end, frames.items)
+            charges = self._store.move(segment.journal_id, segment.sequence, end, frames.items, after=known)
             self._places[segment.journal_id] = (segment.sequence, end)
             self.n_moved += len(frames.items)
             self.last_moved_wall_ns = self._clock.wall_ns()

@@ -7,6 +7,7 @@ https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
@@ -49,6 +50,21 @@ class TaskSet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def to_its_end(doing: Coroutine[Any, Any, S]) -> S:
+    """What this comes to. Who is cancelled while they wait for it are so when it has ended, however often they are.
+
+    For what goes on anyway, such as a thread: whoever comes next may not begin while it does.
+    """
+    task = asyncio.get_running_loop().create_task(doing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        raise
 
 
 class Signal:

@@ -28,7 +28,7 @@ from weighbridge.limits.counters import is_of_credits
 from weighbridge.storage.bulk import add_sums, insert_rows, replace_rows
 from weighbridge.storage.engine import writing
 from weighbridge.storage.erasure_store import KNOWN_FOR_NS, erasures_since
-from weighbridge.storage.errors import plain_errors
+from weighbridge.storage.errors import ChangedMeanwhileError, plain_errors
 from weighbridge.storage.lease_store import spend_leases
 from weighbridge.storage.ledger_facets import next_piece
 from weighbridge.storage.ledger_labels import Labels, texts_of
@@ -87,6 +87,17 @@ class Position(NamedTuple):
 
 
 NOT_BEGUN: Final = Position(-1, 0, is_closed=False)
+_Place = tuple[int, int]
+"""A segment's sequence, and an offset in it."""
+_AT_ITS_END: Final = (-1, -1)
+"""The place of a journal that is closed."""
+
+
+class _Done(NamedTuple):
+    """What a transaction has done with a journal, if it has ended well."""
+
+    settled: Sequence[Settled]
+    charged: dict[str, int]
 
 
 class Balance(NamedTuple):
@@ -107,6 +118,7 @@ class LedgerStore:
         "_last_erasure",
         "_lock",
         "_reader",
+        "_unheard",
         "_writer",
         "host",
         "is_archived",
@@ -122,6 +134,9 @@ class LedgerStore:
         self._labels = Labels()
         self._lock = Lock()
         self._last_erasure = ""
+        self._unheard: dict[str, dict[_Place, _Done]] = {}
+        """Of each journal, what was to be committed and by where it would have left it: a commit that ends in an error (the
+        connection broke) may have been made."""
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
         self.retention = Retention()
         """For how long `expire` leaves things alone."""
@@ -139,13 +154,27 @@ class LedgerStore:
         with self.reading() as connection:
             return _position(connection, journal_id)
 
-    def move(self, journal_id: str, sequence: int, offset: int, items: Sequence[JournalItem]) -> dict[str, int]:
+    def look_back(self, journal_id: str) -> tuple[Position, dict[str, int]]:
+        """How far a journal has been moved, and what counters were charged by a transaction that has ended well though its end
+        was not heard of. That is told once."""
+        position = self.position(journal_id)
+        place = _AT_ITS_END if position.is_closed else position[:2]
+        has_ended_well = place in self._unheard.get(journal_id, ())
+        return position, self._told(journal_id, place) if has_ended_well else {}
+
+    def move(
+        self, journal_id: str, sequence: int, offset: int, items: Sequence[JournalItem], *, after: _Place | None = None
+    ) -> dict[str, int]:
         """Write the next items of a journal, which end at `offset` of its segment `sequence`. What budgets' counters were charged.
 
-        A batch that was moved before changes nothing, and charges nothing.
+        A batch that was moved before changes nothing, and charges nothing. `after` is how far the journal was moved when its items
+        were read: raises `ChangedMeanwhileError` if it is not any more, since some of them may be in the store then. None: they
+        are not.
         """
         with self._writing() as connection:
             before = _position(connection, journal_id)
+            if after is not None and (before.is_closed or before[:2] != after):
+                raise ChangedMeanwhileError("a journal was moved by somebody else meanwhile")
             if before.is_closed or (sequence, offset) <= before[:2]:
                 return {}
             still_open = self._take(connection, journal_id, items)
@@ -154,10 +183,9 @@ class LedgerStore:
                 replace_rows(connection, open_attempts, ("body",), rows)
             position = [(journal_id, sequence, offset, False)]
             replace_rows(connection, journal_positions, ("sequence", "offset"), position)
-            settled = self._without_erased(connection, [item for item in items if isinstance(item, Settled)])
-            charged = self._book(connection, settled)
-        self.on_booked([item.record for item in settled])
-        return charged
+            settled = [item for item in items if isinstance(item, Settled)]
+            self._do(connection, journal_id, (sequence, offset), settled)
+        return self._told(journal_id, (sequence, offset))
 
     def close(self, journal_id: str) -> dict[str, int]:
         """The writer of a journal is gone and everything of it was moved: what it had begun and never settled is booked at its
@@ -169,10 +197,19 @@ class LedgerStore:
             left = [_decode_started(body) for (body,) in connection.execute(query.order_by(open_attempts.c.attempt))]
             connection.execute(delete(open_attempts).where(open_attempts.c.journal_id == journal_id))
             replace_rows(connection, journal_positions, ("is_closed",), [(journal_id, 0, 0, True)])
-            settled = self._without_erased(connection, _unresolved(left, self._clock.wall_ns()))
-            charged = self._book(connection, settled)
-        self.on_booked([item.record for item in settled])
-        return charged
+            self._do(connection, journal_id, _AT_ITS_END, _unresolved(left, self._clock.wall_ns()))
+        return self._told(journal_id, _AT_ITS_END)
+
+    def _do(self, connection: Connection, journal_id: str, place: _Place, settled: Sequence[Settled]) -> None:
+        settled = self._without_erased(connection, settled)
+        done = _Done(settled, self._book(connection, settled))
+        self._unheard.setdefault(journal_id, {})[place] = done
+
+    def _told(self, journal_id: str, place: _Place) -> dict[str, int]:
+        """What was done up to this place is in the store. Whatever else was tried with this journal came to nothing."""
+        done = self._unheard.pop(journal_id)[place]
+        self.on_booked([item.record for item in done.settled])
+        return done.charged
 
     def forget(self, journal_id: str) -> None:
         """A closed journal's files are deleted: nobody will ask for its position again."""
