@@ -18,7 +18,7 @@ from weighbridge.storage.errors import ChangedMeanwhileError
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_store import NOT_BEGUN, UNRESOLVED, LedgerStore
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
-from weighbridge.storage.ledger_tables import counters, entries, requests, rollups
+from weighbridge.storage.ledger_tables import all_latencies, counters, entries, latencies, requests, rollups
 from weighbridge.storage.store import Store
 from weighbridge.storage.usage_queries import UsageQuery, usage
 
@@ -254,6 +254,9 @@ def migrated_engine(store_url: str) -> Iterator[object]:
         (counters, {"amount": 8}, "budget counter b: says 8, its charges say 7"),
         (requests, {"input": 99}, "its sums say"),
         (rollups, {"requests": 9}, "its sums say"),
+        (latencies, {"n": 9}, "9 of those of each series are in bucket"),
+        (all_latencies, {"n": 9}, "9 of all requests, 1 of those of each series"),
+        (latencies, {"n": 9}, "9 latencies of 1 requests"),
     ],
 )
 def test_a_figure_that_was_tampered_with_is_found(ledger, migrated_engine, table, change, said):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Connection, Table, func, literal, select, union_all
+from sqlalchemy import Column, Connection, Select, Table, func, literal, select, union_all
 
 from weighbridge.ledger.terms import AccountKind, EntryKind
 from weighbridge.limits.counters import CREDITS_MARK
@@ -13,8 +13,19 @@ from weighbridge.storage.ledger_facets import is_filling, sums_of_facts
 from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_late_sums import late_facet, late_span_of
 from weighbridge.storage.ledger_store import LedgerStore
-from weighbridge.storage.ledger_sums import DAY, FACETS, GRAINS_S, LATE_FACETS, SUM_COLUMNS, WEEK
-from weighbridge.storage.ledger_tables import balances, charges, counters, entries, facets, labels, requests, rollups
+from weighbridge.storage.ledger_sums import DAY, DURATION, FACETS, GRAINS_S, LATE_FACETS, SUM_COLUMNS, WEEK
+from weighbridge.storage.ledger_tables import (
+    all_latencies,
+    balances,
+    charges,
+    counters,
+    entries,
+    facets,
+    labels,
+    latencies,
+    requests,
+    rollups,
+)
 from weighbridge.storage.tables import corrected_attempts, credit_accounts, credits_given
 
 MAX_PROBLEMS: Final = 1_000
@@ -140,6 +151,32 @@ def _weeks(connection: Connection) -> Iterator[str]:
             yield f"week of day {start // _DAY_S}: its sums say {weeks.get(start)}, its days say {days.get(start)}"
 
 
+def _latencies(connection: Connection) -> Iterator[str]:
+    """What is told of all requests is the sum of what is told of each series; and each request took some time."""
+    tables = (latencies, all_latencies)
+    of_series, of_all = ({row[:-1]: int(row[-1]) for row in connection.execute(_days_and_weeks(table))} for table in tables)
+    for key in sorted(of_series.keys() | of_all.keys()):
+        if of_series.get(key) != of_all.get(key):
+            grain, start, measure, bucket = key
+            told = f"{of_all.get(key)} of all requests, {of_series.get(key)} of those of each series"
+            whose = f"{'week' if grain == WEEK else 'day'} {start // _DAY_S}, measure {measure}"
+            yield f"latencies of {whose}: {told} are in bucket {bucket}"
+    query = select(rollups.c.start, func.sum(rollups.c.requests)).where(rollups.c.grain == DAY).group_by(rollups.c.start)
+    n_requests = {start: int(n) for start, n in connection.execute(query)}
+    n_measured = dict.fromkeys(n_requests, 0)
+    for (grain, start, measure, _bucket), n in of_series.items():
+        if grain == DAY and measure == DURATION:
+            n_measured[start] = n_measured.get(start, 0) + n
+    for start in sorted(n_measured):
+        if n_measured[start] != n_requests.get(start):
+            yield f"day {start // _DAY_S}: {n_measured[start]} latencies of {n_requests.get(start)} requests"
+
+
+def _days_and_weeks(table: Table) -> Select[Any]:
+    keys = (table.c.grain, table.c.start, table.c.measure, table.c.bucket)
+    return select(*keys, func.sum(table.c.n)).where(table.c.grain.in_((DAY, WEEK))).group_by(*keys)
+
+
 def _facets(connection: Connection) -> Iterator[str]:
     """Sums by tag, dialect and kind of error tell what the facts tell, on each day on which every fact is still there."""
     first = connection.execute(select(func.min(requests.c.at))).scalar_one()
@@ -256,6 +293,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Connection], Iterator[str]]], ...]] = 
     ("requests by day", _costs),
     ("sums", _sums),
     ("weeks", _weeks),
+    ("latencies", _latencies),
     ("tags, dialects and errors", _facets),
     ("end users and sessions", _late_sums),
     ("what customers were charged", _charged),
