@@ -21,9 +21,12 @@ from sqlalchemy import text
 
 from weighbridge.core.clock import NS_PER_S, SystemClock
 from weighbridge.storage.engine import sqlite_url, writing
+from weighbridge.storage.ledger_sums import LATE_FACETS
 from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
 from weighbridge.storage.store import Store
-from weighbridge.storage.usage_queries import DIMENSIONS, UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
+from weighbridge.storage.usage_rows import MAX_TOP
+from weighbridge.storage.usage_terms import DIMENSIONS, UsageQuery
 
 ROWS: Final = 10_000_000
 DAYS: Final = 90
@@ -143,6 +146,9 @@ def questions(store: Store) -> list[tuple[tuple[str, str], Callable[[], object]]
         for dimension in DIMENSIONS:
             query = UsageQuery(begin, now_s, "none", (dimension,))
             found.append(((f"usage by {dimension}", label), lambda query=query: usage(store.ledger, query)))
+        for dimension in LATE_FACETS:
+            query = UsageQuery(begin, now_s, "none", (dimension,), top=MAX_TOP)
+            found.append(((f"the first {MAX_TOP} by {dimension}", label), lambda query=query: usage(store.ledger, query)))
         for what, times in (("usage of all", "none"), ("usage of all, over time", interval)):
             query = UsageQuery(begin, now_s, times)
             found.append(((what, label), lambda query=query: usage(store.ledger, query)))

@@ -40,6 +40,8 @@ UNPAIRED_SOURCE = {
     "control/gauges.py": "tested through control/metrics_api.py",
     "control/key_views.py": "fields: tested in control/test_keys_api.py",
     "storage/correction_store.py": "tested with the corrections that it keeps, in control/test_price_corrections.py",
+    "storage/usage_facts.py": "part of usage: tested in storage/test_usage_queries.py, by days in test_ledger_late_sums.py",
+    "storage/usage_terms.py": "part of usage: tested in storage/test_usage_queries.py",
     "control/credit_board.py": "tested as the admin API and the command line show it",
     "control/paging.py": "fields of a query: tested with every list",
     "config/log_fields.py": "fields of the configuration: tested in config/test_logs.py, good and bad",

@@ -104,6 +104,7 @@ def test_a_view_keeps_its_name_over_a_reload(show, page):
     page.click("#views")
     page.get_by_role("link", name="Support's week").click()
     page.wait_for_url("**from=-7d&team=support")
+    settled(page)
     page.click("#views")
     page.click('[aria-label="Forget view Support\'s week"]')
     assert page.is_visible("text=Filters and span under a name")

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from tests.browser.conftest import span_of
+from tests.browser.conftest import settled, span_of
 from tests.control.dashboard.fake_traffic import HOSTILE_MODEL
 
 
@@ -81,6 +81,28 @@ def test_a_session_is_a_tree_with_its_total(show, api, world):
     page.wait_for_selector("#tree .tree-inner .tree-line")
     page.click("text=All about this request")
     page.wait_for_selector("#attempts")
+
+
+def test_of_many_sessions_those_come_first_that_have_most_of_what_one_asks_for(show, page, api, world):
+    """Figures of all others stand below, so that everything together is the span's."""
+
+    def few(route):
+        route.continue_(url=route.request.url.replace("top=200", "top=4"))
+
+    page.route("**/usage?*group_by=session*", few)
+    span = span_of(world, 300)
+    show(f"sessions?{span}")
+    page.select_option("#order", "requests")
+    page.wait_for_url("**order=requests**")
+    settled(page)
+    every = api.get(f"/usage?{span}&group_by=session").json()["data"]
+    most = sorted((row for row in every if row["group"]["session"]), key=lambda row: -row["requests"])
+    told = [int(text) for text in page.locator("#sessions tbody td:nth-child(2)").all_inner_texts()]
+    assert told == [row["requests"] for row in most[: len(told)]]
+    nameless = [row["requests"] for row in every if not row["group"]["session"]]
+    rest = int(page.locator("#others td").first.inner_text())
+    assert sum(told) + rest + (sum(nameless) if len(told) == 3 else 0) == sum(row["requests"] for row in every)
+    assert page.get_by_text(f"of {len(most)} sessions").is_visible()
 
 
 def test_a_span_of_ones_own_reads_as_one_in_a_sentence(show, world):

@@ -40,6 +40,15 @@ def test_the_dearest_are_shown_and_all_others_as_one(run):
     assert "$2.00" in shown
 
 
+def test_groups_are_shown_in_the_order_that_is_asked_for(run):
+    lines = run("usage", "--by", "model", "--by", "team", "--from", "-1h", "--order-by", "requests").out.splitlines()
+    first, second = (next(at for at, line in enumerate(lines) if team in line) for team in ("search", "ads"))
+    assert first < second
+    refused = run("usage", "--order-by", "beauty")
+    assert refused.code != 0
+    assert "nothing that groups are ordered by" in refused.err
+
+
 def test_a_file_is_written(run, here):
     assert run("usage", "--by", "team", "--by", "model", "--interval", "day", "-f", "csv", "-o", "u.csv").code == 0
     rows = list(csv.DictReader(io.StringIO((here / "u.csv").read_text())))

@@ -6,15 +6,19 @@ import csv
 import io
 import random
 import sys
+from collections import Counter
 from itertools import product
+from typing import get_args
 
 import pytest
 from pyarrow import parquet
 from tests.storage.test_ledger_store import attempt, settled
 
+from weighbridge.control import usage_api
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.rates import PriceState
 from weighbridge.core.terms import NO_USAGE, Dialect, Provenance, Usage
+from weighbridge.storage.ledger_sums import SUM_COLUMNS
 
 HOUR_NS = 3_600 * NS_PER_S
 
@@ -165,6 +169,22 @@ async def test_the_dearest_groups_are_told_and_all_others_as_one_without_a_name(
     told = parquet.read_table(io.BytesIO(parquet_reply.content)).column("model").to_pylist()
     assert told.count(None) == len(others)
     assert (await admin.get("/usage", params={**asked, "top": 0})).status_code == 400
+
+
+async def test_those_groups_come_first_that_have_most_of_what_is_asked_for(admin, traffic):
+    counted = Counter(record.end_user or "" for record in traffic)
+    asked = {"from": "-3d", "group_by": "end_user", "top": 1, "order_by": "requests"}
+    answer = (await admin.get("/usage", params=asked)).json()
+    first, others = sorted(answer["data"], key=lambda row: row["group"]["end_user"] is None)
+    assert first["requests"] == max(counted.values())
+    assert first["requests"] == counted[first["group"]["end_user"]]
+    assert (first["requests"] + others["requests"], answer["n_groups"]) == (len(traffic), len(counted))
+    assert (await admin.get("/usage", params={**asked, "order_by": "beauty"})).status_code == 400
+
+
+def test_everything_that_is_told_of_a_group_can_be_ordered_by():
+    assert set(get_args(usage_api.Sum)) == set(usage_api._SUM_NAMES.values())
+    assert set(usage_api._SUM_NAMES) == set(SUM_COLUMNS)
 
 
 async def test_estimated_and_unknown_costs_are_told_apart(admin, traffic):

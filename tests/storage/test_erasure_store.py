@@ -15,7 +15,8 @@ from weighbridge.storage.feedback_store import Opinion
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.request_queries import request_detail
 from weighbridge.storage.transactions import Act, once_of
-from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
+from weighbridge.storage.usage_terms import UsageQuery
 
 ANN, BOB = "ann-planted-name", "bob-planted-name"
 ACT = Act("cli:tests")

@@ -18,7 +18,8 @@ from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_tables import facets, rollups
 from weighbridge.storage.migrate import alembic_config
 from weighbridge.storage.store import Store
-from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
+from weighbridge.storage.usage_terms import UsageQuery
 
 NOW_S = WALL_NS // NS_PER_S
 SPAN_S = 40 * 86_400

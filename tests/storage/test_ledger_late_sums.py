@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from tests.storage.conftest import SetClock
 from tests.storage.test_ledger_store import assert_sound, attempt, settled
 
@@ -19,12 +19,13 @@ from weighbridge.storage import usage_queries
 from weighbridge.storage.engine import writing
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_late_sums import SETTLES_S, late_facet, late_span_of
-from weighbridge.storage.ledger_sums import DAY, WEEK
+from weighbridge.storage.ledger_sums import DAY, SUM_COLUMNS, WEEK
 from weighbridge.storage.ledger_tables import facets
 from weighbridge.storage.migrate import alembic_config
 from weighbridge.storage.store import Store
 from weighbridge.storage.transactions import Act
-from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
+from weighbridge.storage.usage_terms import UsageQuery
 
 DAY_S = 86_400
 NOW_S = SetClock(1_800_000_000_000_000_123).wall_ns() // NS_PER_S
@@ -91,19 +92,66 @@ def kept(ledger, *conditions):
         return int(connection.execute(query).scalar_one())
 
 
+TIMES = {
+    "begin": st.integers(NOW_S - SPAN_S - 2 * DAY_S, NOW_S + DAY_S),
+    "length": st.one_of(st.integers(0, SPAN_S), st.sampled_from([DAY_S, 7 * DAY_S, 14 * DAY_S, SPAN_S])),
+    "is_midnight": st.booleans(),
+    "dimension": st.sampled_from(["end_user", "session"]),
+    "interval": st.sampled_from([("none", 0), ("hour", 3_600), ("day", DAY_S)]),
+}
+
+
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    begin=st.integers(NOW_S - SPAN_S - 2 * DAY_S, NOW_S + DAY_S),
-    length=st.one_of(st.integers(0, SPAN_S), st.sampled_from([DAY_S, 7 * DAY_S, 14 * DAY_S, SPAN_S])),
-    is_midnight=st.booleans(),
-    dimension=st.sampled_from(["end_user", "session"]),
-    interval=st.sampled_from([("none", 0), ("hour", 3_600), ("day", DAY_S)]),
-)
+@given(**TIMES)
 def test_any_time_is_the_sum_of_its_facts(ledger, begin, length, is_midnight, dimension, interval):
     if is_midnight:
         begin -= begin % DAY_S
     query = UsageQuery(begin, begin + length, interval[0], (dimension,))
     assert told(ledger, query) == naive(begin, begin + length, dimension, interval[1])
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(**TIMES, top=st.integers(1, 12), order_by=st.sampled_from(["cost", "requests", "errors", "input"]))
+def test_of_any_time_the_first_and_the_rest_are_told_as_if_all_were_read(
+    ledger, begin, length, is_midnight, dimension, interval, top, order_by
+):
+    if is_midnight:
+        begin -= begin % DAY_S
+    query = UsageQuery(begin, begin + length, interval[0], (dimension,), order_by=order_by)
+    every = usage(ledger, query)
+    found = usage(ledger, query._replace(top=top))
+    totals = Counter()
+    for row in every.rows:
+        totals[row.group] += row.sums[SUM_COLUMNS.index(order_by)]
+    # Of as many, which ones come first is the database's affair: they have numbers there, not names.
+    first = {row.group for row in found.rows if not row.is_rest}
+    assert sorted((totals[group] for group in first), reverse=True) == sorted(totals.values(), reverse=True)[:top]
+    by_place = {(row.start_s, row.group): row for row in every.rows}
+    assert all(by_place[row.start_s, row.group] == row for row in found.rows if not row.is_rest)
+    assert [sum(row.sums[n] for row in found.rows) for n in range(len(SUM_COLUMNS))] == [
+        sum(row.sums[n] for row in every.rows) for n in range(len(SUM_COLUMNS))
+    ]
+    assert found.n_groups == every.n_groups
+
+
+@pytest.mark.parametrize("top", [None, 3])
+def test_no_day_or_week_is_read_that_was_not_asked_for(ledger, top):
+    sum_up(ledger)
+    asked = []
+    with ledger.reading() as connection:
+        if connection.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL plans by what there is")
+        event.listen(connection.engine, "before_cursor_execute", lambda _c, _cursor, *statement: asked.append(statement[:2]))
+        usage(ledger, UsageQuery(NOW_S - 20 * DAY_S, NOW_S, "none", ("session",), top=top))
+        plans = [
+            step[3]
+            for statement, parameters in list(asked)
+            if "FROM facets" in statement
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    reading = [step for step in plans if " facets" in step]
+    assert len(reading) == (3 if top is None else 6)  # days, weeks, days; for the first groups, and for their sums
+    assert all("(facet=? AND grain=? AND start" in step for step in reading)
 
 
 def test_the_books_agree_at_every_step_and_months_are_answered_from_the_sums(store, pieces_of):

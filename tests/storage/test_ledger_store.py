@@ -20,7 +20,8 @@ from weighbridge.storage.ledger_store import NOT_BEGUN, UNRESOLVED, LedgerStore
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
 from weighbridge.storage.ledger_tables import all_latencies, counters, entries, latencies, requests, rollups
 from weighbridge.storage.store import Store
-from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
+from weighbridge.storage.usage_terms import UsageQuery
 
 WALL_NS = 1_800_000_000_000_000_000
 

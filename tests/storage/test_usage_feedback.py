@@ -8,7 +8,8 @@ from tests.storage.test_ledger_store import WALL_NS, attempt, settled
 from weighbridge.storage.feedback_store import Opinion
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
 from weighbridge.storage.request_queries import RequestsQuery, requests_page
-from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
+from weighbridge.storage.usage_terms import UsageQuery
 
 SPAN = (WALL_NS // 10**9 - 10_000, WALL_NS // 10**9 + 10_000)
 OPINIONS = {

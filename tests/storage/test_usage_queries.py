@@ -10,8 +10,9 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.storage import usage_queries
 from weighbridge.storage.ledger_sums import DURATION, SUM_COLUMNS
 from weighbridge.storage.request_queries import RequestsQuery, request_detail, requests_page
-from weighbridge.storage.usage_queries import DIMENSIONS, INTERVALS, UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
 from weighbridge.storage.usage_rows import with_rest
+from weighbridge.storage.usage_terms import DIMENSIONS, INTERVALS, UsageQuery
 
 NOW_S = WALL_NS // NS_PER_S
 HOUR_NS = 3_600 * NS_PER_S
@@ -50,7 +51,8 @@ def test_every_interval_has_every_request(ledger, interval):
 @pytest.mark.parametrize("top", [1, 2, 100])
 @pytest.mark.parametrize("interval", ["none", "hour", "month"])
 @pytest.mark.parametrize(
-    "groups", [("team",), ("model",), ("team", "route"), ("end_user",), ("tag",), ("error", "team"), ("rating",)]
+    "groups",
+    [("team",), ("model",), ("team", "route"), ("end_user",), ("tag",), ("error", "team"), ("rating",), ("end_user", "model")],
 )
 def test_the_dearest_groups_and_the_rest_are_told_alike_wherever_they_come_from(ledger, groups, interval, top):
     query = UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, interval, groups)
@@ -60,6 +62,24 @@ def test_the_dearest_groups_and_the_rest_are_told_alike_wherever_they_come_from(
     assert sorted(found.rows, key=str) == sorted(wanted, key=str)
     assert found.n_groups == every.n_groups == len({row.group for row in every.rows})
     assert any(row.is_rest for row in found.rows) == (found.n_groups > top)
+
+
+@pytest.mark.parametrize("groups", [("team",), ("end_user", "team"), ("tag",)])
+def test_those_groups_come_first_that_have_most_of_what_is_asked_for(ledger, groups):
+    query = UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "none", groups, order_by="cache_saved")
+    every = usage(ledger, query)
+    found = usage(ledger, query._replace(top=1))
+    assert sorted(found.rows, key=str) == sorted(with_rest(every.rows, 1, "cache_saved"), key=str)
+    assert max(every.rows, key=lambda row: row.sums[SUM_COLUMNS.index("cache_saved")]).group in {row.group for row in found.rows}
+
+
+def test_the_first_of_those_that_are_filtered_are_told_with_the_rest_of_those(ledger):
+    query = UsageQuery(NOW_S - 100 * 3_600, NOW_S + 60, "day", ("end_user",), {"team": ("t1",), "tag": ("beta",)})
+    every = usage(ledger, query)
+    assert every.n_groups == 1
+    found = usage(ledger, query._replace(filters={"team": ("t1",)}, top=1))
+    assert (found.n_groups, requests_in(found)) == (2, 20)
+    assert usage(ledger, query._replace(top=1)) == every
 
 
 def test_of_nothing_nothing_is_the_dearest(ledger):

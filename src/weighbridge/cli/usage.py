@@ -16,7 +16,8 @@ from weighbridge.core.money import Nanousd, format_usd
 from weighbridge.storage.usage_rows import MAX_TOP
 
 if TYPE_CHECKING:  # SQLAlchemy takes longer to import than `--help` may take
-    from weighbridge.storage.usage_queries import UsageAnswer, UsageQuery
+    from weighbridge.storage.usage_queries import UsageAnswer
+    from weighbridge.storage.usage_terms import UsageQuery
 
 _FORMATS: Final = ("table", "json", "csv", "parquet")
 _INTERVALS: Final = ("none", "minute", "hour", "day", "month")
@@ -30,8 +31,12 @@ def usage(
     interval: Annotated[str, typer.Option("--interval", help="none, minute, hour, day or month (UTC).")] = "none",
     where: Annotated[list[str] | None, typer.Option("--where", help="Only of these: `team=search`; repeated.")] = None,
     top: Annotated[
-        int | None, typer.Option("--top", min=1, max=MAX_TOP, help="Only so many groups, the dearest, and all others as one.")
+        int | None,
+        typer.Option("--top", min=1, max=MAX_TOP, help="Only so many groups, those that come first, and all others as one."),
     ] = None,
+    order_by: Annotated[
+        str, typer.Option("--order-by", help="What groups have most of that come first: cost, requests, errors, input, …")
+    ] = "cost",
     form: Annotated[str, typer.Option("--format", "-f", help="table, json, csv or parquet.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.", show_default="standard output")] = None,
     *,
@@ -44,7 +49,8 @@ def usage(
 
     if form not in _FORMATS:
         raise CliError(f"{form!r} is no format: one is {', '.join(_FORMATS)}")
-    query = _query(start, end, by or [], interval, where or [])._replace(wants_quantiles=None if form == "json" else False, top=top)
+    query = _query(start, end, by or [], interval, where or [], order_by)
+    query = query._replace(wants_quantiles=None if form == "json" else False, top=top)
     with open_store(config, data_dir, make=False) as store:
         answer = answered(store.ledger, query)
     if not answer.is_complete:
@@ -62,8 +68,9 @@ def usage(
         note(f"{len(answer.rows):,} rows are in {output}")
 
 
-def _query(start: str, end: str, by: list[str], interval: str, where: list[str]) -> UsageQuery:
-    from weighbridge.storage.usage_queries import DIMENSIONS, UsageQuery, is_dimension
+def _query(start: str, end: str, by: list[str], interval: str, where: list[str], order_by: str) -> UsageQuery:
+    from weighbridge.storage.ledger_sums import SUM_COLUMNS
+    from weighbridge.storage.usage_terms import DIMENSIONS, UsageQuery, is_dimension
 
     if interval not in _INTERVALS:
         raise CliError(f"{interval!r} is no interval: one is {', '.join(_INTERVALS)}")
@@ -76,8 +83,11 @@ def _query(start: str, end: str, by: list[str], interval: str, where: list[str])
     unknown = next((name for name in by if not is_dimension(name)), None) or next((n for n in filters if n not in DIMENSIONS), None)
     if unknown:
         raise CliError(f"{unknown!r} is nothing that usage is known by: {', '.join(DIMENSIONS)}, or (to group) property.<name>")
+    if order_by not in SUM_COLUMNS:
+        raise CliError(f"{order_by!r} is nothing that groups are ordered by: {', '.join(SUM_COLUMNS)}")
     begins, ends = span_of(start, end)
-    return UsageQuery(begins, ends, interval, tuple(dict.fromkeys(by)), {name: tuple(values) for name, values in filters.items()})
+    wanted = {name: tuple(values) for name, values in filters.items()}
+    return UsageQuery(begins, ends, interval, tuple(dict.fromkeys(by)), wanted, order_by=order_by)
 
 
 def _show(query: UsageQuery, answer: UsageAnswer) -> None:
@@ -88,7 +98,8 @@ def _show(query: UsageQuery, answer: UsageAnswer) -> None:
     places = [SUM_COLUMNS.index(name) for name in columns]
     head = [*([] if query.interval == "none" else ["from"]), *query.group_by, *(name.replace("_", " ") for name in columns)]
     rows = []
-    for row in answer.rows:
+    most = SUM_COLUMNS.index(query.order_by)
+    for row in sorted(answer.rows, key=lambda row: (row.start_s or 0, row.is_rest, -row.sums[most])):
         begins = [] if row.start_s is None else [rfc3339(row.start_s)]
         figures = [
             format_usd(Nanousd(row.sums[at])) if name in ("cost", "charged") else f"{row.sums[at]:,}"

@@ -14,8 +14,8 @@ from weighbridge.core.money import Nanousd, format_usd
 from weighbridge.routing.health_events import TargetState, TargetStatus
 from weighbridge.routing.provider_key import KeyState
 from weighbridge.storage.ledger_sums import DURATION, SUM_COLUMNS
-from weighbridge.storage.usage_queries import UsageQuery
 from weighbridge.storage.usage_rows import UsageRow
+from weighbridge.storage.usage_terms import UsageQuery
 
 _DAY_S: Final = 86_400
 _PLACES: Final = {name: place for place, name in enumerate(SUM_COLUMNS)}

@@ -19,8 +19,9 @@ from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.storage.ledger_sums import DURATION, FIRST_BYTE, OVERHEAD, SUM_COLUMNS
-from weighbridge.storage.usage_queries import DIMENSIONS, UsageAnswer, UsageQuery, usage
+from weighbridge.storage.usage_queries import UsageAnswer, usage
 from weighbridge.storage.usage_rows import MAX_TOP, Quantiles, UsageRow
+from weighbridge.storage.usage_terms import DIMENSIONS, UsageQuery
 from weighbridge.telemetry.parquet import MEDIA_TYPE, Column, Kind, encode_parquet, require_parquet
 
 _MAX_GROUPS: Final = 2
@@ -41,6 +42,7 @@ _SUM_NAMES: Final = {
     "cache_saved": "cache_saved_nanousd",
     "own_cost": "own_key_cost_nanousd",
 }
+_SUMS_BY_NAME: Final = {told: name for name, told in _SUM_NAMES.items()}
 _MEASURES: Final = {"duration_ms": DURATION, "first_byte_ms": FIRST_BYTE, "overhead_ms": OVERHEAD}
 
 Dimension = Literal[
@@ -58,6 +60,22 @@ Dimension = Literal[
     "dialect",
     "rating",
     "label",
+]
+Sum = Literal[
+    "requests",
+    "errors",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nanousd",
+    "estimated_nanousd",
+    "unknown_costs",
+    "fallbacks",
+    "charged_nanousd",
+    "cache_saved_nanousd",
+    "own_key_cost_nanousd",
 ]
 Property = Annotated[str, Field(pattern=r"^property\.[a-z0-9_.-]{1,40}$")]
 Values = Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=_MAX_VALUES)]
@@ -118,8 +136,9 @@ class UsageParameters(Filters):
         None,
         ge=1,
         le=MAX_TOP,
-        description="Only so many groups, those that cost most, and all others as one, whose names are null.",
+        description="Only so many groups, those that come first, and all others as one, whose names are null.",
     )
+    order_by: Sum = Field("cost_nanousd", description="What groups have most of that come first.")
     percentiles: bool | None = Field(
         None, description="Whether rows tell latencies; else those do that are not grouped, or by one dimension for the whole time."
     )
@@ -136,7 +155,8 @@ def usage_router(services: AdminServices) -> APIRouter:
         begin, end = asked.span(services.clock.wall_ns())
         groups = tuple(dict.fromkeys(asked.group_by))
         percentiles = asked.percentiles if asked.format == "json" else False  # no table has them
-        query = UsageQuery(begin, end, asked.interval, groups, asked.values_for(actor), percentiles, asked.top)
+        first = _SUMS_BY_NAME[asked.order_by]
+        query = UsageQuery(begin, end, asked.interval, groups, asked.values_for(actor), percentiles, asked.top, first)
         if asked.format == "parquet":
             require_parquet()
         answer = await asyncio.to_thread(usage, services.store.ledger, query)

@@ -19,7 +19,7 @@ from weighbridge.storage.ledger_tables import requests, series
 from weighbridge.storage.tables import feedback
 from weighbridge.storage.transactions import Transactions
 from weighbridge.storage.usage_feedback import GOOD_FROM
-from weighbridge.storage.usage_queries import conditions_of
+from weighbridge.storage.usage_terms import conditions_of
 
 MAX_PAGE: Final = 200
 MAX_GROUPS: Final = 1_000

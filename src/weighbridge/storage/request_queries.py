@@ -16,7 +16,7 @@ from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import PRICE_STATES, PROVENANCES, SERIES_COLUMNS, storable
 from weighbridge.storage.ledger_tables import entries, records, requests, series
-from weighbridge.storage.usage_queries import conditions_of
+from weighbridge.storage.usage_terms import conditions_of
 
 _decode: Final = msgspec.msgpack.Decoder(Record).decode
 _LABELLED: Final = (

@@ -15,8 +15,9 @@ from weighbridge.core.allowances import Scope, ScopeKind
 from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import SUM_COLUMNS
-from weighbridge.storage.usage_queries import UsageQuery, usage
+from weighbridge.storage.usage_queries import usage
 from weighbridge.storage.usage_rows import UsageRow
+from weighbridge.storage.usage_terms import UsageQuery
 
 PAYERS: Final = frozenset((ScopeKind.GATEWAY, ScopeKind.ORGANISATION, ScopeKind.TEAM, ScopeKind.USER, ScopeKind.KEY))
 """Whose statements there are; that of the gateway is everybody's."""

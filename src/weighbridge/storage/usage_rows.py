@@ -16,7 +16,6 @@ MAX_TOP: Final = 200
 """Groups that can be asked for apart from the rest; a chart has room for ten."""
 _ALL_OTHERS: Final = "(all others)"
 _QUANTILES: Final = (0.5, 0.95, 0.99)
-_COST: Final = SUM_COLUMNS.index("cost")
 _REQUESTS: Final = SUM_COLUMNS.index("requests")
 
 
@@ -46,12 +45,14 @@ class UsageRow(NamedTuple):
         return (_ALL_OTHERS,) * len(self.group) if self.is_rest else self.group
 
 
-def dearest(cells: Iterable[tuple[GroupKey, Sequence[int]]], room: int) -> set[GroupKey]:
-    """Of too many rows, each its group and its sums: the groups that cost most, as many as have room with all of their rows."""
+def dearest(cells: Iterable[tuple[GroupKey, Sequence[int]]], room: int, by: str = "cost") -> set[GroupKey]:
+    """Of too many rows, each its group and its sums: the groups that have most of one of `SUM_COLUMNS`, as many as have room with
+    all of their rows."""
+    place = SUM_COLUMNS.index(by)
     of_groups: dict[GroupKey, list[int]] = {}
     for group, values in cells:
         seen = of_groups.setdefault(group, [0, 0, 0])
-        seen[0] -= values[_COST]
+        seen[0] -= values[place]
         seen[1] -= values[_REQUESTS]
         seen[2] += 1
     kept: set[GroupKey] = set()
@@ -63,18 +64,19 @@ def dearest(cells: Iterable[tuple[GroupKey, Sequence[int]]], room: int) -> set[G
     return kept
 
 
-def top_of(sums: Mapping[tuple[int | None, GroupKey], Sequence[int]], top: int) -> list[GroupKey]:
-    """The groups that cost most, over the whole time, the dearest first."""
+def top_of(sums: Mapping[tuple[int | None, GroupKey], Sequence[int]], top: int, by: str = "cost") -> list[GroupKey]:
+    """The groups that have most of one of `SUM_COLUMNS` over the whole time, the first of them first."""
+    place = SUM_COLUMNS.index(by)
     totals: dict[GroupKey, tuple[int, int]] = {}
     for (_start, group), values in sums.items():
-        cost, requests = totals.get(group, (0, 0))
-        totals[group] = (cost - values[_COST], requests - values[_REQUESTS])
+        most, requests = totals.get(group, (0, 0))
+        totals[group] = (most - values[place], requests - values[_REQUESTS])
     return sorted(totals, key=lambda group: (*totals[group], group))[:top]
 
 
-def with_rest(rows: Sequence[UsageRow], top: int) -> list[UsageRow]:
-    """The same with all groups but the dearest put together."""
-    kept = set(top_of({(row.start_s, row.group): row.sums for row in rows}, top))
+def with_rest(rows: Sequence[UsageRow], top: int, by: str = "cost") -> list[UsageRow]:
+    """The same with all groups put together but those that have most of one of `SUM_COLUMNS`."""
+    kept = set(top_of({(row.start_s, row.group): row.sums for row in rows}, top, by))
     found = [row for row in rows if row.group in kept]
     rest: dict[int | None, UsageRow] = {}
     for row in rows:

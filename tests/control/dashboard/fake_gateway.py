@@ -258,7 +258,7 @@ def summed(rows: list[dict]) -> dict:
 def add_usage(app: FastAPI, world: World) -> None:
     @app.get("/admin/v1/usage")
     async def usage(request: Request):
-        rows, start, end = chosen(world, request, ("interval", "group_by", "percentiles", "top"))
+        rows, start, end = chosen(world, request, ("interval", "group_by", "percentiles", "top", "order_by"))
         interval, by = request.query_params.get("interval", "none"), request.query_params.getlist("group_by")
         if (
             interval not in INTERVALS
@@ -276,12 +276,13 @@ def add_usage(app: FastAPI, world: World) -> None:
             {"start": place[0], "group": dict(zip(by, place[1:], strict=True)), **summed(found), **untold}
             for place, found in groups.items()
         ]
-        costs: dict = {}
+        most: dict = {}
         for row in data:
-            costs[tuple(row["group"].values())] = costs.get(tuple(row["group"].values()), 0) + row["cost_nanousd"]
-        top = int(request.query_params.get("top", len(costs)))
-        if len(costs) > top:
-            kept = set(sorted(costs, key=lambda group: -costs[group])[:top])
+            group = tuple(row["group"].values())
+            most[group] = most.get(group, 0) + row[request.query_params.get("order_by", "cost_nanousd")]
+        top = int(request.query_params.get("top", len(most)))
+        if len(most) > top:
+            kept = set(sorted(most, key=lambda group: -most[group])[:top])
             rest: dict = {}
             for place, found in groups.items():
                 if place[1:] not in kept:
@@ -297,7 +298,7 @@ def add_usage(app: FastAPI, world: World) -> None:
             "group_by": by,
             "data": data,
             "is_complete": True,
-            "n_groups": len(costs),
+            "n_groups": len(most),
         }
 
 

@@ -19,6 +19,7 @@ import { optional } from "../parts/states.js";
 import { table } from "../parts/table.js";
 
 const LIVE_MS = 10_000;
+const TOP_GROUPS = 8;
 
 export async function show(view) {
   const found = await load(view);
@@ -62,7 +63,7 @@ async function load(view) {
     total(before(range), filters, options),
     overTime(range, filters, interval, options),
     overTimeBy(by, range, filters, interval, (row) => dollars(row.cost_nanousd), { names, signal: view.signal }),
-    usage(range, filters, { group_by: by }, options),
+    usage(range, filters, { group_by: by, top: TOP_GROUPS }, options),
     usage(range, filters, { group_by: "error" }, options),
     optional(get("/budgets", {}, options), { data: [] }),
     offers("GET", "/alerts") && may("read_gateway") ? optional(get("/alerts", {}, options), { data: [] }) : { data: [] },
@@ -189,7 +190,7 @@ function groupCard(view, { by, groups, names, now }) {
     },
     { title: "p95", num: true, cell: (row) => quantile(row.duration_ms, "p95"), sort: (row) => row.duration_ms?.p95 ?? null },
   ];
-  const ranked = [...groups].sort((one, other) => Number(other.cost_nanousd - one.cost_nanousd)).slice(0, 8);
+  const ranked = groups.filter((row) => row.group[by] !== null);
   const more = h("a", { href: `/dashboard/costs?by=${by}` }, "All");
   return card(
     `Top ${dimension.plural}`,
