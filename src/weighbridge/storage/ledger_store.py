@@ -94,8 +94,9 @@ _AT_ITS_END: Final = (-1, -1)
 
 
 class _Done(NamedTuple):
-    """What a transaction has done with a journal, if it has ended well."""
+    """What a transaction has done with a journal, if it has ended well: then the journal is at this place."""
 
+    place: _Place
     settled: Sequence[Settled]
     charged: dict[str, int]
 
@@ -134,9 +135,9 @@ class LedgerStore:
         self._labels = Labels()
         self._lock = Lock()
         self._last_erasure = ""
-        self._unheard: dict[str, dict[_Place, _Done]] = {}
-        """Of each journal, what was to be committed and by where it would have left it: a commit that ends in an error (the
-        connection broke) may have been made."""
+        self._unheard: dict[str, _Done] = {}
+        """Of each journal, what was to be committed and is not known to be: a commit that ends in an error (the connection broke)
+        may have been made. One is enough: whoever comes after it has the lock and finds that it was not."""
         self.tariff_of: TariffOf = lambda _record: NO_TARIFF
         self.retention = Retention()
         """For how long `expire` leaves things alone."""
@@ -159,8 +160,8 @@ class LedgerStore:
         was not heard of. That is told once."""
         position = self.position(journal_id)
         place = _AT_ITS_END if position.is_closed else position[:2]
-        has_ended_well = place in self._unheard.get(journal_id, ())
-        return position, self._told(journal_id, place) if has_ended_well else {}
+        done = self._unheard.get(journal_id)
+        return position, self._told(journal_id) if done is not None and done.place == place else {}
 
     def move(
         self, journal_id: str, sequence: int, offset: int, items: Sequence[JournalItem], *, after: _Place | None = None
@@ -185,7 +186,7 @@ class LedgerStore:
             replace_rows(connection, journal_positions, ("sequence", "offset"), position)
             settled = [item for item in items if isinstance(item, Settled)]
             self._do(connection, journal_id, (sequence, offset), settled)
-        return self._told(journal_id, (sequence, offset))
+        return self._told(journal_id)
 
     def close(self, journal_id: str) -> dict[str, int]:
         """The writer of a journal is gone and everything of it was moved: what it had begun and never settled is booked at its
@@ -198,16 +199,15 @@ class LedgerStore:
             connection.execute(delete(open_attempts).where(open_attempts.c.journal_id == journal_id))
             replace_rows(connection, journal_positions, ("is_closed",), [(journal_id, 0, 0, True)])
             self._do(connection, journal_id, _AT_ITS_END, _unresolved(left, self._clock.wall_ns()))
-        return self._told(journal_id, _AT_ITS_END)
+        return self._told(journal_id)
 
     def _do(self, connection: Connection, journal_id: str, place: _Place, settled: Sequence[Settled]) -> None:
         settled = self._without_erased(connection, settled)
-        done = _Done(settled, self._book(connection, settled))
-        self._unheard.setdefault(journal_id, {})[place] = done
+        self._unheard[journal_id] = _Done(place, settled, self._book(connection, settled))
 
-    def _told(self, journal_id: str, place: _Place) -> dict[str, int]:
-        """What was done up to this place is in the store. Whatever else was tried with this journal came to nothing."""
-        done = self._unheard.pop(journal_id)[place]
+    def _told(self, journal_id: str) -> dict[str, int]:
+        """What was last done with a journal is in the store."""
+        done = self._unheard.pop(journal_id)
         self.on_booked([item.record for item in done.settled])
         return done.charged
 

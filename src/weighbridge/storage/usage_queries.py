@@ -55,8 +55,6 @@ from weighbridge.storage.usage_terms import (
 
 MAX_ROWS: Final = 10_000
 """Of an answer; more is nothing that a person or a chart can read."""
-_COST: Final = SUM_COLUMNS.index("cost")
-_REQUESTS: Final = SUM_COLUMNS.index("requests")
 _BUCKETS: Final = 512
 """More than there are: a time of 64 bits is in one below 400."""
 _PLACES: Final = _BUCKETS * 4
