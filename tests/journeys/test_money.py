@@ -29,6 +29,7 @@ from weighbridge.testing import Fault, SimulatedOpenAI, running
 FULL = os.environ.get("WEIGHBRIDGE_PROOF") == "full"
 CLIENTS, WORKERS, KILLS = (1_000, 4, 12) if FULL else (60, 3, 3)
 ROUNDS = 200 if FULL else 4
+REFUSED = 500
 APP_KEY = "wb-money-app-0123456789"
 USD = 1_000_000_000
 MODEL = "sim/gpt-4o-mini"
@@ -133,9 +134,10 @@ async def until_spent(caller, provider, kills, generator):
         bothered(provider, generator)
         await asyncio.to_thread(kill_a_worker, generator.choice((caller.gateway, *caller.others)), generator)
     answered, refused = -1, 0
-    # Once all are refused, all of it is spent or held. Where nobody is, workers are not there again yet.
-    while answered != len(caller.whole) or refused == caller.statuses[429]:
-        answered, refused = len(caller.whole), caller.statuses[429]
+    # Once hundreds are refused in a row, small ones too, all of it is spent or held. Workers that are not there yet refuse nobody.
+    while answered != len(caller.whole) or caller.statuses[429] < refused + REFUSED:
+        if answered != len(caller.whole):
+            answered, refused = len(caller.whole), caller.statuses[429]
         await asyncio.sleep(1)
 
 
