@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, func, select, update
+from sqlalchemy import delete, event, func, select, update
 from tests.storage.conftest import SetClock
 from tests.storage.test_ledger_store import assert_sound, attempt, settled
 
@@ -20,7 +20,7 @@ from weighbridge.storage.engine import writing
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.ledger_late_sums import SETTLES_S, late_facet, late_span_of
 from weighbridge.storage.ledger_sums import DAY, SUM_COLUMNS, WEEK
-from weighbridge.storage.ledger_tables import facets
+from weighbridge.storage.ledger_tables import facets, requests
 from weighbridge.storage.migrate import alembic_config
 from weighbridge.storage.store import Store
 from weighbridge.storage.transactions import Act
@@ -132,6 +132,19 @@ def test_of_any_time_the_first_and_the_rest_are_told_as_if_all_were_read(
         sum(row.sums[n] for row in every.rows) for n in range(len(SUM_COLUMNS))
     ]
     assert found.n_groups == every.n_groups
+
+
+@pytest.mark.parametrize("interval", ["none", "day"])
+def test_the_rest_is_right_where_requests_are_gone_whose_sums_are_not(ledger, interval):
+    """Sums of a week are kept until all of it has been kept long enough."""
+    sum_up(ledger)
+    with ledger._writing() as connection:
+        connection.execute(delete(requests).where(requests.c.at < (NOW_S - 15 * DAY_S) * NS_PER_S))
+    query = UsageQuery(NOW_S - SPAN_S, NOW_S, interval, ("session",))
+    every = usage(ledger, query).rows
+    found = usage(ledger, query._replace(top=2)).rows
+    assert sum(row.sums[0] for row in found) == sum(row.sums[0] for row in every) > 0
+    assert all(figure >= 0 for row in found for figure in row.sums)
 
 
 @pytest.mark.parametrize("top", [None, 3])

@@ -94,6 +94,20 @@ def of_groups(
     return from_facts(connection, query, [*conditions, is_one], query.from_s, query.to_s)
 
 
+def of_every_group(connection: Connection, query: UsageQuery, days: Days) -> Sums:
+    """What all groups come to together, in no groups: of the very rows that `first_groups` ranks."""
+    found = _of_late_sums(query, days, SUM_COLUMNS).subquery()
+    starts = [found.c.begins] if query.interval != "none" else []
+    statement = select(*starts, *(func.sum(found.c[each]) for each in SUM_COLUMNS))
+    return sums_of(connection, statement.group_by(*starts) if starts else statement, query, 0)
+
+
+def has_all_facts(connection: Connection, query: UsageQuery) -> bool:
+    """Whether no request of a time is older than the oldest that there is. Others have gone, perhaps before their sums."""
+    oldest = connection.execute(select(func.min(requests.c.at))).scalar_one_or_none()
+    return oldest is not None and int(oldest) <= query.from_s * NS_PER_S
+
+
 def _first(statement: Select[Any], query: UsageQuery, n_first: int | None) -> Select[Any]:
     if n_first is None or query.interval != "none" or not query.group_by:
         return statement

@@ -31,7 +31,16 @@ from weighbridge.storage.ledger_labels import texts_of
 from weighbridge.storage.ledger_store import LedgerStore
 from weighbridge.storage.ledger_sums import FACETS, GRAINS_S, HOUR, SUM_COLUMNS
 from weighbridge.storage.ledger_tables import all_latencies, facets, latencies, requests, rollups, series
-from weighbridge.storage.usage_facts import Days, first_groups, from_facts, from_late_sums, late_days_of, of_groups
+from weighbridge.storage.usage_facts import (
+    Days,
+    first_groups,
+    from_facts,
+    from_late_sums,
+    has_all_facts,
+    late_days_of,
+    of_every_group,
+    of_groups,
+)
 from weighbridge.storage.usage_feedback import IN_FEEDBACK, opinions
 from weighbridge.storage.usage_rows import GroupKey, UsageRow, by_month, dearest, quantiles_of, taken_apart, top_of, with_rest
 from weighbridge.storage.usage_terms import (
@@ -203,13 +212,18 @@ def _top_from_facts(connection: Connection, query: UsageQuery, conditions: Condi
     sums = of_groups(connection, query, conditions, days, kept)
     rest: dict[int | None, list[int]] = {}
     if n_groups > len(kept):
-        ungrouped = query._replace(group_by=())
-        if query.interval == "minute" or not all(name in IN_SUMS for name in query.filters):
-            every = from_facts(connection, ungrouped, conditions, query.from_s, query.to_s)
-        else:
-            every = _of_all(connection, ungrouped, conditions)
-        rest = _without(every, sums)
+        rest = _without(_every_group(connection, query, conditions, days), sums)
     return _Found(sums, rest=rest, n_groups=n_groups)
+
+
+def _every_group(connection: Connection, query: UsageQuery, conditions: Conditions, days: Days | None) -> Sums:
+    """All groups together: from the sums of series where these tell the same."""
+    if days is not None and not has_all_facts(connection, query):
+        return of_every_group(connection, query, days)
+    ungrouped = query._replace(group_by=())
+    if query.interval != "minute" and all(name in IN_SUMS for name in query.filters):
+        return _of_all(connection, ungrouped, conditions)
+    return from_facts(connection, ungrouped, conditions, query.from_s, query.to_s)
 
 
 def _without(every: Sums, sums: Sums) -> dict[int | None, list[int]]:
