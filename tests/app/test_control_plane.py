@@ -14,8 +14,8 @@ from weighbridge.app.listeners import ListenError
 
 
 @pytest.mark.slow
-def test_a_gateway_starts_without_the_frameworks_of_its_pages() -> None:
-    heavy = ("fastapi", "uvicorn", "jinja2", "alembic")
+def test_a_gateway_starts_without_the_frameworks_of_its_pages_and_drivers_of_databases_that_it_has_not() -> None:
+    heavy = ("fastapi", "uvicorn", "jinja2", "alembic", "sqlalchemy.dialects.postgresql")
     code = f"import sys, weighbridge.cli.serve; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

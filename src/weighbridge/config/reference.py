@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from weighbridge.config.meanings import meanings_of
 from weighbridge.config.schema import Config
 
 _PLAIN: Final = {bool: "boolean", int: "number", float: "number"}
@@ -62,8 +63,9 @@ def _sections(section: type[BaseModel], path: str) -> Iterator[str]:
     title = f"`{path}`" if path else "Top level"
     yield f"## {title}\n\n{_one_line(section.__doc__ or '')}\n\n| setting | kind | default | meaning |\n|---|---|---|---|"
     inner: list[tuple[str, type[BaseModel]]] = []
+    meanings = meanings_of(section)
     for name, field in section.model_fields.items():
-        yield f"| `{name}` | {_kind(field)} | {_default(field)} | {_one_line(field.description or '')} |"
+        yield f"| `{name}` | {_kind(field)} | {_default(field)} | {_one_line(meanings.get(name, ''))} |"
         child, suffix = _child(field.annotation)
         if child is not None:
             inner.append((f"{path}.{name}{suffix}".removeprefix("."), child))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from weighbridge.config.fields import Duration
+from weighbridge.config.meanings import meanings_of
 
 
 class Section(BaseModel):
@@ -20,13 +22,20 @@ class Section(BaseModel):
         validate_default=True,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
     @model_validator(mode="before")
     @classmethod
     def _empty_is_a_mapping(cls, value: object) -> object:
         return {} if value is None else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, meaning in meanings_of(cls).items():
+            properties[cls.model_fields[name].alias or name].setdefault("description", meaning)
+        return schema
 
 
 def written(default: str) -> Any:

@@ -76,9 +76,6 @@ providers bill to the customer, whose own key they were asked with; `charged` is
 much more it would have cost without the provider's prompt cache."""
 Index("requests_request_id", requests.c.request_id)
 Index("requests_at", requests.c.at)
-for _name in ("end_user", "session", "error", "tags"):  # most requests have none of them
-    _column = requests.c[_name]
-    Index(f"requests_{_name}", _column, requests.c.at, sqlite_where=_column != 0, postgresql_where=_column != 0)
 
 records: Final = Table(
     "records",
@@ -115,7 +112,6 @@ entries: Final = Table(
     Column("note", Text, nullable=False),
 )
 """Double entry, append-only: triggers refuse every change. `ref` is empty but for what people book, which is booked once."""
-Index("entries_ref", entries.c.ref, unique=True, sqlite_where=entries.c.ref != "", postgresql_where=entries.c.ref != "")
 
 balances: Final = Table(
     "balances",

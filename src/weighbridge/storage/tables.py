@@ -51,14 +51,6 @@ virtual_keys: Final = Table(
 """`owner` is the user's login (`user` is a word of SQL). `version` counts the changes of a row, here and below."""
 Index("virtual_keys_digest", virtual_keys.c.digest, unique=True)
 Index("virtual_keys_newest", virtual_keys.c.created_at, virtual_keys.c.id)
-# Only among keys that are not revoked: so `keys revoke NAME` is unambiguous, and a rotated key keeps its name.
-Index(
-    "virtual_keys_live_name",
-    virtual_keys.c.name,
-    unique=True,
-    sqlite_where=virtual_keys.c.revoked_at.is_(None),
-    postgresql_where=virtual_keys.c.revoked_at.is_(None),
-)
 
 Index("virtual_keys_team", virtual_keys.c.team)
 Index("virtual_keys_owner", virtual_keys.c.owner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from weighbridge.storage.migrate import CONNECTION
-from weighbridge.storage.tables import metadata
+from weighbridge.storage.schema import schema
 
-context.configure(connection=context.config.attributes[CONNECTION], target_metadata=metadata)
+context.configure(connection=context.config.attributes[CONNECTION], target_metadata=schema)
 context.run_migrations()

@@ -6,20 +6,20 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from weighbridge.storage.engine import writing
-from weighbridge.storage.tables import metadata
+from weighbridge.storage.schema import schema
 
 
 def test_the_migrations_lead_to_the_tables_of_the_code(migrated):
     with migrated.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, schema) == []
 
 
 def test_the_comparison_would_see_a_missing_column(migrated):
     with writing(migrated).begin() as connection:
         connection.execute(text("ALTER TABLE virtual_keys DROP COLUMN hint"))
     with migrated.connect() as connection:
-        [difference] = compare_metadata(MigrationContext.configure(connection), metadata)
+        [difference] = compare_metadata(MigrationContext.configure(connection), schema)
     assert difference[0] == "add_column"
     assert difference[3].name == "hint"
 
