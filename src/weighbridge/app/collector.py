@@ -26,8 +26,8 @@ def settle_heap() -> None:
     """What is there now is there to stay: it is not looked at again, and what comes is looked at seldom.
 
     In the control plane, whose libraries keep some 400,000 objects, a whole collection took 70 to 300 ms, in which nothing else
-    was done, and all collections together 19 µs of each request. Nor is there a collection before: it took 200 ms to find 800 objects
-    of 120,000 that loading had left over.
+    was done, and all collections together 19 µs of each request. Nor is there a collection before: it took 200 ms to find 800
+    objects of 120,000 that loading had left over.
     """
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

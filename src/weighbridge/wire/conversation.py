@@ -35,7 +35,8 @@ class Role(StrEnum):
 
 
 class CacheBreakpoint(msgspec.Struct, frozen=True, gc=False):
-    """ "Cache the prompt up to here" (Anthropic's `cache_control`, Bedrock's `cachePoint`). `ttl` is `5m` or `1h`."""
+    """ "Cache the prompt up to here" (Anthropic's `cache_control`, Bedrock's `cachePoint`). `ttl` is the caller's: `5m` or `1h` of
+    Anthropic's, `30m` or `12h` of OpenAI's."""
 
     ttl: str | None = None
 
@@ -235,7 +236,8 @@ class FunctionTool(msgspec.Struct, frozen=True, gc=False):
 
 
 class CustomTool(msgspec.Struct, frozen=True, gc=False):
-    """A tool of the caller's that takes free text (OpenAI's `custom`). `format` is the grammar object, if one was given."""
+    """A tool of the caller's that takes free text (OpenAI's `custom`). `format` is the grammar, if one was given, as the
+    Responses API writes it: `{type: "grammar", syntax, definition}`."""
 
     name: str
     description: str | None = None
@@ -272,6 +274,10 @@ class ServerToolUse(msgspec.Struct, frozen=True, gc=False):
     max_uses: int | None = None
     user_location: JsonObject | None = None
     """`city`, `region`, `country`, `timezone`."""
+    context_size: str | None = None
+    """How much a search may bring: `low`, `medium` or `high`."""
+    own_options: tuple[str, ...] = ()
+    """The names of further options, which only `origin` knows."""
 
 
 Tool: TypeAlias = FunctionTool | CustomTool | ServerToolUse

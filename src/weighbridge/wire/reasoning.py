@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from weighbridge.wire.conversation import ReasoningWish
+from weighbridge.wire.receipt import Receipt
 
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Weakest first."""
@@ -47,3 +48,10 @@ def nearest(effort: str, understood: Sequence[str]) -> str:
         return effort
     rank = EFFORTS.index(effort)
     return min(understood, key=lambda other: abs(EFFORTS.index(other) - rank) if other in EFFORTS else len(EFFORTS))
+
+
+def note_that_it_is_shown(wish: ReasoningWish, receipt: Receipt) -> None:
+    """For providers that hide nothing of what their models think and sum nothing up."""
+    if wish.summary is not None:
+        note = receipt.widened if wish.summary == "omitted" else receipt.mapped
+        note("reasoning.summary", "what is thought is shown as it is")

@@ -33,6 +33,7 @@ _HARMLESS: Final[dict[str, tuple[object, ...]]] = {
 }
 _BOUNDS: Final = frozenset(("parallel_tool_calls", "max_tool_calls"))
 """Without them the model may do more than was asked for, but nothing else."""
+_KEPT_HERE: Final = "openai-responses"
 _DEFAULTS: Final[Conversation] = Conversation("", ())
 
 
@@ -42,6 +43,12 @@ def drop_unsaid(conversation: Conversation, names: Collection[str], receipt: Rec
         value = getattr(conversation, name)
         if value != getattr(_DEFAULTS, name) and value not in _HARMLESS.get(name, ()):
             (receipt.widened if name in _BOUNDS else receipt.dropped)(name, note)
+
+
+def drop_store(conversation: Conversation, receipt: Receipt) -> None:
+    """Note that the vendor keeps nothing, where that was asked for. What Responses callers look up the gateway keeps itself."""
+    if conversation.store and conversation.vendor_origin != _KEPT_HERE:
+        receipt.dropped("store", "replies are not stored")
 
 
 def without_refused(conversation: Conversation, quirks: Quirks, receipt: Receipt) -> Conversation:

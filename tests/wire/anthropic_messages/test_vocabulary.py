@@ -6,17 +6,15 @@ from hypothesis import strategies as st
 
 from weighbridge.wire.anthropic_messages.vocabulary import (
     arguments_object,
-    read_cache,
     read_citation,
     read_citations,
     read_server_tool,
     safe_id,
     sendable_citation,
     tool_kind,
-    write_cache,
     write_citation,
 )
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, ServerToolKind
+from weighbridge.wire.conversation import Citation, ServerToolKind
 
 
 @pytest.mark.parametrize(
@@ -33,15 +31,6 @@ from weighbridge.wire.conversation import CacheBreakpoint, Citation, ServerToolK
 )
 def test_a_tool_is_known_by_the_beginning_of_its_word(word, kind):
     assert tool_kind(word) is kind
-
-
-@pytest.mark.parametrize("cache", [CacheBreakpoint(), CacheBreakpoint("1h")])
-def test_a_cache_mark_survives(cache):
-    assert read_cache(write_cache(cache)) == cache
-
-
-def test_null_marks_no_cache():
-    assert read_cache(None) is None
 
 
 @given(st.text(max_size=20))

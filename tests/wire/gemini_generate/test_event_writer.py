@@ -116,6 +116,15 @@ def test_a_call_comes_as_a_whole():
     ]
 
 
+def test_arguments_on_several_lines_stay_within_their_event():
+    """Cohere's models indent them, and a line's end is an event's (or half of one)."""
+    events = [PartStarted(0, 0, PartKind.TOOL_CALL, "call_1", "f"), ArgumentsDelta(0, 0, '{\n  "a":\r\n 1.50\n}'), PartEnded(0, 0)]
+    written = GenerateEventWriter(CONTEXT).write(events)
+    assert written.endswith(b"\r\n\r\n")
+    assert b"\n" not in written[:-4]
+    assert b"1.50" in written
+
+
 def test_paragraphs_of_a_summary_are_thoughts_with_a_gap():
     events = [
         PartStarted(0, 0, PartKind.REASONING),

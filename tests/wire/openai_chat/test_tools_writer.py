@@ -94,4 +94,4 @@ def test_searches_have_a_field_of_their_own_and_other_servers_tools_none():
     alone = Receipt()
     assert "tool_choice" not in write(code, choice=ToolChoice(REQUIRED), receipt=alone)
     assert set(alone.edits()) == {"dropped:tools[0]", "widened:tool_choice"}
-    assert set(receipt.edits()) == {"widened:tools[0].allowed_domains", "dropped:tools[1]"}
+    assert set(receipt.edits()) == {"dropped:tools[0].allowed_domains", "dropped:tools[1]"}

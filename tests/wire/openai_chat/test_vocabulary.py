@@ -2,19 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, Reasoning, Seal, SealKind
+from weighbridge.wire.conversation import Citation, Reasoning, Seal, SealKind
 from weighbridge.wire.openai_chat.vocabulary import (
     made_call_id,
     native_text,
     read_annotations,
-    read_cache,
     read_details,
     read_signature,
     read_thinking_blocks,
     sealed_text,
     search_citations,
     write_annotation,
-    write_cache,
     write_details,
     write_signature,
 )
@@ -73,12 +71,6 @@ def test_signatures_of_calls_go_both_ways():
 def test_made_ids_differ_between_replies_and_are_short_enough_for_openai():
     assert made_call_id("a", 0) != made_call_id("b", 0)
     assert len(made_call_id("x" * 100, 99)) <= 40
-
-
-def test_breakpoints_go_both_ways():
-    for cache in (CacheBreakpoint(), CacheBreakpoint("1h")):
-        assert read_cache(write_cache(cache)) == cache
-    assert read_cache("x") is None
 
 
 def test_annotations_of_this_format_stay_as_they_are():

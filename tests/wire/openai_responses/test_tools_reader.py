@@ -39,7 +39,7 @@ def test_every_kind_of_tool_is_read() -> None:
             ("a.example",),
             user_location={"city": "Rome", "country": "IT"},
         ),
-        ServerToolUse("openai", ServerToolKind.MCP, mcp, "docs"),
+        ServerToolUse("openai", ServerToolKind.MCP, mcp, "docs", own_options=("server_label", "server_url")),
     )
 
 

@@ -78,7 +78,7 @@ def test_a_search_of_another_vendor_is_a_search_here() -> None:
         },
         {"type": "code_interpreter", "container": {"type": "auto"}},
     ]
-    assert edits == ["dropped:tools[0].max_uses", "dropped:tools[0].blocked_domains"]
+    assert edits == ["dropped:tools[0].blocked_domains", "dropped:tools[0].max_uses"]
 
 
 def test_a_tool_that_only_another_vendor_has_is_dropped() -> None:

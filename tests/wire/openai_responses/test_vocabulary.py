@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, Role, ServerToolKind
+from weighbridge.wire.conversation import Citation, Role, ServerToolKind
 from weighbridge.wire.json_value import JsonObject
+from weighbridge.wire.openai_chat.vocabulary import read_annotations as read_chat_annotations
 from weighbridge.wire.openai_responses.vocabulary import (
     bounded_call_id,
     given_id,
+    is_own,
     is_own_id,
     may_be_seal_id,
     own_id,
     read_annotation,
     read_annotations,
-    read_cache,
     role_of,
     seal_id,
     server_tool,
@@ -75,16 +76,19 @@ def test_results_and_approvals_come_from_the_caller() -> None:
     assert role_of("web_search_call") is Role.ASSISTANT
 
 
-def test_a_mark_of_a_cached_prefix_has_no_time_of_its_own() -> None:
-    assert read_cache({"mode": "explicit"}) == CacheBreakpoint()
-    assert read_cache(None) is None
-
-
 def test_a_citation_of_openai_goes_back_unchanged() -> None:
     raw: JsonObject = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 1, "end_index": 4}
     citation = read_annotation(raw)
     assert (citation.url, citation.title, citation.start, citation.end) == ("https://a.example", "A", 1, 4)
     assert write_annotation(citation, 9) is raw
+
+
+def test_a_citation_of_chat_is_written_as_this_format_has_it() -> None:
+    """Chat, the same vendor's, puts the address into an object of its own."""
+    cited: JsonObject = {"url": "https://a.example", "title": "A", "start_index": 1, "end_index": 4}
+    (citation,) = read_chat_annotations([{"type": "url_citation", "url_citation": cited}])
+    assert write_annotation(citation, 9) == {"type": "url_citation", **cited}
+    assert not is_own(citation)
 
 
 def test_a_citation_of_another_vendor_becomes_a_page_or_nothing() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, json_text, read_cache, read_citations, read_server_tool
+from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, json_text, read_citations, read_server_tool
+from weighbridge.wire.cache_control import read_cache
 from weighbridge.wire.conversation import (
     Document,
     Image,
@@ -111,6 +112,9 @@ class ContentReader:
         parts = self.read(fields.value("content"), fields.at("content"))
         if any(not isinstance(part, Text) for part in parts):
             self._receipt.dropped(fields.at("content"), "pictures within a document")
+        for name in ("cache", "citations"):
+            if any(getattr(part, name, None) for part in parts):
+                self._receipt.dropped(f"{fields.at('content')}.{name}", "within a document")
         return "\n\n".join(part.text for part in parts if isinstance(part, Text))
 
     def _media(self, source: Fields) -> Media:

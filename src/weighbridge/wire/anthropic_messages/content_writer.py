@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, arguments_object, safe_id, sendable_citation, write_cache
+from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, arguments_object, safe_id, sendable_citation
+from weighbridge.wire.cache_control import write_cache
 from weighbridge.wire.conversation import (
     Audio,
     CacheBreakpoint,
@@ -84,7 +85,7 @@ class ContentWriter:
                 self._receipt.dropped(f"{path_of(place)}.citations", "another vendor's")
         if part.seal is not None:
             self._receipt.dropped(f"{path_of(place)}.seal", "another vendor's")
-        return _cached(block, part.cache)
+        return self._cached(block, part.cache, place)
 
     def _refusal(self, part: Refusal, place: Place) -> Block | None:
         if not part.text or part.text.isspace():
@@ -102,7 +103,7 @@ class ContentWriter:
             return self._drop(place, "a picture that the provider cannot reach")
         if part.detail is not None and part.detail != "auto":
             self._receipt.dropped(f"{path_of(place)}.detail", "pictures have one resolution")
-        return _cached({"type": "image", "source": source}, part.cache)
+        return self._cached({"type": "image", "source": source}, part.cache, place)
 
     def _document(self, part: Document, place: Place) -> Block | None:
         source = self._document_source(part, place)
@@ -115,7 +116,7 @@ class ContentWriter:
             block["context"] = part.context
         if part.cites is not None:
             block["citations"] = {"enabled": part.cites}
-        return _cached(block, part.cache)
+        return self._cached(block, part.cache, place)
 
     def _document_source(self, part: Document, place: Place) -> Block | None:
         media = part.source
@@ -152,7 +153,7 @@ class ContentWriter:
         if part.seal is not None:
             self._receipt.dropped(f"{path_of(place)}.seal", "another vendor's")
         block: Block = {"type": "tool_use", "id": self._id(part.id, place, "id"), "name": part.name, "input": given}
-        return _cached(block, part.cache)
+        return self._cached(block, part.cache, place)
 
     def _tool_result(self, part: ToolResult, place: Place) -> Block:
         block: Block = {"type": "tool_result", "tool_use_id": self._id(part.call_id, place, "call_id")}
@@ -164,7 +165,7 @@ class ContentWriter:
             block["content"] = [inner for inner in written if inner is not None]
         if part.is_error is not None:
             block["is_error"] = part.is_error
-        return _cached(block, part.cache)
+        return self._cached(block, part.cache, place)
 
     def _within_result(self, part: Part, place: Place) -> Block | None:
         if isinstance(part, (ToolCall, ToolResult, Reasoning)):
@@ -193,15 +194,14 @@ class ContentWriter:
             self._receipt.mapped(f"{path_of(place)}.{field}", "characters that are not taken")
         return safe
 
+    def _cached(self, block: Block, cache: CacheBreakpoint | None, place: Place) -> Block:
+        if cache is not None:
+            block["cache_control"] = write_cache(cache, f"{path_of(place)}.cache", self._receipt)
+        return block
+
     def _drop(self, place: Place, note: str) -> Block | None:
         self._receipt.dropped(path_of(place), note)
         return None
-
-
-def _cached(block: Block, cache: CacheBreakpoint | None) -> Block:
-    if cache is not None:
-        block["cache_control"] = write_cache(cache)
-    return block
 
 
 def _plain_text(text: str) -> Block:

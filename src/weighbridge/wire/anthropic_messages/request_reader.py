@@ -10,7 +10,8 @@ from typing import Final
 
 from weighbridge.wire.anthropic_messages.content_reader import ContentReader
 from weighbridge.wire.anthropic_messages.tools_reader import read_choice, read_tools
-from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, read_cache
+from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN
+from weighbridge.wire.cache_control import read_cache
 from weighbridge.wire.codecs import RequestContext
 from weighbridge.wire.conversation import AnswerFormat, Conversation, FormatKind, ReasoningWish, Role, Text, Turn
 from weighbridge.wire.fields import Fields, invalid, read_object

@@ -15,12 +15,13 @@ from weighbridge.wire.anthropic_messages.messages_writer import write_messages
 from weighbridge.wire.anthropic_messages.sampling import write_sampling
 from weighbridge.wire.anthropic_messages.thinking import Thinking, write_thinking
 from weighbridge.wire.anthropic_messages.tools_writer import write_tools
-from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, write_cache
+from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN
+from weighbridge.wire.cache_control import write_cache
 from weighbridge.wire.codecs import TargetContext
 from weighbridge.wire.conversation import Conversation
 from weighbridge.wire.receipt import Receipt
 from weighbridge.wire.service_tiers import tier_for
-from weighbridge.wire.unsaid import drop_unsaid, drop_vendor_fields, without_refused
+from weighbridge.wire.unsaid import drop_store, drop_unsaid, drop_vendor_fields, without_refused
 
 _MAX_USER_ID: Final = 512
 """Characters of `metadata.user_id`, in the vendor's description."""
@@ -61,8 +62,7 @@ def build_body(conversation: Conversation, context: TargetContext, receipt: Rece
     _write_output(body, thinking, shape.config)
     _write_rest(conversation, receipt, body)
     drop_unsaid(conversation, _UNSAID, receipt, "not known")
-    if conversation.store:  # not to be stored is what happens anyway
-        receipt.dropped("store", "replies are not stored")
+    drop_store(conversation, receipt)
     limit_cache_marks(body, receipt)
     for name, other in quirks.renames.items():
         if name in body:
@@ -91,7 +91,7 @@ def _write_output(body: dict[str, object], thinking: Thinking, shape: object) ->
 
 def _write_rest(conversation: Conversation, receipt: Receipt, body: dict[str, object]) -> None:
     if conversation.cache is not None:
-        body["cache_control"] = write_cache(conversation.cache)
+        body["cache_control"] = write_cache(conversation.cache, "cache", receipt)
     _write_user(conversation, receipt, body)
     if conversation.service_tier is not None:
         tier = tier_for(ORIGIN, conversation.service_tier)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, read_cache, tool_kind
+from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, tool_kind
+from weighbridge.wire.cache_control import read_cache
 from weighbridge.wire.conversation import ChoiceMode, FunctionTool, ServerToolUse, Tool, ToolChoice
 from weighbridge.wire.fields import Fields, invalid
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import own_options
 
 OWN_OPTIONS: Final = ("defer_loading", "input_examples", "eager_input_streaming", "allowed_callers")
 """Options of a caller's tool that only Anthropic knows."""
+
+_SHARED: Final = ("type", "name", "max_uses", "allowed_domains", "blocked_domains", "user_location")
 
 _MODES: Final = {
     "auto": ChoiceMode.AUTO,
@@ -75,6 +79,7 @@ def _server_tool(raw: JsonObject, kind: str) -> ServerToolUse:
         _texts(raw.get("blocked_domains")),
         most if isinstance(most, int) else None,
         {key: value for key, value in location.items() if key != "type"} if isinstance(location, dict) else None,
+        own_options=own_options(raw, _SHARED),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from weighbridge.wire.anthropic_messages.content_writer import CUSTOM_INPUT
-from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, write_cache
+from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN
+from weighbridge.wire.cache_control import write_cache
 from weighbridge.wire.conversation import (
     ChoiceMode,
     Conversation,
@@ -19,6 +20,7 @@ from weighbridge.wire.conversation import (
 from weighbridge.wire.json_value import JsonObject
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import drop_options
 
 _K = ServerToolKind
 _SAME_TOOL: Final = {
@@ -27,6 +29,12 @@ _SAME_TOOL: Final = {
     _K.CODE_EXECUTION: ("code_execution_20250825", "code_execution"),
 }
 """Anthropic's own tool for what another vendor's does: the versions that every model with the tool takes."""
+_OPTIONS: Final[dict[ServerToolKind, tuple[str, ...]]] = {
+    _K.WEB_SEARCH: ("allowed_domains", "blocked_domains", "max_uses", "user_location"),
+    _K.WEB_FETCH: ("allowed_domains", "blocked_domains", "max_uses"),
+    _K.CODE_EXECUTION: (),
+}
+"""Which options that vendors have in common it takes."""
 
 _FREE_TEXT: Final = {
     "type": "object",
@@ -92,7 +100,7 @@ def _function(tool: FunctionTool, i: int, quirks: Quirks, receipt: Receipt) -> d
         elif tool.strict:
             receipt.widened(f"tools[{i}].strict", "not known")
     if tool.cache is not None:
-        block["cache_control"] = write_cache(tool.cache)
+        block["cache_control"] = write_cache(tool.cache, f"tools[{i}].cache", receipt)
     if tool.raw is not None:
         block.update(tool.raw)
     return block
@@ -111,18 +119,16 @@ def _same_tool(tool: ServerToolUse, i: int, receipt: Receipt) -> dict[str, objec
         return None
     receipt.mapped(f"tools[{i}]", "Anthropic's own tool of the same kind")
     block: dict[str, object] = {"type": same[0], "name": same[1]}
-    if tool.kind is ServerToolKind.CODE_EXECUTION:
-        return block
-    if tool.allowed_domains:
-        block["allowed_domains"] = list(tool.allowed_domains)
-        if tool.blocked_domains:  # "you can use either, but not both"
-            receipt.dropped(f"tools[{i}].blocked_domains", "not beside allowed ones")
-    elif tool.blocked_domains:
-        block["blocked_domains"] = list(tool.blocked_domains)
-    if tool.max_uses is not None:
-        block["max_uses"] = tool.max_uses
-    if tool.user_location and tool.kind is ServerToolKind.WEB_SEARCH:
-        block["user_location"] = {"type": "approximate", **tool.user_location}
+    kept = _OPTIONS[tool.kind]
+    if tool.allowed_domains and tool.blocked_domains:  # "you can use either, but not both"
+        kept = tuple(name for name in kept if name != "blocked_domains")
+    drop_options(tool, f"tools[{i}]", receipt, "no place for it here", kept=kept)
+    for name in kept:
+        value = getattr(tool, name)
+        if value and name == "user_location":
+            block[name] = {"type": "approximate", **value}
+        elif value:
+            block[name] = list(value) if isinstance(value, tuple) else value
     return block
 
 

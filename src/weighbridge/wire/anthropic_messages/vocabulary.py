@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from weighbridge.core.codec import JsonError, decode_json, encode_json
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, ServerTool, ServerToolKind
+from weighbridge.wire.conversation import Citation, ServerTool, ServerToolKind
 from weighbridge.wire.json_value import Json, JsonObject
 
 ORIGIN: Final = "anthropic"
@@ -38,19 +38,6 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def tool_kind(word: str) -> ServerToolKind:
     """Our word for one of Anthropic's own tools, by its name, its type (`web_search_20250305`) or the type of a block."""
     return next((kind for prefix, kind in _TOOL_KINDS if word.startswith(prefix)), _K.OTHER)
-
-
-def read_cache(value: Json) -> CacheBreakpoint | None:
-    """A `cache_control` that is well formed enough to have a meaning."""
-    if not isinstance(value, dict):
-        return None
-    ttl = value.get("ttl")
-    return CacheBreakpoint(ttl if isinstance(ttl, str) else None)
-
-
-def write_cache(cache: CacheBreakpoint) -> JsonObject:
-    """The reverse."""
-    return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
 
 
 def safe_id(call_id: str) -> str:

@@ -15,6 +15,7 @@ from weighbridge.core.codec import JsonError, decode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.wire.bedrock_converse.families import Family
 from weighbridge.wire.bedrock_converse.media import MediaWriter
+from weighbridge.wire.cache_control import anthropic_ttl
 from weighbridge.wire.conversation import (
     Audio,
     CacheBreakpoint,
@@ -140,7 +141,7 @@ class _Writer:
         if not self._family.caches:
             self._receipt.dropped(f"{path}.cache", "the model has no prompt cache")
             return []
-        return [cache_point(cache)]
+        return [cache_point(cache, f"{path}.cache", self._receipt)]
 
     def _block(self, part: Part, path: str) -> JsonObject | None:
         if isinstance(part, Text):
@@ -260,17 +261,18 @@ def write_messages(conversation: Conversation, family: Family, quirks: Quirks, r
     if conversation.cache is not None:
         if family.caches:
             receipt.mapped("cache", "a cache point behind the last message")
-            messages[-1].blocks.append((_OTHER_RANK, cache_point(conversation.cache)))
+            messages[-1].blocks.append((_OTHER_RANK, cache_point(conversation.cache, "cache", receipt)))
         else:
             receipt.dropped("cache", "the model has no prompt cache")
     return Messages(system, [message.finished() for message in messages], list(writer.tool_names))
 
 
-def cache_point(cache: CacheBreakpoint) -> JsonObject:
+def cache_point(cache: CacheBreakpoint, path: str, receipt: Receipt) -> JsonObject:
     """The block behind what is cached. Five minutes are what no `ttl` means, and older models refuse the field."""
     point: JsonObject = {"type": "default"}
-    if cache.ttl is not None and cache.ttl != "5m":
-        point["ttl"] = cache.ttl
+    ttl = anthropic_ttl(cache, path, receipt)
+    if ttl is not None and ttl != "5m":
+        point["ttl"] = ttl
     return {"cachePoint": point}
 
 

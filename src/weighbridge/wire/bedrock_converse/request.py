@@ -17,7 +17,7 @@ from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
 from weighbridge.wire.service_tiers import tier_for
-from weighbridge.wire.unsaid import drop_unsaid, drop_vendor_fields, limited_stops, without_refused
+from weighbridge.wire.unsaid import drop_store, drop_unsaid, drop_vendor_fields, limited_stops, without_refused
 
 _UNSAID: Final = (
     "min_p", "seed", "n", "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs",
@@ -59,6 +59,7 @@ def write_request(conversation: Conversation, context: TargetContext, receipt: R
         body["additionalModelRequestFields"] = fields
     _add_rest(body, conversation, receipt)
     drop_unsaid(conversation, _UNSAID, receipt)
+    drop_store(conversation, receipt)
     for name, renamed in quirks.renames.items():
         if name in body:
             body[renamed] = body.pop(name)

@@ -19,6 +19,7 @@ from weighbridge.wire.conversation import (
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import drop_options
 
 _ANY_OBJECT: Final[JsonObject] = {"type": "object", "properties": {}}
 _FREE_TEXT: Final[JsonObject] = {
@@ -78,7 +79,7 @@ class ToolWriter:
         else:
             written.append(self._function(tool, path))
             if tool.cache is not None and self._family.caches_tools and self._family.caches:
-                written.append(cache_point(tool.cache))
+                written.append(cache_point(tool.cache, f"{path}.cache", self._receipt))
             elif tool.cache is not None:
                 self._receipt.dropped(f"{path}.cache", "the model does not cache tools")
 
@@ -100,9 +101,7 @@ class ToolWriter:
             return tool.raw
         if tool.kind is ServerToolKind.WEB_SEARCH and self._family.grounding:
             self._receipt.mapped(path, "the model's own search")
-            for name in ("allowed_domains", "blocked_domains", "max_uses", "user_location"):
-                if getattr(tool, name):
-                    self._receipt.dropped(f"{path}.{name}", "the model's own search takes no options")
+            drop_options(tool, path, self._receipt, "the model's own search takes no options")
             return {"systemTool": {"name": self._family.grounding}}
         self._receipt.dropped(path, f"a tool that {tool.origin} runs itself")
         return None

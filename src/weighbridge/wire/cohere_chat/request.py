@@ -9,12 +9,12 @@ from weighbridge.wire.codecs import TargetContext
 from weighbridge.wire.cohere_chat.messages import CUSTOM_INPUT, write_messages
 from weighbridge.wire.cohere_chat.models import thinks
 from weighbridge.wire.conversation import ChoiceMode, Conversation, CustomTool, FormatKind, FunctionTool, Tool, ToolChoice
-from weighbridge.wire.format_instruction import format_instruction
+from weighbridge.wire.format_instruction import described_schema, format_instruction
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.quirks import Quirks
-from weighbridge.wire.reasoning import budget_of, is_off
+from weighbridge.wire.reasoning import budget_of, is_off, note_that_it_is_shown
 from weighbridge.wire.receipt import Receipt
-from weighbridge.wire.unsaid import drop_unsaid, drop_vendor_fields, limited_stops, without_refused
+from weighbridge.wire.unsaid import drop_store, drop_unsaid, drop_vendor_fields, limited_stops, without_refused
 
 _UNSAID: Final = (
     "min_p", "n", "repetition_penalty", "logit_bias", "top_logprobs", "parallel_tool_calls", "max_tool_calls", "verbosity",
@@ -51,6 +51,7 @@ def write_request(conversation: Conversation, context: TargetContext, receipt: R
     _add_sampling(body, conversation, quirks, receipt)
     _add_thinking(body, conversation, receipt, can_think=can_think)
     drop_unsaid(conversation, _UNSAID, receipt)
+    drop_store(conversation, receipt)
     drop_vendor_fields(conversation, receipt)
     for name, renamed in quirks.renames.items():
         if name in body:
@@ -82,6 +83,7 @@ def _add_thinking(body: JsonObject, conversation: Conversation, receipt: Receipt
     wish = conversation.reasoning
     if wish is None:
         return
+    note_that_it_is_shown(wish, receipt)
     if is_off(wish):
         if can_think:
             body["thinking"] = {"type": "disabled"}
@@ -107,7 +109,7 @@ def _add_format(body: JsonObject, messages: list[Json], conversation: Conversati
     if is_possible and wish.kind.value in quirks.answer_formats:
         form: JsonObject = {"type": "json_object"}
         if wish.kind is FormatKind.JSON_SCHEMA and wish.schema is not None:
-            form["json_schema"] = wish.schema
+            form["json_schema"] = described_schema(wish)
         body["response_format"] = form
         return
     receipt.widened("answer_format", "asked for in the instructions")

@@ -216,7 +216,11 @@ class ContentWriter:
             if getattr(part, name):
                 self._receipt.dropped(f"{path}.{name}")
         if part.plain_text is None and part.source is not None:
+            before = len(written)
             self._media(part, written, path)
+            if part.name and len(written) > before:  # the Gemini API takes files without a name (`displayName` is Vertex's)
+                self._receipt.mapped(f"{path}.name", "as a text before the file")
+                written.insert(before, {"text": part.name})
             return
         self._drop_cache(part.cache, path)
         self._receipt.mapped(path, "as text")

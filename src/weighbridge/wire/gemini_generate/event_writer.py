@@ -176,6 +176,9 @@ class _ResponseWriter:
             return
         if start.kind is PartKind.TOOL_CALL:
             args = call_arguments(text, is_custom=start.is_custom)
+            if isinstance(args, msgspec.Raw):
+                # Within an event no line may end. In JSON an end of line is a blank between words: within texts it is escaped.
+                args = msgspec.Raw(bytes(args).translate(_BLANKS))
             self._send(event.choice, [call_block(start.call_id, start.name, args, event.seal)], out)
             return
         if start.kind is not PartKind.REASONING:
@@ -218,6 +221,9 @@ def _seal_alone(kind: PartKind, seal: Seal) -> Block:
     if kind is PartKind.REASONING:
         return {**seal_block("", seal), "thought": True}
     return {"text": "", "thoughtSignature": signature(seal)}
+
+
+_BLANKS: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 class GenerateEventWriter(_ResponseWriter):

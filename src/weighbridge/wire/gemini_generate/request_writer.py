@@ -7,7 +7,7 @@ from typing import Final
 from weighbridge.core.codec import encode_json
 from weighbridge.wire.codecs import TargetContext
 from weighbridge.wire.conversation import Conversation, FormatKind
-from weighbridge.wire.format_instruction import format_instruction
+from weighbridge.wire.format_instruction import described_schema, format_instruction
 from weighbridge.wire.gemini_generate.content_writer import Block, ContentWriter
 from weighbridge.wire.gemini_generate.families import Family, family_of
 from weighbridge.wire.gemini_generate.thinking import write_thinking
@@ -16,7 +16,7 @@ from weighbridge.wire.gemini_generate.vocabulary import ORIGIN
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
 from weighbridge.wire.service_tiers import tier_for
-from weighbridge.wire.unsaid import drop_unsaid, drop_vendor_fields, limited_stops, without_refused
+from weighbridge.wire.unsaid import drop_store, drop_unsaid, drop_vendor_fields, limited_stops, without_refused
 
 _MAX_STOP: Final = 5
 """https://ai.google.dev/api/generate-content#FIELDS.stop_sequences"""
@@ -36,7 +36,7 @@ _SAME: Final = (
 
 _UNSAID: Final = (
     "min_p", "repetition_penalty", "logit_bias", "parallel_tool_calls", "max_tool_calls", "verbosity", "prediction", "user",
-    "safety_identifier", "store", "previous_response_id", "conversation_id", "background", "truncation", "include",
+    "safety_identifier", "previous_response_id", "conversation_id", "background", "truncation", "include",
     "prompt_cache_key", "prompt_cache_retention", "cache",
 )  # fmt: skip
 
@@ -51,6 +51,7 @@ def build_body(conversation: Conversation, context: TargetContext, receipt: Rece
     quirks, family = context.quirks, family_of(context.model)
     conversation = without_refused(conversation, quirks, receipt)
     drop_unsaid(conversation, _UNSAID, receipt)
+    drop_store(conversation, receipt)
     content = ContentWriter(family, quirks, receipt)
     content.write(conversation.turns)
     tools = write_tools(conversation, family, quirks, receipt)
@@ -119,7 +120,7 @@ def _write_format(
         return format_instruction(wish)
     config["responseMimeType"] = "application/json"
     if wish.kind is FormatKind.JSON_SCHEMA and wish.schema is not None:
-        config["responseJsonSchema"] = wish.schema
+        config["responseJsonSchema"] = described_schema(wish)
     return None
 
 

@@ -10,6 +10,7 @@ from weighbridge.wire.gemini_generate.schemas import json_schema
 from weighbridge.wire.gemini_generate.vocabulary import ORIGIN, TOOL_KINDS, camel, enum_word, message, messages
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import own_options
 
 _MODES: Final = {1: "AUTO", 2: "ANY", 3: "NONE", 4: "VALIDATED"}
 _CHOICES: Final = {
@@ -40,9 +41,11 @@ def _function(declared: Fields, receipt: Receipt) -> FunctionTool:
 
 def _own(name: str, value: Json) -> ServerToolUse:
     kind = TOOL_KINDS.get(name, ServerToolKind.OTHER)
-    excluded = camel(value).get("excludeDomains") if isinstance(value, dict) else None
+    options = camel(value) if isinstance(value, dict) else {}
+    excluded = options.get("excludeDomains")
     blocked = tuple(domain for domain in excluded if isinstance(domain, str)) if isinstance(excluded, list) else ()
-    return ServerToolUse(ORIGIN, kind, {name: value}, name, blocked_domains=blocked)
+    further = own_options(options, ("excludeDomains",))
+    return ServerToolUse(ORIGIN, kind, {name: value}, name, blocked_domains=blocked, own_options=further)
 
 
 def read_choice(fields: Fields, vendor: JsonObject, receipt: Receipt) -> ToolChoice | None:

@@ -21,6 +21,7 @@ from weighbridge.wire.gemini_generate.vocabulary import CUSTOM_INPUT, ORIGIN
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import drop_options
 
 _K = ServerToolKind
 _OWN: Final = {_K.WEB_SEARCH: "googleSearch", _K.WEB_FETCH: "urlContext", _K.CODE_EXECUTION: "codeExecution"}
@@ -94,9 +95,7 @@ def _server_tool(tool: ServerToolUse, path: str, receipt: Receipt) -> JsonObject
         receipt.dropped(path, "a tool of another vendor")
         return None
     receipt.mapped(path, name)
-    for option in ("allowed_domains", "blocked_domains", "max_uses", "user_location"):
-        if getattr(tool, option):
-            receipt.dropped(f"{path}.{option}", f"{name} takes no such limit")
+    drop_options(tool, path, receipt, f"{name} takes no such option")
     return {name: {}}
 
 

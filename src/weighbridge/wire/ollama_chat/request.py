@@ -7,13 +7,13 @@ from typing import Final
 from weighbridge.core.codec import encode_json
 from weighbridge.wire.codecs import TargetContext
 from weighbridge.wire.conversation import ChoiceMode, Conversation, CustomTool, FormatKind, FunctionTool, Tool
-from weighbridge.wire.format_instruction import format_instruction
+from weighbridge.wire.format_instruction import described_schema, format_instruction
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.ollama_chat.messages import CUSTOM_INPUT, write_messages
 from weighbridge.wire.quirks import Quirks
-from weighbridge.wire.reasoning import effort_of, is_off, nearest
+from weighbridge.wire.reasoning import effort_of, is_off, nearest, note_that_it_is_shown
 from weighbridge.wire.receipt import Receipt
-from weighbridge.wire.unsaid import drop_unsaid, drop_vendor_fields, limited_stops, without_refused
+from weighbridge.wire.unsaid import drop_store, drop_unsaid, drop_vendor_fields, limited_stops, without_refused
 
 _UNSAID: Final = (
     "n", "logit_bias", "parallel_tool_calls", "max_tool_calls", "verbosity", "modalities", "audio", "prediction", "user",
@@ -57,6 +57,7 @@ def write_request(conversation: Conversation, context: TargetContext, receipt: R
         if conversation.top_logprobs:
             body["top_logprobs"] = conversation.top_logprobs
     drop_unsaid(conversation, _UNSAID, receipt)
+    drop_store(conversation, receipt)
     drop_vendor_fields(conversation, receipt)
     for name, renamed in quirks.renames.items():
         if name in body:
@@ -81,6 +82,7 @@ def _add_thinking(body: JsonObject, conversation: Conversation, quirks: Quirks, 
     wish = conversation.reasoning
     if wish is None:
         return
+    note_that_it_is_shown(wish, receipt)
     if is_off(wish):
         body["think"] = False
         return
@@ -101,7 +103,7 @@ def _add_format(body: JsonObject, messages: list[Json], conversation: Conversati
     if wish is None or wish.kind is FormatKind.TEXT:
         return
     if wish.kind.value in quirks.answer_formats:
-        body["format"] = wish.schema if wish.kind is FormatKind.JSON_SCHEMA and wish.schema else "json"
+        body["format"] = (described_schema(wish) if wish.kind is FormatKind.JSON_SCHEMA else None) or "json"
         return
     receipt.widened("answer_format", "asked for in the instructions")
     messages.insert(0, {"role": "system", "content": format_instruction(wish)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from weighbridge.wire.cache_control import read_cache
 from weighbridge.wire.conversation import (
     Audio,
     Document,
@@ -27,7 +28,7 @@ from weighbridge.wire.data_urls import parse_data_url
 from weighbridge.wire.fields import Fields, invalid
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.openai_chat.reply_reader import arguments_text, read_images, read_thoughts, sign_parts
-from weighbridge.wire.openai_chat.vocabulary import ORIGIN, read_cache, read_signature, read_thinking_blocks
+from weighbridge.wire.openai_chat.vocabulary import ORIGIN, read_signature, read_thinking_blocks
 from weighbridge.wire.receipt import Receipt
 
 _ROLES: Final = {

@@ -95,7 +95,12 @@ class _Writer:
         if self._quirks.system_role == "user":
             role = "user"
             self._receipt.widened(f"{path}.role", "the provider knows no system role")
-        parts = [(part, f"{path}.parts[{j}]") for j, part in enumerate(turn.parts) if not isinstance(part, ServerTool)]
+        parts: list[_Placed] = []
+        for j, part in enumerate(turn.parts):
+            if isinstance(part, Text):
+                parts.append((part, f"{path}.parts[{j}]"))
+            elif not isinstance(part, ServerTool):
+                self._receipt.dropped(f"{path}.parts[{j}]", "instructions are texts")
         return _named({"role": role, "content": self._content(parts, path, gap="\n\n")}, turn)
 
     def _assistant(self, turn: Turn, path: str) -> JsonObject:
@@ -114,8 +119,10 @@ class _Writer:
                 message["refusal"] = part.text
             elif isinstance(part, Audio):
                 self._spoken(part, where, message, said)
-            elif not isinstance(part, ServerTool):
+            elif isinstance(part, Text):
                 said.append((part, where))
+            elif not isinstance(part, ServerTool):
+                self._receipt.dropped(where, "what the model said is text here")
         if said:
             message["content"] = self._content(said, path, gap="")
         elif not calls and len(message) == 2:

@@ -6,6 +6,7 @@ import binascii
 from base64 import b64decode
 from typing import Final
 
+from weighbridge.wire.cache_control import write_breakpoint, write_cache
 from weighbridge.wire.conversation import (
     Audio,
     CacheBreakpoint,
@@ -23,7 +24,7 @@ from weighbridge.wire.conversation import (
 )
 from weighbridge.wire.data_urls import data_url
 from weighbridge.wire.json_value import JsonObject
-from weighbridge.wire.openai_chat.vocabulary import ORIGIN, own_fields, write_cache
+from weighbridge.wire.openai_chat.vocabulary import ORIGIN, own_fields
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
 
@@ -45,10 +46,10 @@ class PartsWriter:
     def mark(self, entry: JsonObject, cache: CacheBreakpoint, path: str) -> bool:
         """Put a breakpoint upon an entry; False, and a note, where the provider has none."""
         if self._quirks.cache_control:
-            entry["cache_control"] = write_cache(cache)
+            entry["cache_control"] = write_cache(cache, f"{path}.cache", self._receipt)
             return True
         if self._has_own_marks:
-            entry["prompt_cache_breakpoint"] = {"mode": "explicit"}
+            entry["prompt_cache_breakpoint"] = write_breakpoint(cache, f"{path}.cache", self._receipt)
             return True
         self.drop_cache(cache, path)
         return False

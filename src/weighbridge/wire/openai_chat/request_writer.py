@@ -133,8 +133,11 @@ def _shape(wish: AnswerFormat) -> JsonObject:
 def _write_rest(conversation: Conversation, receipt: Receipt, body: dict[str, object]) -> None:
     if conversation.modalities:
         body["modalities"] = list(conversation.modalities)
-    if conversation.audio is not None:
-        body["audio"] = {"voice": conversation.audio.voice, "format": conversation.audio.format}
+    audio = conversation.audio
+    if audio is not None and audio.format is None:  # required here, and no other vendor has it
+        receipt.dropped("audio", "voices of another vendor")
+    elif audio is not None:
+        body["audio"] = {"voice": audio.voice, "format": audio.format}
     if conversation.prediction is not None:
         body["prediction"] = {"type": "content", "content": conversation.prediction}
     if conversation.service_tier is not None:
@@ -155,6 +158,18 @@ def _write_vendor(conversation: Conversation, quirks: Quirks, receipt: Receipt, 
         return
     for name, value in conversation.vendor.items():
         if is_free or name in own:
-            body.setdefault(name, value)
+            is_others = name == "prompt_cache_options" and conversation.vendor_origin != VENDOR_ORIGIN
+            body.setdefault(name, _cache_options(value, receipt) if is_others and isinstance(value, dict) else value)
         else:
             receipt.dropped(name, "not known")
+
+
+def _cache_options(options: JsonObject, receipt: Receipt) -> JsonObject:
+    """What chat knows of the Responses API's `prompt_cache_options`: the mode, and half an hour to live."""
+    kept: JsonObject = {}
+    for name, value in options.items():
+        if name == "mode" or (name, value) == ("ttl", "30m"):
+            kept[name] = value
+        elif value is not None:
+            receipt.dropped(f"prompt_cache_options.{name}", "only the Responses API knows it")
+    return kept

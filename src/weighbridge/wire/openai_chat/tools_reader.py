@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from weighbridge.wire.conversation import ChoiceMode, CustomTool, FunctionTool, ServerToolKind, ServerToolUse, Tool, ToolChoice
+from weighbridge.wire.cache_control import read_cache
+from weighbridge.wire.conversation import (
+    CacheBreakpoint,
+    ChoiceMode,
+    CustomTool,
+    FunctionTool,
+    ServerToolKind,
+    ServerToolUse,
+    Tool,
+    ToolChoice,
+)
 from weighbridge.wire.fields import Fields, invalid
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.loose_json import as_list, as_object, as_text
-from weighbridge.wire.openai_chat.vocabulary import ORIGIN, read_cache
+from weighbridge.wire.openai_chat.custom_tools import read_format
+from weighbridge.wire.openai_chat.vocabulary import ORIGIN
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import own_options
 
 _MODES: Final = {
     "auto": ChoiceMode.AUTO,
@@ -29,9 +41,19 @@ def read_tools(fields: Fields, receipt: Receipt) -> tuple[Tool, ...]:
     tools += [_function(function, receipt) for function in fields.objects("functions") or ()]
     search = fields.json_object("web_search_options")
     if search is not None:
-        location = as_object(as_object(search.get("user_location")).get("approximate")) or None
-        tools.append(ServerToolUse(ORIGIN, ServerToolKind.WEB_SEARCH, {"web_search_options": search}, user_location=location))
+        tools.append(_search_options(search))
     return tuple(tools)
+
+
+def _search_options(search: JsonObject) -> ServerToolUse:
+    return ServerToolUse(
+        ORIGIN,
+        ServerToolKind.WEB_SEARCH,
+        {"web_search_options": search},
+        user_location=as_object(as_object(search.get("user_location")).get("approximate")) or None,
+        context_size=as_text(search.get("search_context_size")) or None,
+        own_options=own_options(search, ("user_location", "search_context_size")),
+    )
 
 
 def _tool(tool: Fields, receipt: Receipt) -> Tool | None:
@@ -47,14 +69,23 @@ def _tool(tool: Fields, receipt: Receipt) -> Tool | None:
             return read
         return FunctionTool(read.name, read.description, read.schema, read.strict, cache)
     if kind == "custom":
-        inner = tool.nested("custom")
-        if inner is None:
-            tool.missing("custom")
-        return CustomTool(inner.required_text("name"), inner.text("description"), inner.json_object("format"))
+        return _custom(tool, cache, receipt)
     if "web_search" in kind:
         return _search(tool, kind)
     receipt.dropped(tool.path, f"a tool of type '{kind}' is not known")
     return None
+
+
+def _custom(tool: Fields, cache: CacheBreakpoint | None, receipt: Receipt) -> CustomTool:
+    inner = tool.nested("custom")
+    if inner is None:
+        tool.missing("custom")
+    read = CustomTool(inner.required_text("name"), inner.text("description"), read_format(inner.json_object("format")))
+    inner.leftover(receipt)
+    tool.leftover(receipt)
+    if cache is not None:
+        receipt.dropped(tool.at("cache_control"), "no place for it at a tool that takes free text")
+    return read
 
 
 def _search(tool: Fields, kind: str) -> ServerToolUse:
@@ -71,6 +102,8 @@ def _search(tool: Fields, kind: str) -> ServerToolUse:
         blocked_domains=tool.texts("blocked_domains"),
         max_uses=tool.integer("max_uses"),
         user_location=None if location is None else {name: value for name, value in location.items() if name != "type"} or None,
+        context_size=tool.text("search_context_size"),
+        own_options=own_options(tool.rest, ("name",)),
     )
 
 
@@ -111,7 +144,9 @@ def read_choice(fields: Fields) -> ToolChoice | None:
         raise invalid(path, "'auto', 'none', 'required' or an object")
     if value.get("type") == "allowed_tools":
         allowed = as_object(value.get("allowed_tools"))
-        names = tuple(name for tool in as_list(allowed.get("tools")) if (name := _named(tool)))
+        names = tuple(_named(tool) for tool in as_list(allowed.get("tools")))
+        if "" in names:
+            raise invalid(f"{path}.allowed_tools.tools", "objects that name a tool")
         return ToolChoice(_MODES.get(as_text(allowed.get("mode")), ChoiceMode.AUTO), names)
     name = _named(value)
     if not name and (mode := _MODES.get(as_text(value.get("type")))) is not None:  # Anthropic's way to say it

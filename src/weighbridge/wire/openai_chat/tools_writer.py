@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from weighbridge.wire.cache_control import write_cache
 from weighbridge.wire.conversation import (
     ChoiceMode,
     Conversation,
@@ -15,9 +16,11 @@ from weighbridge.wire.conversation import (
     ToolChoice,
 )
 from weighbridge.wire.json_value import Json, JsonObject
-from weighbridge.wire.openai_chat.vocabulary import ORIGIN, write_cache
+from weighbridge.wire.openai_chat.custom_tools import write_format
+from weighbridge.wire.openai_chat.vocabulary import ORIGIN
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import drop_options
 from weighbridge.wire.unsaid import drop_unsaid
 
 _NO_ARGUMENTS: Final[JsonObject] = {"type": "object", "properties": {}}
@@ -51,7 +54,7 @@ def _tool(tool: Tool, path: str, quirks: Quirks, receipt: Receipt, body: dict[st
         if tool.description is not None:
             custom["description"] = tool.description
         if tool.format is not None:
-            custom["format"] = tool.format
+            custom["format"] = write_format(tool.format)
         return {"type": "custom", "custom": custom}
     _server_tool(tool, path, receipt, body)
     return None
@@ -72,7 +75,7 @@ def _function(tool: FunctionTool, path: str, quirks: Quirks, receipt: Receipt) -
     entry: JsonObject = {"type": "function", "function": function}
     if tool.cache is not None:
         if quirks.cache_control:
-            entry["cache_control"] = write_cache(tool.cache)
+            entry["cache_control"] = write_cache(tool.cache, f"{path}.cache", receipt)
         else:
             receipt.dropped(f"{path}.cache")
     return entry
@@ -87,15 +90,13 @@ def _server_tool(tool: ServerToolUse, path: str, receipt: Receipt, body: dict[st
         body["web_search_options"] = own
         return
     options: JsonObject = {}
-    if isinstance(size := tool.raw.get("search_context_size"), str):
-        options["search_context_size"] = size
+    if tool.context_size is not None:
+        options["search_context_size"] = tool.context_size
     if tool.user_location is not None:
         options["user_location"] = {"type": "approximate", "approximate": tool.user_location}
     body["web_search_options"] = options
     receipt.mapped(path, "web_search_options")
-    for name in ("allowed_domains", "blocked_domains", "max_uses"):
-        if getattr(tool, name):
-            receipt.widened(f"{path}.{name}")
+    drop_options(tool, path, receipt, "the provider's search takes no such option", kept=("user_location", "context_size"))
 
 
 def _write_choice(choice: ToolChoice | None, quirks: Quirks, receipt: Receipt, body: dict[str, object]) -> None:

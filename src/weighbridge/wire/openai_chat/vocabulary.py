@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, Conversation, Reasoning, Seal, SealKind
+from weighbridge.wire.conversation import Citation, Conversation, Reasoning, Seal, SealKind
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.loose_json import as_index, as_list, as_object, as_text
 from weighbridge.wire.quirks import Quirks
@@ -44,19 +44,6 @@ def own_fields(conversation: Conversation, quirks: Quirks) -> frozenset[str]:
     if quirks.max_tokens_field != "max_completion_tokens" or conversation.vendor_origin not in _OWN_ORIGINS:
         return frozenset()
     return _OWN_FIELDS.intersection(conversation.vendor)
-
-
-def read_cache(value: Json) -> CacheBreakpoint | None:
-    """Anthropic's `cache_control`, which callers of many gateways put into this format."""
-    if not isinstance(value, dict):
-        return None
-    ttl = value.get("ttl")
-    return CacheBreakpoint(ttl if isinstance(ttl, str) else None)
-
-
-def write_cache(cache: CacheBreakpoint) -> JsonObject:
-    """The reverse."""
-    return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
 
 
 def detail_index(detail: JsonObject) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from weighbridge.wire.cache_control import read_cache
 from weighbridge.wire.conversation import (
     Audio,
     CacheBreakpoint,
@@ -21,7 +22,7 @@ from weighbridge.wire.conversation import (
 from weighbridge.wire.data_urls import parse_data_url
 from weighbridge.wire.fields import Fields, invalid
 from weighbridge.wire.json_value import Json, JsonObject
-from weighbridge.wire.openai_responses.vocabulary import ORIGIN, read_annotations, read_cache
+from weighbridge.wire.openai_responses.vocabulary import ORIGIN, read_annotations
 from weighbridge.wire.receipt import Receipt
 
 NO_CONTENT: Final = (Text(""),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from weighbridge.wire.cache_control import write_breakpoint
 from weighbridge.wire.conversation import (
     Audio,
     CacheBreakpoint,
@@ -78,10 +79,8 @@ class ContentWriter:
         if not self._keeps_cache:
             self._receipt.dropped(f"{path}.cache", "prefixes are cached automatically, if at all")
             return
-        # Supported by gpt-5.6 and later models; the time to live is that of the whole request.
-        entry["prompt_cache_breakpoint"] = {"mode": "explicit"}
-        if cache.ttl is not None:
-            self._receipt.mapped(f"{path}.cache.ttl", "the provider's own time to live")
+        # Supported by gpt-5.6 and later models.
+        entry["prompt_cache_breakpoint"] = write_breakpoint(cache, f"{path}.cache", self._receipt)
 
     def _text(self, part: Text, path: str) -> JsonObject:
         if part.citations:

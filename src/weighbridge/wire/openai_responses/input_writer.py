@@ -25,7 +25,7 @@ from weighbridge.wire.conversation import (
 )
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.openai_responses.content_writer import ContentWriter
-from weighbridge.wire.openai_responses.vocabulary import ORIGIN, VENDOR_ORIGIN, bounded_call_id, given_id
+from weighbridge.wire.openai_responses.vocabulary import ORIGIN, VENDOR_ORIGIN, bounded_call_id, given_id, is_own
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
 
@@ -124,7 +124,7 @@ class _InputWriter:
     def _text(self, part: Text, path: str) -> None:
         self._content.drop_cache(part.cache, path)
         self._drop_seal(part, path)
-        citations: list[Json] = [citation.raw for citation in part.citations if citation.origin == ORIGIN]
+        citations: list[Json] = [citation.raw for citation in part.citations if is_own(citation)]
         if len(citations) < len(part.citations):
             self._receipt.dropped(f"{path}.citations", "of another vendor")
         if citations:

@@ -63,6 +63,9 @@ _UNSAID: Final = (
 )
 
 
+_SUMMARIES: Final = ("auto", "concise", "detailed")
+
+
 def write_request(conversation: Conversation, context: TargetContext, receipt: Receipt) -> bytes:
     """The body. Raises `GatewayError` INVALID_REQUEST where the target cannot take the request in any form."""
     quirks = context.quirks
@@ -185,7 +188,7 @@ def _reasoning(wish: ReasoningWish, quirks: Quirks, receipt: Receipt) -> JsonObj
     if wish.budget_tokens is not None or effort != written.get("effort") or wish.is_adaptive or wish.is_enabled is not None:
         receipt.mapped("reasoning", f"effort {written.get('effort', 'of the model')}")
     if wish.summary is not None and wish.summary != "omitted":
-        written["summary"] = wish.summary
+        written["summary"] = wish.summary if wish.summary in _SUMMARIES else "auto"
     return written
 
 

@@ -10,9 +10,13 @@ from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.loose_json import as_list, as_object, as_text
 from weighbridge.wire.openai_responses.vocabulary import ORIGIN, tool_kind
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import own_options
 
 _MODES: Final = {"auto": ChoiceMode.AUTO, "none": ChoiceMode.NONE, "required": ChoiceMode.REQUIRED}
 _PLACE: Final = ("city", "region", "country", "timezone")
+_SHARED: Final = ("type", "filters", "user_location", "search_context_size")
+_NEW_CONTAINER: Final = {"type": "auto"}
+"""What runs code at other vendors as well."""
 
 
 def read_tools(fields: Fields, receipt: Receipt) -> tuple[Tool, ...]:
@@ -52,6 +56,8 @@ def _server_tool(raw: JsonObject, word: str) -> ServerToolUse:
         _domains(filters.get("blocked_domains")),
         None,
         {name: value for name in _PLACE if (value := place.get(name)) is not None} or None,
+        as_text(raw.get("search_context_size")) or None,
+        own_options(raw, (*_SHARED, "container") if raw.get("container") == _NEW_CONTAINER else _SHARED),
     )
 
 
@@ -80,14 +86,17 @@ def _choice_object(wish: Fields, receipt: Receipt) -> ToolChoice:
         mode = _MODES.get(wish.text("mode") or "auto")
         if mode is None:
             raise invalid(wish.at("mode"), "'auto' or 'required'")
-        return ToolChoice(mode, tuple(_name_of(tool.rest) for tool in wish.objects("tools") or ()))
-    choice = ToolChoice(ChoiceMode.REQUIRED, (_name_of({"type": word, **wish.rest}),))
+        return ToolChoice(mode, tuple(_name_of(tool.rest, tool.path) for tool in wish.objects("tools") or ()))
+    choice = ToolChoice(ChoiceMode.REQUIRED, (_name_of({"type": word, **wish.rest}, wish.path),))
     if word == "mcp" and wish.rest.get("name") is not None:
         receipt.widened(wish.at("name"), "any tool of the server")
     return choice
 
 
-def _name_of(tool: JsonObject) -> str:
+def _name_of(tool: JsonObject, path: str) -> str:
     """The name under which a tool stands among the tools."""
     label = as_text(tool.get("server_label"))
-    return label or as_text(tool.get("name")) or as_text(tool.get("type"))
+    name = label or as_text(tool.get("name")) or as_text(tool.get("type"))
+    if not name:
+        raise invalid(path, "an object that names a tool")
+    return name

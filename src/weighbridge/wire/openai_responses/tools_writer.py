@@ -19,6 +19,7 @@ from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.openai_responses.vocabulary import ORIGIN, VENDOR_ORIGIN
 from weighbridge.wire.quirks import Quirks
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.server_tools import drop_options
 
 _NO_PARAMETERS: Final[JsonObject] = {"type": "object", "properties": {}}
 
@@ -80,31 +81,32 @@ def _server_tool(tool: ServerToolUse, path: str, receipt: Receipt) -> JsonObject
         receipt.dropped(path, f"a tool of {tool.origin}")
         return None
     receipt.mapped(path, f"{tool.kind} of {tool.origin}")
-    if tool.max_uses is not None:
-        receipt.dropped(f"{path}.max_uses", "no place for it here")
-    return make(tool, path, receipt)
+    kept = _OF_SEARCH if tool.kind is ServerToolKind.WEB_SEARCH else ()
+    drop_options(tool, path, receipt, "no place for it here", kept=kept)
+    return make(tool)
 
 
-def _web_search(tool: ServerToolUse, path: str, receipt: Receipt) -> JsonObject:
+def _web_search(tool: ServerToolUse) -> JsonObject:
     written: JsonObject = {"type": "web_search"}
     if tool.allowed_domains:
         written["filters"] = {"allowed_domains": list(tool.allowed_domains)}
-    if tool.blocked_domains:
-        receipt.dropped(f"{path}.blocked_domains", "no place for it here")
     if tool.user_location:
         written["user_location"] = {"type": "approximate", **tool.user_location}
+    if tool.context_size is not None:
+        written["search_context_size"] = tool.context_size
     return written
 
 
-def _code_execution(_tool: ServerToolUse, _path: str, _receipt: Receipt) -> JsonObject:
+def _code_execution(_tool: ServerToolUse) -> JsonObject:
     return {"type": "code_interpreter", "container": {"type": "auto"}}
 
 
-def _image_generation(_tool: ServerToolUse, _path: str, _receipt: Receipt) -> JsonObject:
+def _image_generation(_tool: ServerToolUse) -> JsonObject:
     return {"type": "image_generation"}
 
 
-_MAKERS: Final[dict[ServerToolKind, Callable[[ServerToolUse, str, Receipt], JsonObject]]] = {
+_OF_SEARCH: Final = ("allowed_domains", "user_location", "context_size")
+_MAKERS: Final[dict[ServerToolKind, Callable[[ServerToolUse], JsonObject]]] = {
     ServerToolKind.WEB_SEARCH: _web_search,
     ServerToolKind.CODE_EXECUTION: _code_execution,
     ServerToolKind.IMAGE_GENERATION: _image_generation,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from binascii import crc32
 from typing import Final
 
-from weighbridge.wire.conversation import CacheBreakpoint, Citation, Role, ServerTool, ServerToolKind
-from weighbridge.wire.json_value import Json, JsonObject
+from weighbridge.wire.conversation import Citation, Role, ServerTool, ServerToolKind
+from weighbridge.wire.json_value import JsonObject
 
 ORIGIN: Final = "openai"
 """Who can read what this dialect seals, and say again what only it can say."""
@@ -91,11 +91,6 @@ def role_of(word: str) -> Role:
     return Role.ASSISTANT
 
 
-def read_cache(value: Json) -> CacheBreakpoint | None:
-    """A `prompt_cache_breakpoint`. Its time to live is that of the whole request."""
-    return CacheBreakpoint() if isinstance(value, dict) else None
-
-
 def read_annotations(value: object) -> tuple[Citation, ...]:
     """The `annotations` of a text; what is none is left out."""
     if not isinstance(value, list):
@@ -116,12 +111,17 @@ def read_annotation(raw: JsonObject) -> Citation:
     )
 
 
+def is_own(citation: Citation) -> bool:
+    """Whether it is in the words of this format: chat, the same vendor's, puts the address into an object of its own."""
+    return citation.origin == ORIGIN and "type" in citation.raw and "url_citation" not in citation.raw
+
+
 def write_annotation(citation: Citation, length: int) -> JsonObject | None:
     """A citation for a caller: another vendor's as a web page, None where it names no address.
 
     `length` is that of the text so far, which is what a citation without a place refers to.
     """
-    if citation.origin == ORIGIN and "type" in citation.raw:
+    if is_own(citation):
         return citation.raw
     if citation.url is None:
         return None
