@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
+from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
+from weighbridge.core.codec import encode_json
+from weighbridge.core.rates import Bracket, ListedModel, MatchKind, ModelMatch, Period, PriceBook, PriceState, RateCard, Rates
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Dialect
+from weighbridge.ledger.terms import Started
 from weighbridge.pipeline.attempt import credential_name
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.target import Target
@@ -43,3 +49,64 @@ async def test_provider_without_a_key_gets_none(build):
     await world.chat(model="anything")
     assert b"authorization" not in dict(world.sent_headers)
     assert world.record.attempts[0].credential == ""
+
+
+def listed(name: str, rate: int, **tiers: int) -> ListedModel:
+    """So many nano-dollars for each token, whichever way it goes; in a tier others."""
+    bracket = {each: Bracket(Rates(input=each * 1_000, output=each * 1_000)) for each in (rate, *tiers.values())}
+    of_tiers = {tier: (Period((bracket[each],)),) for tier, each in tiers.items()}
+    return ListedModel(ModelMatch(MatchKind.EQUALS, name), RateCard(name, (Period((bracket[rate],)),), of_tiers))
+
+
+LISTS = PriceBook({"anthropic": (listed("claude-swift", 2, fast=12), listed("claude-wise", 5))}, {"anthropic": ("anthropic",)})
+MESSAGE = {"model": "anthropic/claude-swift", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Hello"}]}
+
+
+async def answered(build, usage, *, streams=False, **asked):
+    world = build(prices=LISTS, allowances=Allowances((Budget("b", Scope(ScopeKind.GATEWAY), 10**15),)))
+    if streams:
+        start = {"type": "message_start", "message": {"usage": {"input_tokens": usage["input_tokens"], "output_tokens": 1}}}
+        events = [start, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}, {"type": "message_stop"}]
+        world.will_stream(b"".join(b"event: %b\ndata: %b\n\n" % (e["type"].encode(), encode_json(e)) for e in events))
+    else:
+        body = encode_json({"type": "message", "content": [], "stop_reason": "end_turn", "usage": usage})
+        world.will_reply(body, length=len(body))
+    await world.ask("POST", "/v1/messages", {**MESSAGE, **asked, "stream": streams}, [("anthropic-version", "2023-06-01")])
+    (started,) = [item for item in world.journal.items if isinstance(item, Started)]
+    return world.record.attempts[0], started.reserved_nanousd
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_context_summed_up_and_advice_are_charged_beside_the_answer(build, streams):
+    iterations = [
+        {"type": "compaction", "input_tokens": 9_000, "output_tokens": 100},
+        {"type": "advisor_message", "model": "claude-wise", "input_tokens": 400, "output_tokens": 60},
+        {"type": "message", "input_tokens": 50, "output_tokens": 10},
+    ]
+    attempt, _held = await answered(build, {"input_tokens": 50, "output_tokens": 10, "iterations": iterations}, streams=streams)
+    assert (attempt.usage.total_input, attempt.usage.total_output) == (9_450, 170)
+    assert attempt.cost_nanousd == (9_000 + 100 + 50 + 10) * 2 + (400 + 60) * 5
+    assert [part.model for part in attempt.apart] == ["", "claude-wise"]
+
+
+async def test_an_answer_that_another_model_gave_after_a_refusal_has_that_models_price(build):
+    iterations = [
+        {"type": "message", "model": "claude-swift", "input_tokens": 50, "output_tokens": 0},
+        {"type": "fallback_message", "model": "claude-wise", "input_tokens": 50, "output_tokens": 10},
+    ]
+    attempt, _held = await answered(build, {"input_tokens": 50, "output_tokens": 10, "iterations": iterations})
+    assert attempt.cost_nanousd == 60 * 5
+
+
+async def test_an_adviser_whose_price_nobody_knows_leaves_the_cost_unknown(build):
+    iterations = [{"type": "advisor_message", "model": "claude-unheard-of", "input_tokens": 400, "output_tokens": 60}]
+    attempt, _held = await answered(build, {"input_tokens": 50, "output_tokens": 10, "iterations": iterations})
+    assert (attempt.cost_nanousd, attempt.price_state) == (None, PriceState.UNKNOWN)
+
+
+async def test_fast_mode_is_held_and_charged_at_its_own_price(build):
+    usage = {"input_tokens": 50, "output_tokens": 10, "service_tier": "standard"}
+    slow, held_slow = await answered(build, {**usage, "speed": "standard"})
+    fast, held_fast = await answered(build, {**usage, "speed": "fast"}, speed="fast")
+    assert (slow.cost_nanousd, fast.cost_nanousd, fast.tier) == (60 * 2, 60 * 12, "fast")
+    assert held_fast > 5 * held_slow

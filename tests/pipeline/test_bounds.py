@@ -56,6 +56,23 @@ def test_no_input_is_larger_than_the_models_window(text, window):
     assert extent({"messages": [text]}, context_window=window).input_tokens <= window
 
 
+@pytest.mark.parametrize(
+    ("fields", "sums_up"),
+    [
+        ({"context_management": {"edits": [{"type": "compact_20260112"}]}}, True),
+        ({"context_management": [{"type": "compaction", "compact_threshold": 1_000}]}, True),
+        ({"compaction": {}}, True),
+        ({"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}, False),
+    ],
+)
+def test_a_context_that_may_be_summed_up_first_is_read_twice(fields, sums_up):
+    messages = {"messages": [{"role": "user", "content": "Hello"}]}
+    held = extent({**messages, **fields}, output_bound=4_000)
+    without = extent({**messages, "x": fields}, output_bound=4_000)
+    assert held.output_tokens == without.output_tokens + 4_000 * sums_up
+    assert (held.input_tokens > 1.9 * without.input_tokens) is sums_up
+
+
 @pytest.mark.parametrize("part", [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}, {"type": "image", "source": {}}])
 def test_a_picture_counts_by_what_the_dearest_model_makes_of_it(part):
     assert extent({"messages": [{"content": [part]}]}).input_tokens > 25_000

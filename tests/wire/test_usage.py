@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weighbridge.core.terms import NO_USAGE, Provenance, Usage
+from weighbridge.core.terms import NO_USAGE, Provenance, Usage, UsageApart
 from weighbridge.wire.usage import (
     MAX_COUNT,
     AnthropicUsage,
@@ -15,6 +15,7 @@ from weighbridge.wire.usage import (
     OpenAiUsage,
     ServerTools,
     add,
+    apart_by_anthropic,
     as_derived,
     from_anthropic,
     from_gemini,
@@ -236,3 +237,59 @@ def openai_usages(draw) -> OpenAiUsage:
 @given(openai_usages())
 def test_the_short_way_through_openais_counts_ends_where_the_long_one_does(usage) -> None:
     assert from_openai(usage) == from_openai_in_full(usage)
+
+
+COMPACTED = {
+    "input_tokens": 682,
+    "output_tokens": 1320,
+    "cache_read_input_tokens": 0,
+    "iterations": [
+        {"type": "compaction", "input_tokens": 60385, "output_tokens": 592, "cache_read_input_tokens": 7},
+        {"type": "message", "input_tokens": 682, "output_tokens": 1320},
+    ],
+}
+
+
+def test_what_summing_up_a_context_took_is_counted_beside_the_totals():
+    """ "Top-level input_tokens and output_tokens do not include compaction iteration usage": a ninth of the bill was left."""
+    usage = msgspec.convert(COMPACTED, AnthropicUsage)
+    counted = from_anthropic(usage)
+    assert (counted.input, counted.cache_read, counted.output) == (682 + 60385, 7, 1320 + 592)
+    assert apart_by_anthropic(usage) == (UsageApart("", Usage(60385, 7, 0, 0, 592)),)
+
+
+def test_an_advisers_tokens_are_counted_and_told_apart_with_its_name():
+    advice = {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 900, "output_tokens": 70}
+    usage = msgspec.convert({"input_tokens": 10, "output_tokens": 5, "iterations": [advice]}, AnthropicUsage)
+    assert from_anthropic(usage).total_input == 910
+    assert apart_by_anthropic(usage) == (UsageApart("claude-opus-4-8", Usage(900, output=70)),)
+
+
+def test_an_answer_after_a_refusal_is_the_other_models_alone():
+    usage = msgspec.convert(
+        {
+            "input_tokens": 412,
+            "output_tokens": 264,
+            "iterations": [
+                {"type": "message", "model": "claude-fable-5", "input_tokens": 408, "output_tokens": 0},
+                {"type": "fallback_message", "model": "claude-opus-4-8", "input_tokens": 412, "output_tokens": 264},
+            ],
+        },
+        AnthropicUsage,
+    )
+    assert from_anthropic(usage) == Usage(412, output=264)
+    assert apart_by_anthropic(usage) == (UsageApart("claude-opus-4-8", Usage(412, output=264)),)
+
+
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({"service_tier": "standard", "speed": "fast"}, "fast"),
+        ({"service_tier": "standard", "speed": "standard"}, "standard"),
+        ({"service_tier": "batch", "speed": "fast"}, "batch"),
+        ({"service_tier": "priority"}, "priority"),
+        ({}, None),
+    ],
+)
+def test_fast_mode_has_a_price_list_of_its_own(said, tier):
+    assert msgspec.convert(said, AnthropicUsage).tier == tier

@@ -190,6 +190,7 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "price_state": attempt.price_state.value,
         "reserved_nanousd": attempt.reserved_nanousd,
         "cache_saved_nanousd": attempt.cache_saved_nanousd,
+        "apart": [{"model": part.model or attempt.model, "usage": _usage(part.usage)} for part in attempt.apart],
     }
 
 

@@ -147,6 +147,17 @@ NO_USAGE: Final = Usage(provenance=Provenance.UNKNOWN)
 """The provider has said nothing (yet): unknown, which is not zero."""
 
 
+class UsageApart(msgspec.Struct, frozen=True, gc=False):
+    """A part of an attempt's usage that is priced by itself: what a run of its own within the reply used.
+
+    `model` ran it, empty for the attempt's own: Anthropic sums up a long context in a run of its own, has another model give
+    advice, or lets another one answer what the first refused.
+    """
+
+    model: str
+    usage: Usage
+
+
 class Tls(msgspec.Struct, frozen=True):
     """How we meet a provider's TLS: certificates are always verified.
 
@@ -290,6 +301,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     cache_saved_nanousd: int = 0
     """How much less it cost than the same tokens would have without the provider's prompt cache; negative where what was written
     to the cache cost more than was saved by reading."""
+    apart: tuple[UsageApart, ...] = ()
+    """Parts of `usage` that have prices of their own."""
 
     @property
     def is_own_key(self) -> bool:

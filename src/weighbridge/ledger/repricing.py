@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import PriceBook, Tariff
 from weighbridge.core.terms import ESTIMATES, Attempt, Provenance, Record
+from weighbridge.ledger.apart import Circumstances, price_with_parts
 from weighbridge.ledger.books import charge_of, cost_adjustment, estimate_adjustment, own_key_adjustment, resolved
 from weighbridge.ledger.price_book import card_for
 from weighbridge.ledger.pricing import Pricer
@@ -96,8 +98,11 @@ class Repricer:
             return Skipped.TIER_UNKNOWN
         pricer = self._pricer(attempt.provider, attempt.model)
         region = self._regions.get(attempt.provider, "")
-        price = pricer.price(attempt.usage, tier=attempt.tier or None, at_wall_ns=at_wall_ns, region=region) if pricer else None
-        return Skipped.PRICE_UNKNOWN if price is None or price.amount is None else price.amount
+        if pricer is None:
+            return Skipped.PRICE_UNKNOWN
+        where = Circumstances(attempt.tier or None, at_wall_ns, region)
+        price = price_with_parts(attempt.usage, attempt.apart, pricer, partial(self._pricer, attempt.provider), where)
+        return Skipped.PRICE_UNKNOWN if price.amount is None else price.amount
 
     def _pricer(self, provider: str, model: str) -> Pricer | None:
         name = (provider, model)

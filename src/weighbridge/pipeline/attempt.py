@@ -7,6 +7,7 @@ to be in the books.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -17,7 +18,8 @@ from weighbridge.core.ports import Authorizer, TokensSeen, Upstream, UpstreamRep
 from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Attempt, Provenance, Usage, WireFormat
-from weighbridge.ledger.pricing import UNKNOWN, Price
+from weighbridge.ledger.apart import Circumstances, price_with_parts, saved_with_parts
+from weighbridge.ledger.pricing import UNKNOWN, Price, Pricer
 from weighbridge.pipeline.account import Holding
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
@@ -108,6 +110,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
             reserved,
             (exchange.meter.service_tier or "") if exchange.meter is not None else "",
             _cache_saved(exchange, target),
+            exchange.meter.apart if exchange.meter is not None else (),
         )
     )
     return error
@@ -124,7 +127,15 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
         return UNKNOWN
     meter = exchange.meter
     tier = meter.service_tier if meter is not None else None
+    if meter is not None and meter.apart:
+        where = Circumstances(tier, exchange.start_wall_ns, region_of(target))
+        return price_with_parts(exchange.usage, meter.apart, target.pricer, _pricers_beside(exchange, target), where)
     return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+
+
+def _pricers_beside(exchange: Exchange, target: Target) -> Callable[[str], Pricer | None]:
+    """The prices of the provider's other models."""
+    return partial(exchange.snapshot.pricer_of, target.deployment.provider)
 
 
 def _cache_saved(exchange: Exchange, target: Target) -> int:
@@ -133,6 +144,9 @@ def _cache_saved(exchange: Exchange, target: Target) -> int:
     if target.pricer is None or not (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
         return 0
     tier = meter.service_tier if meter is not None else None
+    if meter is not None and meter.apart:
+        where = Circumstances(tier, exchange.start_wall_ns, region_of(target))
+        return saved_with_parts(usage, meter.apart, target.pricer, _pricers_beside(exchange, target), where)
     return target.pricer.cache_saved(usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
 
 

@@ -45,6 +45,9 @@ _SEEN_BY_THE_PROVIDER: Final = ("previous_response_id", "conversation", "prompt"
 """Fields that bring into the prompt what the request does not hold. (`prompt` of the Responses API is a stored template.)"""
 _BRINGS_MORE: Final = frozenset((*_SEEN_BY_THE_PROVIDER, "tools", "web_search_options"))
 
+_MAY_SUM_UP: Final = frozenset(("compaction", "context_management"))
+"""Fields by which the provider may sum the context up first, in a run of its own that reads all of it and is billed besides
+(https://platform.claude.com/docs/en/build-with-claude/compaction#understanding-usage)."""
 _BOUNDS: Final = frozenset(OUTPUT_FIELDS)
 _CHOICES: Final = frozenset(("n", "best_of"))
 _GEMINI: Final = Dialect.GEMINI
@@ -92,7 +95,10 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
                 tokens = max(tokens, window or ASSUMED_WINDOW)
     if window is not None and tokens > window:
         tokens = window
-    return Extent(tokens, most_output(exchange, target, cap, size), calls), kinds
+    output = most_output(exchange, target, cap, size)
+    if envelope is not None and envelope.has_any(_MAY_SUM_UP) and _sums_up(envelope):
+        return Extent(2 * tokens, output + model_output(exchange, target), calls), kinds
+    return Extent(tokens, output, calls), kinds
 
 
 def extent_of_response(exchange: Exchange, target: Target) -> tuple[Extent, Kinds]:
@@ -137,6 +143,11 @@ def _tool_calls(envelope: Envelope) -> int:
     if (raw is not None and _RUNS_TOOLS.search(raw)) or envelope.has("web_search_options"):
         return _MAX_TOOL_CALLS
     return 0
+
+
+def _sums_up(envelope: Envelope) -> bool:
+    """`context_management` may as well only leave out what tools have answered."""
+    return envelope.has("compaction") or b"compact" in bytes(envelope.raw("context_management") or b"")
 
 
 def shows_all_it_asks(exchange: Exchange) -> bool:

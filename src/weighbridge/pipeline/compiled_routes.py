@@ -165,6 +165,7 @@ class RouteCompiler:
         self._prices = prices
         self._sizes = sizes
         self._targets: dict[tuple[object, ...], Target] = {}
+        self._pricers: dict[tuple[str, str], Pricer | None] = {}
 
     def compile(self, route: Route, endpoint: Endpoint, star: str = "") -> CompiledRoute:
         """A route for an endpoint; `star` is what the `*` of its name matched. Raises `GatewayError` NOT_IMPLEMENTED where none of
@@ -209,6 +210,16 @@ class RouteCompiler:
         # Where the gateway counts nobody is asked, so any of its addresses will do.
         address = next(iter(provider.bases)) if wanted is CountStyle.ESTIMATE else dialect_asked(wanted)
         return Target(provider, address, model, self._version, wanted, spec, keys, pricing, sizes=sizes)
+
+    def pricer_of(self, provider: str, model: str) -> Pricer | None:
+        """The prices of any model of a provider; None: nobody knows them."""
+        name = (provider, model)
+        if name not in self._pricers:
+            if len(self._pricers) >= _MAX_TARGETS:  # names come from providers' replies
+                self._pricers.clear()
+            card = card_for(self._prices, provider, model)
+            self._pricers[name] = None if card is None else Pricer(card)
+        return self._pricers[name]
 
     def _pricing(self, provider: str, model: str, route: str) -> Pricing:
         prices = self._prices

@@ -14,6 +14,7 @@ from weighbridge.auth.virtual_keys import KeysDelta
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.routes import Route, RouteTarget
 from weighbridge.core.terms import Deployment, Dialect, Endpoint, Operation, VirtualKey
+from weighbridge.ledger.pricing import Pricer
 from weighbridge.ledger.tariffs import Tariffs
 from weighbridge.limits.accounts import Ledgers
 from weighbridge.pipeline.compiled_routes import CompiledRoute, RouteCompiler, RoutingMemory
@@ -61,6 +62,10 @@ class Snapshot:
         self._homes: dict[tuple[Dialect, str | None], CompiledRoute] = {}
         self._permitted: dict[tuple[str, CompiledRoute], CompiledRoute] = {}
         self._chains: dict[tuple[CompiledRoute, ...], CompiledRoute] = {}
+
+    def pricer_of(self, provider: str, model: str) -> Pricer | None:
+        """The prices of a model that a provider has run without being asked for it by name; None: nobody knows them."""
+        return self._compiler.pricer_of(provider, model)
 
     def with_keys(self, delta: KeysDelta) -> Snapshot:
         """The same configuration with other keys."""

@@ -92,10 +92,13 @@ def amounts_of(nanousd: int, tokens: Extent, tariff: Tariff | None, *, is_own: b
 
 
 def _tier_asked(exchange: Exchange) -> str | None:
+    """OpenAI's `service_tier`, and Anthropic's `speed`, which has a price list of its own."""
     envelope = exchange.envelope
-    if envelope is None or not envelope.has("service_tier") or exchange.endpoint.operation not in _TIERED:
+    operation = exchange.endpoint.operation
+    name = "speed" if operation is Operation.MESSAGES else "service_tier"
+    if envelope is None or not envelope.has(name) or operation not in _TIERED:
         return None
     try:
-        return envelope.string("service_tier")
+        return envelope.string(name)
     except GatewayError:  # no text: the provider will say so
         return None

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from weighbridge.core.terms import NO_USAGE, Provenance, Usage
+from weighbridge.core.terms import NO_USAGE, Provenance, Usage, UsageApart
 
 MAX_COUNT: Final = 2**40
 """A count above a trillion is a provider's bug: no context window is within five orders of magnitude of it."""
@@ -89,6 +89,18 @@ class AnthropicOutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: Count = None
 
 
+class AnthropicIteration(msgspec.Struct, gc=False):
+    """A run within a reply: `message`, `compaction`, `advisor_message`, `fallback_message`."""
+
+    type: str | None = None
+    model: str | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation: AnthropicCacheCreation | None = None
+
+
 class AnthropicUsage(msgspec.Struct, gc=False):
     """`usage` of a message, of `message_start` and of `message_delta`."""
 
@@ -100,6 +112,13 @@ class AnthropicUsage(msgspec.Struct, gc=False):
     output_tokens_details: AnthropicOutputDetails | None = None
     server_tool_use: ServerTools | None = None
     service_tier: str | None = None
+    speed: str | None = None
+    iterations: list[AnthropicIteration] | None = None
+
+    @property
+    def tier(self) -> str | None:
+        """Which price list counts: fast mode has one of its own (https://platform.claude.com/docs/en/build-with-claude/fast-mode)."""
+        return self.speed if self.speed == "fast" and self.service_tier != "batch" else self.service_tier
 
 
 class GeminiModality(msgspec.Struct, rename="camel", gc=False):
@@ -208,10 +227,45 @@ def merge_anthropic(start: AnthropicUsage | None, delta: AnthropicUsage) -> Anth
 def from_anthropic(usage: AnthropicUsage) -> Usage:
     """Anthropic's counts, which are disjoint already; the cache writes are told apart by life time.
 
-    Counts of `iterations` (compaction) are not added: the totals at the top are what the vendor's own SDKs report.
+    With what the totals at the top leave out: "To calculate total tokens consumed and billed for a request, sum across all entries
+    in the `usage.iterations` array" (https://platform.claude.com/docs/en/build-with-claude/compaction#understanding-usage).
     """
     if usage.input_tokens is None and usage.output_tokens is None:
         return NO_USAGE
+    told = _told_by_anthropic(usage)
+    if usage.iterations:
+        for part in usage.iterations:
+            if part.type in _LEFT_OUT:
+                told = add(told, _of_iteration(part))
+    return told
+
+
+def apart_by_anthropic(usage: AnthropicUsage) -> tuple[UsageApart, ...]:
+    """The parts of `from_anthropic` that are priced by themselves: a context summed up, advice at the adviser's price, and an
+    answer of the model that was fallen back to. Who refused before anything was said is not billed
+    (https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback)."""
+    found: list[UsageApart] = []
+    answered = ""
+    for part in usage.iterations or ():
+        if part.type in _LEFT_OUT:
+            found.append(UsageApart(part.model or "", _of_iteration(part)))
+        elif part.type == _FALLBACK:
+            answered = part.model or ""
+    return (*found, UsageApart(answered, _told_by_anthropic(usage))) if answered else tuple(found)
+
+
+_LEFT_OUT: Final = frozenset(("compaction", "advisor_message"))
+_FALLBACK: Final = "fallback_message"
+
+
+def _of_iteration(part: AnthropicIteration) -> Usage:
+    counts = AnthropicUsage(
+        part.input_tokens, part.output_tokens, part.cache_creation_input_tokens, part.cache_read_input_tokens, part.cache_creation
+    )
+    return _told_by_anthropic(counts)
+
+
+def _told_by_anthropic(usage: AnthropicUsage) -> Usage:
     written, split, thinking, tools = (
         usage.cache_creation_input_tokens,
         usage.cache_creation,

@@ -205,7 +205,7 @@ class MessageEventReader:
 
     def _report(self, usage: AnthropicUsage, events: list[Event]) -> None:
         merged = self._usage = merge_anthropic(self._usage, usage)
-        events.append(UsageReported(from_anthropic(merged), merged.service_tier))
+        events.append(UsageReported(from_anthropic(merged), merged.tier))
 
     def _ping(self, _event: StreamEvent, events: list[Event], _document: bytes) -> None:
         events.append(KeepAlive())

@@ -51,7 +51,7 @@ def read_reply(body: bytes) -> Reply:
     native = message.stop_reason or ""
     choice = Choice(tuple(parts), READ_ANTHROPIC.get(native, FinishReason.OTHER), native, message.stop_sequence)
     usage = message.usage
-    counts, tier = (NO_USAGE, None) if usage is None else (from_anthropic(usage), usage.service_tier)
+    counts, tier = (NO_USAGE, None) if usage is None else (from_anthropic(usage), usage.tier)
     return Reply((choice,), message.id or "", message.model or "", 0, counts, tier)
 
 

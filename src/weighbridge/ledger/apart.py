@@ -1,0 +1,88 @@
+"""What an attempt costs of which parts have prices of their own (`UsageApart`): other models' runs within a reply, and runs whose
+length counts by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from weighbridge.core.money import Nanousd
+from weighbridge.core.rates import PriceState
+from weighbridge.core.terms import Usage, UsageApart
+from weighbridge.ledger.pricing import UNKNOWN, Price, Pricer
+
+_COUNTS = tuple(name for name in Usage.__struct_fields__ if name != "provenance")
+
+
+class Circumstances(NamedTuple):
+    """What a price depends on besides: the served tier, when, and where."""
+
+    tier: str | None
+    at_wall_ns: int
+    region: str
+
+
+def price_with_parts(
+    usage: Usage,
+    apart: Sequence[UsageApart],
+    pricer: Pricer,
+    pricer_of: Callable[[str], Pricer | None],
+    circumstances: Circumstances,
+) -> Price:
+    """The whole, each part at its own price: UNKNOWN where nobody knows that of one, an estimate where one is. `pricer_of` knows
+    the other models of the provider."""
+    amount, state = 0, PriceState.KNOWN
+    for each, counts, where in _shares(usage, apart, pricer, pricer_of, circumstances):
+        price = UNKNOWN if each is None else each.price(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
+        if price.amount is None:
+            return UNKNOWN
+        amount += price.amount
+        if price.state is not PriceState.KNOWN:
+            state = price.state
+    return Price(Nanousd(amount), state)
+
+
+def saved_with_parts(
+    usage: Usage,
+    apart: Sequence[UsageApart],
+    pricer: Pricer,
+    pricer_of: Callable[[str], Pricer | None],
+    circumstances: Circumstances,
+) -> int:
+    """What the provider's prompt cache has saved of it, in nano-dollars; nothing of a part whose price nobody knows."""
+    return sum(
+        each.cache_saved(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
+        for each, counts, where in _shares(usage, apart, pricer, pricer_of, circumstances)
+        if each is not None
+    )
+
+
+def _shares(
+    usage: Usage,
+    apart: Sequence[UsageApart],
+    pricer: Pricer,
+    pricer_of: Callable[[str], Pricer | None],
+    circumstances: Circumstances,
+) -> list[tuple[Pricer | None, Usage, Circumstances]]:
+    """Who prices how much. A tier is the attempt's own model's: what another one costs in it is nowhere said."""
+    shares: list[tuple[Pricer | None, Usage, Circumstances]] = []
+    rest = usage
+    for part in apart:
+        rest = _less(rest, part.usage)
+        if part.model:
+            shares.append((pricer_of(part.model), part.usage, circumstances._replace(tier=None)))
+        else:
+            shares.append((pricer, part.usage, circumstances))
+    return [(pricer, rest, circumstances), *shares] if _is_anything(rest) or not shares else shares
+
+
+def _less(usage: Usage, part: Usage) -> Usage:
+    """Never below nothing: an estimate may be less than what was told of a part."""
+    counts = {name: max(getattr(usage, name) - getattr(part, name), 0) for name in _COUNTS}
+    return msgspec.structs.replace(usage, **counts)
+
+
+def _is_anything(usage: Usage) -> bool:
+    return any(getattr(usage, name) for name in _COUNTS)
