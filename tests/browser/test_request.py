@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from tests.control.dashboard.fake_gateway import SAID
 
@@ -26,6 +28,21 @@ def test_the_price_is_exact_and_adds_up(show, retried):
     assert page.get_attribute("#tile-cost", "title") == exact
     assert page.inner_text("#price tfoot td") == exact
     assert page.locator("#price tbody td:last-child").all_inner_texts() == ["$0.000000000", exact]
+
+
+def test_the_bill_names_each_line_its_price_and_the_list_that_it_is_from(show, retried):
+    page = show(f"requests/{retried['id']}")
+    rows = page.locator("#bill tbody tr").all()
+    assert [row.locator("th").inner_text() for row in rows] == ["Input", "Output"]
+    amounts = [Decimal(row.locator("td").last.inner_text().removeprefix("$")) for row in rows]
+    assert sum(amounts) == Decimal(retried["cost_nanousd"]) / 10**9
+    assert rows[1].locator("td").nth(2).inner_text() == "$2 / M"
+    assert page.inner_text("#bill-source") == "Prices from a list, https://prices.example."
+
+
+def test_a_bill_that_is_not_what_was_booked_says_so(show, retried):
+    retried["_attempts"][-1]["bill"]["amount_nanousd"] += 1
+    assert "it was booked at others" in show(f"requests/{retried['id']}").inner_text("#bill-source")
 
 
 def test_usage_says_where_each_count_is_from(show, retried):

@@ -6,7 +6,8 @@ import pytest
 from tests.storage.test_ledger_store import attempt, settled, started
 
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.terms import NO_USAGE
+from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
+from weighbridge.core.terms import NO_USAGE, Usage, UsageApart
 from weighbridge.storage.payload_store import NewPayload, PayloadText
 
 
@@ -81,6 +82,30 @@ async def test_one_request_tells_everything(admin, store, clock):
         ("charge", 250),
     ]
     assert told["entries"][1]["credit"] == "provider_payable:openai"
+
+
+async def test_a_cost_is_made_up_of_lines_that_name_their_price_list(admin, store, clock, gateway):
+    rates = Rates(input=3_000_000, cache_read=300_000, output=15_000_000, reasoning=15_000_000)
+    gateway.prices = PriceBook(rules=(PriceRule("openai/*", own=(Bracket(rates),), source="the contract of May"),))
+    cost = 20 * 3_000 + 5 * 300 + 7 * 15_000
+    usage = Usage(input=20, cache_read=5, output=7, reasoning=2)
+    told_apart = (UsageApart("", Usage(input=10)),)
+    made = attempt(cost, usage=usage, tier="", apart=told_apart)
+    store.ledger.move("j_1", 0, 100, [settled(1, made, attempt(250), start_wall_ns=clock.wall_ns())])
+    known, older = (await admin.get("/requests/req_1")).json()["attempts"]
+    assert older["bill"] is None  # of a version that did not keep the tier
+    assert (known["bill"]["amount_nanousd"], known["bill"]["sources"]) == (cost, ["the contract of May"])
+    lines = [(line["what"], line["count"], line["rate_usd"], line["amount_usd"]) for line in known["bill"]["lines"]]
+    assert lines == [
+        ("input", 10, "0.000003", "0.00003"),
+        ("cache_read", 5, "0.0000003", "0.0000015"),
+        ("output", 5, "0.000015", "0.000075"),
+        ("reasoning", 2, "0.000015", "0.00003"),
+        ("input", 10, "0.000003", "0.00003"),
+    ]
+    assert known["apart"] == [
+        {"model": "gpt-5", "usage": {**known["usage"], "input": 10, "cache_read": 0, "output": 0, "reasoning": 0}}
+    ]
 
 
 async def test_a_request_that_is_not_there_is_told_so(admin):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.core.money import NANO, Nanousd, format_usd, from_pico, from_usd
+from weighbridge.core.money import NANO, Nanousd, format_usd, from_pico, from_usd, pico_as_usd
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,8 @@ def test_amounts_for_people(nano, text):
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_no_amount_is_shown_in_scientific_notation(nano):
     assert "e" not in format_usd(Nanousd(nano)).lower()
+
+
+@pytest.mark.parametrize(("pico", "text"), [(3_000_000, "0.000003"), (12_500_000_000_000, "12.5"), (0, "0"), (1, "0.000000000001")])
+def test_a_rate_is_told_to_its_last_digit(pico, text):
+    assert pico_as_usd(pico) == text

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from weighbridge.core.rates import Bracket, Period, PriceState, RateCard, Rates
 from weighbridge.core.terms import Usage, UsageApart
-from weighbridge.ledger.apart import Circumstances, price_with_parts, saved_with_parts
+from weighbridge.ledger.apart import Circumstances, bill_with_parts, price_with_parts, saved_with_parts
 from weighbridge.ledger.pricing import UNKNOWN, Pricer
 
 NOW = Circumstances(None, 0, "")
@@ -70,3 +70,24 @@ def test_what_a_cache_saved_is_told_by_each_parts_price():
 def test_an_estimate_below_its_parts_takes_nothing_off():
     apart = (UsageApart("", Usage(input=50)),)
     assert price_with_parts(Usage(input=20, output=1), apart, pricer(1, 5), nobody, NOW).amount == 50 + 5
+
+
+def test_a_bill_tells_every_line_and_comes_to_the_price():
+    usage = Usage(input=110, cache_read=10, output=11, reasoning=1)
+    apart = (UsageApart("wise", Usage(input=100, output=10)),)
+    others = {"wise": pricer(5, 25)}
+    bill = bill_with_parts("swift", usage, apart, pricer(1, 5), others.get, NOW)
+    assert bill is not None
+    assert bill.amount == price_with_parts(usage, apart, pricer(1, 5), others.get, NOW).amount
+    assert sum(line.amount_pico for line in bill.lines) == bill.amount * 1_000
+    assert [(line.model, line.what) for line in bill.lines] == [
+        ("swift", "input"),
+        ("swift", "cache_read"),
+        ("swift", "reasoning"),
+        ("m", "input"),
+        ("m", "output"),
+    ]
+
+
+def test_what_nobody_knows_has_no_bill():
+    assert bill_with_parts("m", Usage(input=2), (UsageApart("x", Usage(input=1)),), pricer(1, 1), nobody, NOW) is None

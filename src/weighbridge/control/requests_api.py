@@ -21,7 +21,10 @@ from weighbridge.control.usage_api import Filters
 from weighbridge.core.clock import NS_PER_MS
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
+from weighbridge.core.money import pico_as_usd
 from weighbridge.core.terms import Attempt, Record, Usage
+from weighbridge.ledger.apart import Bill
+from weighbridge.ledger.repricing import Repricer
 from weighbridge.storage.correction_store import Correction
 from weighbridge.storage.payload_store import StoredPayload
 from weighbridge.storage.request_queries import EntryRow, RequestDetail, RequestRow, RequestsQuery, request_detail, requests_page
@@ -84,7 +87,7 @@ def requests_router(services: AdminServices) -> APIRouter:
         corrections = await asyncio.to_thread(services.store.corrections.of_request, request_id)
         opinions = await asyncio.to_thread(services.store.feedback.of_request, request_id)
         has_payload = await asyncio.to_thread(services.store.payloads.has, request_id)
-        told = _detail(found, services.key_names(), corrections)
+        told = _detail(found, services.key_names(), corrections, services.repricer("*"))
         told |= {"feedback": list(map(feedback_view, opinions)), "has_payload": has_payload}
         return Response(encode_json(told), media_type="application/json")
 
@@ -148,12 +151,15 @@ def _summary(row: RequestRow, names: Names) -> dict[str, object]:
     }
 
 
-def _detail(found: RequestDetail, names: Names, corrections: Sequence[tuple[Correction, int, int]]) -> dict[str, object]:
+def _detail(
+    found: RequestDetail, names: Names, corrections: Sequence[tuple[Correction, int, int]], repricer: Repricer
+) -> dict[str, object]:
     record = found.record
+    bills = [repricer.bill(attempt, record.start_wall_ns) for attempt in record.attempts] if record is not None else []
     return {
         **_summary(found.row, names),
         **(_of_record(record) if record is not None else {}),
-        "attempts": [_attempt(attempt) for attempt in record.attempts] if record is not None else [],
+        "attempts": [_attempt(*each) for each in zip(record.attempts, bills, strict=True)] if record is not None else [],
         "entries": [_entry(entry) for entry in found.entries],
         "corrections": [
             {"id": made.id, "reason": made.reason, "at": rfc3339_ns(made.created_wall_ns), "attempt": place, "cost_nanousd": cost}
@@ -174,7 +180,7 @@ def _of_record(record: Record) -> dict[str, object]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, object]:
+def _attempt(attempt: Attempt, bill: Bill | None) -> dict[str, object]:
     return {
         "provider": attempt.provider,
         "model": attempt.model,
@@ -190,7 +196,26 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "price_state": attempt.price_state.value,
         "reserved_nanousd": attempt.reserved_nanousd,
         "cache_saved_nanousd": attempt.cache_saved_nanousd,
+        "bill": None if bill is None else _bill(bill),
         "apart": [{"model": part.model or attempt.model, "usage": _usage(part.usage)} for part in attempt.apart],
+    }
+
+
+def _bill(bill: Bill) -> dict[str, object]:
+    """By the prices of now for the time of then. Where its amount is not what was booked, prices were corrected since."""
+    return {
+        "amount_nanousd": bill.amount,
+        "lines": [
+            {
+                "model": line.model,
+                "what": line.what,
+                "count": line.number,
+                "rate_usd": pico_as_usd(line.rate),
+                "amount_usd": pico_as_usd(line.amount_pico),
+            }
+            for line in bill.lines
+        ],
+        "sources": list(bill.sources),
     }
 
 

@@ -34,6 +34,11 @@ def from_pico_difference(picodollars: int) -> int:
     return rounded if picodollars >= 0 else -rounded
 
 
+def pico_as_usd(picodollars: int) -> str:
+    """Dollars, exactly: `0.000003`, `12.5`."""
+    return format((Decimal(picodollars) / (NANO * PICO_PER_NANO)).normalize(), "f")
+
+
 def format_usd(amount: Nanousd) -> str:
     """For people: `$1.25`, `$0.000004` (six decimals below one cent, never scientific notation)."""
     dollars = Decimal(amount) / NANO

@@ -59,6 +59,47 @@ def saved_with_parts(
     )
 
 
+class BilledLine(NamedTuple):
+    """One line of an attempt's bill, and which model's price list it is from. Amounts are pico-dollars."""
+
+    model: str
+    what: str
+    number: int
+    rate: int
+    amount_pico: int
+
+
+class Bill(NamedTuple):
+    """How an attempt's cost is made up. `amount` is what the lines come to, rounded as it is booked: once for each model's run."""
+
+    amount: Nanousd
+    lines: tuple[BilledLine, ...]
+    sources: tuple[str, ...]
+
+
+def bill_with_parts(
+    model: str,
+    usage: Usage,
+    apart: Sequence[UsageApart],
+    pricer: Pricer,
+    pricer_of: Callable[[str], Pricer | None],
+    circumstances: Circumstances,
+) -> Bill | None:
+    """Line by line what `price_with_parts` says of an attempt at `model`; None where nobody knows."""
+    price = price_with_parts(usage, apart, pricer, pricer_of, circumstances)
+    if price.amount is None:
+        return None
+    lines: list[BilledLine] = []
+    sources: dict[str, None] = {}
+    for each, counts, where in _shares(usage, apart, pricer, pricer_of, circumstances):
+        assert each is not None
+        name = model if each is pricer else each.card.model
+        told = each.lines(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
+        lines += [BilledLine(name, *line) for line in told]
+        sources[each.card.source] = None
+    return Bill(price.amount, tuple(lines), tuple(sources))
+
+
 def _shares(
     usage: Usage,
     apart: Sequence[UsageApart],

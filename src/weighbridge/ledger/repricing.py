@@ -17,7 +17,7 @@ import msgspec
 from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import PriceBook, Tariff
 from weighbridge.core.terms import ESTIMATES, Attempt, Provenance, Record
-from weighbridge.ledger.apart import Circumstances, price_with_parts
+from weighbridge.ledger.apart import Bill, Circumstances, bill_with_parts, price_with_parts
 from weighbridge.ledger.books import charge_of, cost_adjustment, estimate_adjustment, own_key_adjustment, resolved
 from weighbridge.ledger.price_book import card_for
 from weighbridge.ledger.pricing import Pricer
@@ -88,6 +88,17 @@ class Repricer:
             return Outcome(repriced, 0, [*skipped, Skipped.OTHER_TARIFF])
         return Outcome(repriced, charge_of(after, tariff) - charged, skipped)
 
+    def bill(self, attempt: Attempt, at_wall_ns: int) -> Bill | None:
+        """How its cost is made up, by the prices that are known now; None where nobody knows, or nothing is billed."""
+        if not isinstance(self._priced(attempt, at_wall_ns), int):
+            return None
+        pricer, where = self._pricer(attempt.provider, attempt.model), self._circumstances(attempt, at_wall_ns)
+        assert pricer is not None
+        return bill_with_parts(attempt.model, attempt.usage, attempt.apart, pricer, partial(self._pricer, attempt.provider), where)
+
+    def _circumstances(self, attempt: Attempt, at_wall_ns: int) -> Circumstances:
+        return Circumstances(attempt.tier or None, at_wall_ns, self._regions.get(attempt.provider, ""))
+
     def _priced(self, attempt: Attempt, at_wall_ns: int) -> Nanousd | Skipped | None:
         """What an attempt costs; None for one that is not looked at, or of which nothing is billed."""
         if not fnmatchcase(f"{attempt.provider}/{attempt.model}", self._models) or not 200 <= attempt.status < 300:
@@ -97,10 +108,9 @@ class Repricer:
         if attempt.tier is None:
             return Skipped.TIER_UNKNOWN
         pricer = self._pricer(attempt.provider, attempt.model)
-        region = self._regions.get(attempt.provider, "")
         if pricer is None:
             return Skipped.PRICE_UNKNOWN
-        where = Circumstances(attempt.tier or None, at_wall_ns, region)
+        where = self._circumstances(attempt, at_wall_ns)
         price = price_with_parts(attempt.usage, attempt.apart, pricer, partial(self._pricer, attempt.provider), where)
         return Skipped.PRICE_UNKNOWN if price.amount is None else price.amount
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 # Whoever may name a key or a model may try to run something in an operator's browser.
 HOSTILE_KEY = "<img src=x onerror=\"document.title='owned'\">"
@@ -122,6 +123,22 @@ def _cost(used: dict, rate_in: float | None, rate_out: float | None) -> int | No
     return round((thousandths + used["output"] * rate_out) * 1_000)
 
 
+def made_bill(model: str, used: dict, cost: int) -> dict:
+    """Output at a price, and input at whatever is left."""
+    rate = Decimal("0.000002")
+    output = used["output"] * rate
+    rest = Decimal(cost) / 10**9 - output
+    lines = [
+        {"what": "input", "count": used["input"], "rate_usd": "0.00000125", "amount_usd": format(rest, "f")},
+        {"what": "output", "count": used["output"], "rate_usd": format(rate, "f"), "amount_usd": format(output, "f")},
+    ]
+    return {
+        "amount_nanousd": cost,
+        "lines": [{"model": model, **line} for line in lines],
+        "sources": ["a list, https://prices.example"],
+    }
+
+
 def _attempts(rng, provider, model, error, first, duration, used, cost) -> list[dict]:
     def attempt(**more) -> dict:
         state = "unknown" if cost is None else "estimated" if used["provenance"] == "estimated" else "known"
@@ -138,6 +155,8 @@ def _attempts(rng, provider, model, error, first, duration, used, cost) -> list[
             "cost_nanousd": cost,
             "price_state": state,
             "reserved_nanousd": 3 * (cost or 1_000_000),
+            "bill": made_bill(model, used, cost) if cost else None,
+            "apart": [],
         }
         return {**base, **more}
 
@@ -156,5 +175,6 @@ def _attempts(rng, provider, model, error, first, duration, used, cost) -> list[
         end_ms=failed_at,
         cost_nanousd=0,
         price_state="known",
+        bill=None,
     )
     return [failed, attempt(sent_ms=failed_at + 0.3)]

@@ -10,22 +10,9 @@ import { badge, button, card, countOf, facts, moneyOf, pageHead, statusBadge, ti
 import { copyText } from "../parts/dialogs.js";
 import { payloadCard } from "../parts/payload_card.js";
 import { table } from "../parts/table.js";
+import { COUNTS, PRICES, billCard, correctionsCard, priceCard } from "./request_price.js";
 
-const COUNTS = [
-  ["input", "Input"],
-  ["cache_read", "Read from a cache"],
-  ["cache_write_5m", "Written to a cache, 5 min"],
-  ["cache_write_1h", "Written to a cache, 1 h"],
-  ["input_audio", "Audio in"],
-  ["input_image", "Images in"],
-  ["output", "Output"],
-  ["reasoning", "of which reasoning"],
-  ["output_audio", "Audio out"],
-  ["output_image", "Images out"],
-  ["tool_calls", "Server-side tools"],
-];
 const DAY_MS = 86_400_000;
-const PRICES = { known: "good", estimated: "warn", unknown: "bad" };
 
 export async function show(view) {
   const found = await get(`/requests/${encodeURIComponent(view.thing)}`, {}, { signal: view.signal });
@@ -46,7 +33,7 @@ export async function show(view) {
       button("Copy id", () => copyText(found.id), { id: "copy-id" }),
     ),
     tiles(found),
-    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), correctionsCard(found), feedbackCard(found), payloadCard(found), entriesCard(found)),
+    h("div", { class: "grid" }, attemptsCard(found), usageCard(found), aboutCard(found), priceCard(found), billCard(found), correctionsCard(found), feedbackCard(found), payloadCard(found), entriesCard(found)),
   );
 }
 
@@ -200,41 +187,6 @@ function sessionLink({ session, at }) {
   return `/dashboard/sessions/${encodeURIComponent(session)}?${new URLSearchParams({ from: around(-DAY_MS), to: around(DAY_MS) })}`;
 }
 
-function priceCard(found) {
-  const rows = found.attempts.map((each, index) => ({ ...each, index }));
-  const columns = [
-    { title: "Attempt", head: true, cell: (each) => `${each.index + 1}. ${each.provider}/${each.model}` },
-    { title: "Price", cell: (each) => badge(each.price_state, PRICES[each.price_state]) },
-    {
-      title: "Cost",
-      num: true,
-      cell: (each) => h("span", { class: "mono" }, each.cost_nanousd === null ? "unknown" : exactMoney(each.cost_nanousd)),
-    },
-  ];
-  const foot = h(
-    "tr",
-    null,
-    h("th", { scope: "row", colspan: 2 }, "In all"),
-    h("td", { class: "num mono" }, found.cost_nanousd === null ? "unknown" : exactMoney(found.cost_nanousd)),
-  );
-  return card("Price", table({ label: "Price by attempt", id: "price", columns, rows, foot, none: "Nothing to pay" }), {
-    span: 6,
-    flush: true,
-  });
-}
-
-/** Prices that turned out to be others; nothing where none did. */
-function correctionsCard(found) {
-  if (!found.corrections?.length) return null;
-  const columns = [
-    { title: "At", cell: (each) => dateTime(each.at) },
-    { title: "Why", head: true, cell: (each) => each.reason },
-    { title: "Attempt", num: true, cell: (each) => String(each.attempt + 1) },
-    { title: "Added to its cost", num: true, cell: (each) => moneyOf(each.cost_nanousd) },
-  ];
-  return card("Corrections of its price", table({ label: "Corrections", id: "corrections", columns, rows: found.corrections }), { flush: true });
-}
-
 /** What people think of the answer; nothing where nobody has said anything. */
 function feedbackCard(found) {
   if (!found.feedback?.length) return null;
@@ -259,6 +211,6 @@ function entriesCard(found) {
   return card(
     "Ledger entries",
     table({ label: "Ledger entries", id: "entries", columns, rows: found.entries, none: "Nothing was booked" }),
-    { span: 6, flush: true },
+    { flush: true },
   );
 }
