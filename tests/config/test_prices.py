@@ -12,6 +12,7 @@ from weighbridge.ledger.pricing import Pricer
 PROVIDERS = """
 providers:
   openai: {api_key: sk-aaaaaaaaaaaaaaaa}
+  anthropic: {api_key: sk-aaaaaaaaaaaaaaaa}
   spare: {type: openai, base_url: "https://api.example.com/v1", api_key: sk-aaaaaaaaaaaaaaaa}
   local: {type: openai, base_url: "http://10.0.0.5:8000/v1", api_keys: []}
   demo:
@@ -19,12 +20,20 @@ providers:
 
 
 @pytest.fixture
-def cost(tmp_path):
-    def of(rules, name, usage, at_wall_ns=1_800_000_000 * NS_PER_S):
+def prices_of(tmp_path):
+    def of(rules):
         file = tmp_path / "weighbridge.yaml"
         file.write_text(PROVIDERS + rules)
+        return compile_prices(load_config(file, environ={}).config)
+
+    return of
+
+
+@pytest.fixture
+def cost(prices_of):
+    def of(rules, name, usage, at_wall_ns=1_800_000_000 * NS_PER_S):
         provider, _, model = name.partition("/")
-        card = card_for(compile_prices(load_config(file, environ={}).config), provider, model)
+        card = card_for(prices_of(rules), provider, model)
         return None if card is None else Pricer(card).price(usage, at_wall_ns=at_wall_ns).amount
 
     return of
@@ -49,6 +58,17 @@ def test_a_contracts_discount_and_its_day(cost):
     new_year = 1_798_761_600 * NS_PER_S
     assert cost(rules, "openai/gpt-5", Usage(input=1_000_000), new_year - 1) == 1_250_000_000
     assert cost(rules, "openai/gpt-5", Usage(input=1_000_000), new_year) == 1_000_000_000
+
+
+def test_what_a_region_costs_more(prices_of):
+    card = card_for(prices_of("prices:\n  - {match: 'openai/*', regions: {us: 12.5%, 'eu-*': 10%}}\n"), "openai", "gpt-5")
+    assert [(each.region, each.factor) for each in card.regions] == [("us", 1_125_000), ("eu-*", 1_100_000)]
+
+
+def test_inference_of_anthropics_in_the_united_states_alone_costs_a_tenth_more(prices_of):
+    card = card_for(prices_of(""), "anthropic", "claude-opus-4-6")
+    usage = Usage(input=1_000)
+    assert Pricer(card).price(usage, region="us").amount == Pricer(card).price(usage, region="global").amount * 11 // 10
 
 
 def test_a_copy_of_a_model_is_priced_like_it(cost):

@@ -179,5 +179,12 @@ def test_a_region_may_cost_more():
     assert card.price(Usage(input=100), region="us-east-1").amount == 125_000
 
 
+def test_where_the_region_is_not_known_the_dearest_is_held():
+    card = of(SIMPLE, regions=(RegionFactor("us", UNIT * 11 // 10),))
+    extent = Extent(1_000, 100)
+    assert card.bound(extent) == card.bound(extent, region="us") == of(SIMPLE).bound(extent) * 11 // 10
+    assert card.bound(extent, region="global") == of(SIMPLE).bound(extent)
+
+
 def test_rates_for_comparing_are_nano_dollars_per_token():
     assert of(SIMPLE).rates_now(0) == (1250.0, 10_000.0)

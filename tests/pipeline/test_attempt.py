@@ -4,7 +4,19 @@ import pytest
 
 from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.codec import encode_json
-from weighbridge.core.rates import Bracket, ListedModel, MatchKind, ModelMatch, Period, PriceBook, PriceState, RateCard, Rates
+from weighbridge.core.rates import (
+    Bracket,
+    ListedModel,
+    MatchKind,
+    ModelMatch,
+    Period,
+    PriceBook,
+    PriceRule,
+    PriceState,
+    RateCard,
+    Rates,
+    RegionFactor,
+)
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import Dialect
 from weighbridge.ledger.terms import Started
@@ -58,7 +70,11 @@ def listed(name: str, rate: int, **tiers: int) -> ListedModel:
     return ListedModel(ModelMatch(MatchKind.EQUALS, name), RateCard(name, (Period((bracket[rate],)),), of_tiers))
 
 
-LISTS = PriceBook({"anthropic": (listed("claude-swift", 2, fast=12), listed("claude-wise", 5))}, {"anthropic": ("anthropic",)})
+LISTS = PriceBook(
+    {"anthropic": (listed("claude-swift", 2, fast=12), listed("claude-wise", 5))},
+    {"anthropic": ("anthropic",)},
+    (PriceRule("*", regions=(RegionFactor("us", 1_100_000),)),),
+)
 MESSAGE = {"model": "anthropic/claude-swift", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -102,6 +118,18 @@ async def test_an_adviser_whose_price_nobody_knows_leaves_the_cost_unknown(build
     iterations = [{"type": "advisor_message", "model": "claude-unheard-of", "input_tokens": 400, "output_tokens": 60}]
     attempt, _held = await answered(build, {"input_tokens": 50, "output_tokens": 10, "iterations": iterations})
     assert (attempt.cost_nanousd, attempt.price_state) == (None, PriceState.UNKNOWN)
+
+
+async def test_inference_in_one_country_is_held_and_charged_at_a_tenth_more(build):
+    usage = {"input_tokens": 500, "output_tokens": 100}
+    anywhere, held_anywhere = await answered(build, {**usage, "inference_geo": "global"}, inference_geo="global")
+    there, held_there = await answered(build, {**usage, "inference_geo": "us"}, inference_geo="us")
+    # A workspace may have it by default, without a word in the request.
+    by_default, held_by_default = await answered(build, {**usage, "inference_geo": "us"})
+    assert (anywhere.cost_nanousd, there.cost_nanousd, by_default.cost_nanousd) == (1_200, 1_320, 1_320)
+    assert held_there > 1.09 * held_anywhere
+    assert held_by_default > held_anywhere  # although its body is shorter
+    assert (there.region, anywhere.region) == ("us", "global")
 
 
 async def test_fast_mode_is_held_and_charged_at_its_own_price(build):

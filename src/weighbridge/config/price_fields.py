@@ -61,14 +61,17 @@ class PriceRule(Section):
     """Dollars for each request."""
     discount: Discount | None = None
     """Off what is listed, or off the prices of this rule."""
+    regions: dict[Annotated[str, Field(min_length=1, max_length=100)], Discount] = Field({})
+    """What serving in a region costs more, by its name or a pattern: `{us: 10%, 'eu-*': 10%}`. It is the one that the provider
+    names in its reply (Anthropic), else the provider's `region`."""
     starting: Expiry | None = Field(None, alias="from")
     """When it begins to count. Always if not given."""
 
     @model_validator(mode="after")
     def _says_something(self) -> PriceRule:
         own = (self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h, self.request)
-        if all(value is None for value in own) and self.discount is None and self.same_as is None:
-            raise fault("match", "comes without a price, a `discount` or `same_as`")
+        if all(value is None for value in own) and self.discount is None and self.same_as is None and not self.regions:
+            raise fault("match", "comes without a price, a `discount`, `same_as` or `regions`")
         if any(value is not None for value in own) and (self.input is None or self.output is None) and self.request is None:
             raise fault("match", "needs both `input` and `output`")
         return self

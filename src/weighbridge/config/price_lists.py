@@ -23,6 +23,7 @@ from weighbridge.core.rates import (
     Period,
     RateCard,
     Rates,
+    RegionFactor,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ _TOKEN_RATES: Final = {
 _PIECE_RATES: Final = {"web_searches_kcount": "tool_call", "requests_kcount": "request"}
 _TIER_KEYS: Final = ("service_tier", "processing", "speed")
 """How the lists name a tier: `{'service_tier': 'flex'}`, `{'processing': 'batch'}`, `{'speed': 'fast'}`."""
+
+_REGIONS: Final = {"anthropic": (RegionFactor("us", 1_100_000),)}
+"""What the lists leave out: inference in the US alone costs a tenth more, told by `usage.inference_geo`
+(https://platform.claude.com/docs/en/manage-claude/data-residency)."""
 
 _AZURE: Final = ("azure", "openai", "anthropic", "deepseek", "x-ai", "moonshotai")
 """Microsoft sells other vendors' models at their own prices, but for those that its own list has."""
@@ -88,7 +93,8 @@ def bundled_lists() -> dict[str, tuple[ListedModel, ...]]:
 def _listed(provider: Provider, source: str) -> tuple[ListedModel, ...]:
     urls = ", ".join(provider.pricing_urls or ())
     return tuple(
-        ListedModel(_match(model.match), _card(model, f"{source}: {urls}" if urls else source)) for model in provider.models
+        ListedModel(_match(model.match), _card(model, f"{source}: {urls}" if urls else source, _REGIONS.get(provider.id, ())))
+        for model in provider.models
     )
 
 
@@ -113,7 +119,7 @@ _CLAUSES: Final = {
 }
 
 
-def _card(model: ModelInfo, source: str) -> RateCard:
+def _card(model: ModelInfo, source: str, regions: tuple[RegionFactor, ...]) -> RateCard:
     entries = model.prices if isinstance(model.prices, list) else [model.prices]
     periods = tuple(_period(entry) for entry in entries)
     tiers: dict[str, tuple[Period, ...]] = {}
@@ -126,6 +132,7 @@ def _card(model: ModelInfo, source: str) -> RateCard:
         model.id,
         tuple(period for period in periods if period.brackets),
         tiers,
+        regions=regions,
         unmetered=tuple(unmetered),
         facts=ModelFacts(model.context_window),
         source=source,

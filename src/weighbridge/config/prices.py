@@ -11,7 +11,17 @@ from weighbridge.config import schema
 from weighbridge.config.price_fields import PriceRule as WrittenRule
 from weighbridge.config.price_lists import bundled_lists, lists_for
 from weighbridge.core.clock import NS_PER_S
-from weighbridge.core.rates import UNIT, Bracket, ListedModel, PriceBook, PriceRule, Rates, UnknownAction, UnknownPolicy
+from weighbridge.core.rates import (
+    UNIT,
+    Bracket,
+    ListedModel,
+    PriceBook,
+    PriceRule,
+    Rates,
+    RegionFactor,
+    UnknownAction,
+    UnknownPolicy,
+)
 
 _PICO_PER_TOKEN: Final = 1_000_000
 """Of a dollar per million tokens."""
@@ -70,6 +80,7 @@ def _rule(rule: WrittenRule) -> PriceRule:
         own=(Bracket(rates),) if rates != Rates() else (),
         factor=UNIT if rule.discount is None else int((1 - rule.discount) * UNIT),
         from_wall_ns=starts,
+        regions=tuple(RegionFactor(name, int((1 + more) * UNIT)) for name, more in rule.regions.items()),
         source="the configuration",
     )
 

@@ -303,6 +303,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     to the cache cost more than was saved by reading."""
     apart: tuple[UsageApart, ...] = ()
     """Parts of `usage` that have prices of their own."""
+    region: str = ""
+    """Where it was served, if its provider said so and prices depend on it."""
 
     @property
     def is_own_key(self) -> bool:

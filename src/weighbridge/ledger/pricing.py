@@ -180,7 +180,7 @@ def _is_within(window: DayWindow, wall_ns: int) -> bool:
 class Pricer:
     """One rate card, ready for the hot path."""
 
-    __slots__ = ("_brackets", "_only", "_periods", "_tiers", "card", "distinguishes")
+    __slots__ = ("_brackets", "_dearest_region", "_only", "_periods", "_tiers", "card", "distinguishes")
 
     def __init__(self, card: RateCard) -> None:
         self.card = card
@@ -192,6 +192,7 @@ class Pricer:
         """Which kinds of input are dearer than plain text."""
         only = self._periods[0] if len(self._periods) == 1 else None
         is_simple = only is not None and only.from_wall_ns is None and only.window is None and len(only.brackets) == 1
+        self._dearest_region = max((each.factor for each in card.regions), default=UNIT)
         self._only = only.brackets[0] if only is not None and is_simple and only.state is _KNOWN and not card.regions else None
 
     def price(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> Price:
@@ -250,7 +251,8 @@ class Pricer:
         """The most that a request of this extent may cost: each token at the dearest rate that it could have, in the dearest of the
         brackets that it could fall into. None where nobody knows.
 
-        `tier` is the one that was asked for: what is served may also be the standard one.
+        `tier` is the one that was asked for: what is served may also be the standard one. Where no `region` is known it may be
+        served in the dearest (Anthropic's is a workspace's default where a request names none).
         """
         only = self._only
         if only is not None and (tier is None or tier not in self._tiers):
@@ -263,7 +265,7 @@ class Pricer:
                         dearest = max(dearest, bracket.bound(extent, kinds))
         if dearest < 0:
             return None
-        factor = self._region_factor(region)
+        factor = self._region_factor(region) if region else self._dearest_region
         return from_pico(dearest if factor == UNIT else _scaled(dearest, factor))
 
     def dearest(self, region: str) -> tuple[int, int, int] | None:
@@ -271,7 +273,7 @@ class Pricer:
         where it has no price."""
         if not self._brackets:
             return None
-        factor = self._region_factor(region)
+        factor = self._region_factor(region) if region else self._dearest_region
         highest = (
             max(max(bracket.dearest_media, bracket.dearest_write) for bracket in self._brackets),
             max(bracket.dearest_output for bracket in self._brackets),

@@ -97,7 +97,7 @@ class Repricer:
         return bill_with_parts(attempt.model, attempt.usage, attempt.apart, pricer, partial(self._pricer, attempt.provider), where)
 
     def _circumstances(self, attempt: Attempt, at_wall_ns: int) -> Circumstances:
-        return Circumstances(attempt.tier or None, at_wall_ns, self._regions.get(attempt.provider, ""))
+        return Circumstances(attempt.tier or None, at_wall_ns, attempt.region or self._regions.get(attempt.provider, ""))
 
     def _priced(self, attempt: Attempt, at_wall_ns: int) -> Nanousd | Skipped | None:
         """What an attempt costs; None for one that is not looked at, or of which nothing is billed."""

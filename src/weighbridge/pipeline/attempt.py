@@ -111,6 +111,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
             (exchange.meter.service_tier or "") if exchange.meter is not None else "",
             _cache_saved(exchange, target),
             exchange.meter.apart if exchange.meter is not None else (),
+            exchange.meter.region if exchange.meter is not None else "",
         )
     )
     return error
@@ -126,11 +127,13 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
     if target.pricer is None:
         return UNKNOWN
     meter = exchange.meter
-    tier = meter.service_tier if meter is not None else None
-    if meter is not None and meter.apart:
-        where = Circumstances(tier, exchange.start_wall_ns, region_of(target))
+    if meter is None:
+        return target.pricer.price(exchange.usage, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+    tier, region = meter.service_tier, meter.region or region_of(target)
+    if meter.apart:
+        where = Circumstances(tier, exchange.start_wall_ns, region)
         return price_with_parts(exchange.usage, meter.apart, target.pricer, _pricers_beside(exchange, target), where)
-    return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+    return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region)
 
 
 def _pricers_beside(exchange: Exchange, target: Target) -> Callable[[str], Pricer | None]:
@@ -143,11 +146,13 @@ def _cache_saved(exchange: Exchange, target: Target) -> int:
     usage, meter = exchange.usage, exchange.meter
     if target.pricer is None or not (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
         return 0
-    tier = meter.service_tier if meter is not None else None
-    if meter is not None and meter.apart:
-        where = Circumstances(tier, exchange.start_wall_ns, region_of(target))
+    if meter is None:
+        return target.pricer.cache_saved(usage, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+    tier, region = meter.service_tier, meter.region or region_of(target)
+    if meter.apart:
+        where = Circumstances(tier, exchange.start_wall_ns, region)
         return saved_with_parts(usage, meter.apart, target.pricer, _pricers_beside(exchange, target), where)
-    return target.pricer.cache_saved(usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region_of(target))
+    return target.pricer.cache_saved(usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region)
 
 
 def region_of(target: Target) -> str:

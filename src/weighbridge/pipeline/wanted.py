@@ -20,6 +20,7 @@ _TOKENS: Final = 1
 _CHARGED: Final = 2
 """Places in `Amounts`."""
 _TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES))
+_PLACED: Final = frozenset((Operation.MESSAGES,))
 
 
 class Wanted:
@@ -34,7 +35,7 @@ class Wanted:
         self.extent = extent
         self.kinds = kinds
         self._wall_ns = exchange.start_wall_ns
-        self._region = region_of(target)
+        self._region = _text_asked(exchange, "inference_geo", _PLACED) or region_of(target)
         self._tier = _tier_asked(exchange)
         self._tariff = exchange.account.accounts.tariff
         for pricer in (target.pricer, target.ceiling):
@@ -93,10 +94,13 @@ def amounts_of(nanousd: int, tokens: Extent, tariff: Tariff | None, *, is_own: b
 
 def _tier_asked(exchange: Exchange) -> str | None:
     """OpenAI's `service_tier`, and Anthropic's `speed`, which has a price list of its own."""
+    name = "speed" if exchange.endpoint.operation is Operation.MESSAGES else "service_tier"
+    return _text_asked(exchange, name, _TIERED)
+
+
+def _text_asked(exchange: Exchange, name: str, operations: frozenset[Operation]) -> str | None:
     envelope = exchange.envelope
-    operation = exchange.endpoint.operation
-    name = "speed" if operation is Operation.MESSAGES else "service_tier"
-    if envelope is None or not envelope.has(name) or operation not in _TIERED:
+    if envelope is None or not envelope.has(name) or exchange.endpoint.operation not in operations:
         return None
     try:
         return envelope.string(name)

@@ -47,6 +47,7 @@ class ReplyFacts:
         "apart",
         "finish_reason",
         "is_complete",
+        "region",
         "response_id",
         "served_model",
         "service_tier",
@@ -61,6 +62,8 @@ class ReplyFacts:
         self.served_model: str | None = None
         self.service_tier: str | None = None
         """The tier that was served and is billed, which may differ from the one asked for."""
+        self.region: str = ""
+        """Where it was served, for providers whose prices depend on it; empty: not said."""
         self.response_id: str | None = None
         self.is_complete: bool = False
         """The protocol's own end was seen."""
@@ -194,6 +197,7 @@ def _take_anthropic_usage(facts: ReplyFacts, usage: AnthropicUsage) -> None:
     merged = merge_anthropic(facts.anthropic_start, usage)
     facts.anthropic_start = merged
     facts.service_tier = merged.tier or facts.service_tier
+    facts.region = merged.inference_geo or ""
     _take_usage(facts, from_anthropic(merged))
     if merged.iterations:
         facts.apart = apart_by_anthropic(merged)

@@ -113,6 +113,7 @@ class AnthropicUsage(msgspec.Struct, gc=False):
     server_tool_use: ServerTools | None = None
     service_tier: str | None = None
     speed: str | None = None
+    inference_geo: str | None = None
     iterations: list[AnthropicIteration] | None = None
 
     @property
