@@ -15,12 +15,13 @@ from weighbridge.pipeline.attempt import region_of
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.refusals import price_unknown
 from weighbridge.pipeline.target import Target
+from weighbridge.wire.envelope import Envelope
 
 _TOKENS: Final = 1
 _CHARGED: Final = 2
 """Places in `Amounts`."""
-_TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES))
-_PLACED: Final = frozenset((Operation.MESSAGES,))
+_TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES))
+_CHOOSES_A_PRICE: Final = frozenset(("service_tier", "speed", "inference_geo"))
 
 
 class Wanted:
@@ -35,14 +36,25 @@ class Wanted:
         self.extent = extent
         self.kinds = kinds
         self._wall_ns = exchange.start_wall_ns
-        self._region = _text_asked(exchange, "inference_geo", _PLACED) or region_of(target)
-        self._tier = _tier_asked(exchange)
+        self._region = region_of(target)
+        self._tier: str | None = None
+        envelope = exchange.envelope
+        if envelope is not None and envelope.has_any(_CHOOSES_A_PRICE):
+            self._choose(envelope, exchange.endpoint.operation)
         self._tariff = exchange.account.accounts.tariff
         for pricer in (target.pricer, target.ceiling):
             if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
                 self._pricer, self.nanousd = pricer, bound
                 return
         raise price_unknown(target.name)
+
+    def _choose(self, envelope: Envelope, operation: Operation) -> None:
+        """OpenAI's `service_tier`; Anthropic's `speed`, which has a price list of its own, and the place of its inference."""
+        if operation is Operation.MESSAGES:
+            self._tier = _text(envelope, "speed")
+            self._region = _text(envelope, "inference_geo") or self._region
+        elif operation in _TIERED:
+            self._tier = _text(envelope, "service_tier")
 
     def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
         return pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
@@ -92,16 +104,7 @@ def amounts_of(nanousd: int, tokens: Extent, tariff: Tariff | None, *, is_own: b
     return clamped(nanousd), clamped(tokens[0] + tokens[1]), charge
 
 
-def _tier_asked(exchange: Exchange) -> str | None:
-    """OpenAI's `service_tier`, and Anthropic's `speed`, which has a price list of its own."""
-    name = "speed" if exchange.endpoint.operation is Operation.MESSAGES else "service_tier"
-    return _text_asked(exchange, name, _TIERED)
-
-
-def _text_asked(exchange: Exchange, name: str, operations: frozenset[Operation]) -> str | None:
-    envelope = exchange.envelope
-    if envelope is None or not envelope.has(name) or exchange.endpoint.operation not in operations:
-        return None
+def _text(envelope: Envelope, name: str) -> str | None:
     try:
         return envelope.string(name)
     except GatewayError:  # no text: the provider will say so
