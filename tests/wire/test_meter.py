@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.core.codec import encode_json
 from weighbridge.core.terms import NO_USAGE, Dialect, Endpoint, Operation, Provenance, Usage
 from weighbridge.wire.meter import Meter, RealtimeMeter, meter_for
 
@@ -190,6 +191,17 @@ def test_counts_of_a_stream_that_broke_off_are_a_floor() -> None:
     assert metered(STREAM_GENERATE, SSE, [events(*GEMINI_STREAM[:2])]).usage == Usage(
         15, output=7, reasoning=3, provenance=Provenance.DERIVED
     )
+
+
+def test_searches_that_gemini_tells_of_in_several_chunks_are_counted_once_each() -> None:
+    chunks = (
+        gemini_chunk(1, groundingMetadata={"webSearchQueries": ["weather Rome"]}),
+        gemini_chunk(4),
+        gemini_chunk(9, groundingMetadata={"webSearchQueries": ["weather Rome", "", "weather Paris"]}, finishReason="STOP"),
+    )
+    meter = metered(STREAM_GENERATE, SSE, [b"data: " + encode_json(chunk) + b"\r\n\r\n" for chunk in chunks])
+    assert (meter.usage.tool_calls, meter.usage.output) == (2, metered(GENERATE, JSON, [encode_json(GEMINI_WHOLE)]).usage.output)
+    assert meter.is_complete
 
 
 def test_a_gemini_array_is_metered_like_a_stream_of_events() -> None:

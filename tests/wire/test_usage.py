@@ -22,6 +22,7 @@ from weighbridge.wire.usage import (
     from_openai,
     from_openai_in_full,
     merge_anthropic,
+    with_gemini_searches,
 )
 
 DERIVED = Provenance.DERIVED
@@ -279,6 +280,20 @@ def test_an_answer_after_a_refusal_is_the_other_models_alone():
     )
     assert from_anthropic(usage) == Usage(412, output=264)
     assert apart_by_anthropic(usage) == (UsageApart("claude-opus-4-8", Usage(412, output=264)),)
+
+
+@pytest.mark.parametrize(
+    ("model", "queries", "number"),
+    [
+        ("gemini-3.8-flash", ["weather Rome", "", "weather Paris", "weather Rome"], 2),
+        ("gemini-2.5-flash", ["weather Rome", "weather Paris"], 1),
+        ("gemini-2.5-flash", [""], 0),
+        ("", ["weather Rome"], 1),
+    ],
+)
+def test_google_bills_a_search_for_each_query_and_before_gemini_3_for_each_prompt(model, queries, number):
+    assert with_gemini_searches(Usage(10, output=5), queries, model) == Usage(10, output=5, tool_calls=number)
+    assert with_gemini_searches(NO_USAGE, queries, model) is NO_USAGE
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from weighbridge.wire.usage import (
     from_openai,
     from_openai_in_full,
     merge_anthropic,
+    with_gemini_searches,
 )
 
 # Response items of tools that the vendor runs and charges for by the call (OpenAI's and xAI's price pages, 2026-08).
@@ -49,6 +50,7 @@ class ReplyFacts:
         "is_complete",
         "region",
         "response_id",
+        "searched",
         "served_model",
         "service_tier",
         "stream_error",
@@ -71,6 +73,8 @@ class ReplyFacts:
         """Code or type of an error inside a reply whose status said 200."""
         self.apart: tuple[UsageApart, ...] = ()
         """Parts of `usage` that have prices of their own."""
+        self.searched: tuple[str, ...] = ()
+        """What Gemini has searched for, in however many chunks it says so."""
         self.anthropic_start: AnthropicUsage | None = None
         """What Anthropic's earlier events counted; the later ones may leave fields out."""
 
@@ -207,6 +211,9 @@ def read_gemini(facts: ReplyFacts, document: bytes) -> None:
     """A reply or a stream chunk of `generateContent`, or a reply of the embedding methods. Counts are running totals."""
     reply = decode_gemini(document)
     for candidate in reply.candidates or ():
+        if candidate.grounding_metadata is not None and candidate.grounding_metadata.web_search_queries:
+            facts.searched = (*facts.searched, *candidate.grounding_metadata.web_search_queries)
+    for candidate in reply.candidates or ():
         if candidate.finish_reason and (facts.finish_reason is None or candidate.index == 0):
             facts.finish_reason = str(candidate.finish_reason)
             facts.is_complete = True
@@ -218,6 +225,8 @@ def read_gemini(facts: ReplyFacts, document: bytes) -> None:
         _take_usage(facts, from_gemini(reply.usage_metadata))
         facts.service_tier = reply.usage_metadata.service_tier or facts.service_tier
     facts.served_model = reply.model_version or facts.served_model
+    if facts.searched:
+        facts.usage = with_gemini_searches(facts.usage, facts.searched, facts.served_model or "")
     facts.response_id = reply.response_id or facts.response_id
     if reply.error is not None:
         facts.stream_error = _error_name(reply.error)

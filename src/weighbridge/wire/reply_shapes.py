@@ -116,11 +116,18 @@ class MessageEvent(msgspec.Struct, gc=False):
     error: ErrorShape | str | None = None
 
 
+class Grounding(msgspec.Struct, rename="camel", gc=False):
+    """What Gemini has searched for, which is billed."""
+
+    web_search_queries: list[str] | None = None
+
+
 class Candidate(msgspec.Struct, rename="camel", gc=False):
     """One answer of Gemini; numeric where the client asked for numeric enums."""
 
     finish_reason: str | int | None = None
     index: int | None = 0
+    grounding_metadata: Grounding | None = None
 
 
 class PromptFeedback(msgspec.Struct, rename="camel", gc=False):

@@ -8,7 +8,7 @@ caller leaves the usage unknown: a wrong number is worse than none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -316,6 +316,16 @@ def from_gemini(usage: GeminiUsage) -> Usage:
         0,
         _REPORTED,
     )
+
+
+def with_gemini_searches(usage: Usage, queries: Collection[str], model: str) -> Usage:
+    """With the searches that Google bills: each query but for empty ones and the same again; up to Gemini 2.5 one for the prompt
+    (https://ai.google.dev/gemini-api/docs/google-search#pricing)."""
+    if usage.provenance is _UNKNOWN:
+        return usage
+    n_searches = len(set(queries) - {""})
+    is_by_prompt = model.startswith(("gemini-1", "gemini-2"))
+    return msgspec.structs.replace(usage, tool_calls=min(n_searches, 1) if is_by_prompt else n_searches)
 
 
 def add(left: Usage, right: Usage) -> Usage:

@@ -121,6 +121,13 @@ def test_sources_are_cited_at_the_end_and_the_search_is_a_step():
     assert page.raw == {"urlContextMetadata": {"urlMetadata": []}}
 
 
+def test_what_was_searched_for_is_counted_for_the_bill():
+    searched = said({"text": "a"}, groundingMetadata={"webSearchQueries": ["q", "r", ""]})
+    counts = {"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1}}
+    _reader, events = take({**searched, "modelVersion": "gemini-3.8-flash"}, {**STOP, **counts})
+    assert fold(events).usage == Usage(3, output=1, tool_calls=2)
+
+
 def test_candidates_are_choices_and_every_one_has_to_finish():
     both = {"candidates": [{"content": {"parts": [{"text": "a"}]}}, {"content": {"parts": [{"text": "b"}]}, "index": 1}]}
     reader, _ = take(both, STOP)

@@ -35,7 +35,8 @@ from weighbridge.wire.gemini_generate.media import decodable, media_part
 from weighbridge.wire.gemini_generate.partial_arguments import PartialArguments
 from weighbridge.wire.gemini_generate.response_pieces import read_error, unix_seconds, whole_part
 from weighbridge.wire.gemini_generate.vocabulary import call_id, compact_json, read_seal
-from weighbridge.wire.usage import from_gemini
+from weighbridge.wire.loose_json import as_list, as_object
+from weighbridge.wire.usage import from_gemini, with_gemini_searches
 
 _TEXT: Final = PartKind.TEXT
 _THOUGHT: Final = PartKind.REASONING
@@ -78,13 +79,14 @@ class _OpenChoice:
 class ChunkReader:
     """Responses, one after another, as events. `finish` gives what only the end of them shows."""
 
-    __slots__ = ("_choices", "_counts", "_id", "_is_started", "_tells_counts", "is_ended")
+    __slots__ = ("_choices", "_counts", "_id", "_is_started", "_model", "_searched", "_tells_counts", "is_ended")
 
     def __init__(self) -> None:
         self._choices: dict[int, _OpenChoice] = {}
         self._counts = b""
         self._tells_counts = True
-        self._id = ""
+        self._id = self._model = ""
+        self._searched: list[str] = []
         self._is_started = False
         self.is_ended = False
 
@@ -96,8 +98,8 @@ class ChunkReader:
             return
         if not self._is_started:
             self._is_started = True
-            self._id = chunk.response_id or ""
-            events.append(Started(self._id, chunk.model_version or "", unix_seconds(chunk.create_time)))
+            self._id, self._model = chunk.response_id or "", chunk.model_version or ""
+            events.append(Started(self._id, self._model, unix_seconds(chunk.create_time)))
         counts = bytes(chunk.usage_metadata)
         if counts and counts != b"null":
             self._counts = counts
@@ -135,8 +137,12 @@ class ChunkReader:
 
     def _report(self, events: list[Event]) -> None:
         counts = read_counts(self._counts) if self._counts else None
-        if counts is not None:
-            events.append(UsageReported(from_gemini(counts), counts.service_tier))
+        if counts is None:
+            return
+        usage = from_gemini(counts)
+        if self._searched:
+            usage = with_gemini_searches(usage, self._searched, self._model)
+        events.append(UsageReported(usage, counts.service_tier))
 
     def _take_candidate(self, candidate: Candidate, events: list[Event]) -> None:
         index = candidate.index or 0
@@ -240,6 +246,8 @@ class ChunkReader:
         text = "".join(state.texts)
         found = read_grounding(candidate.grounding_metadata, text) + read_recitations(candidate.citation_metadata, text)
         state.citations += [citation for citation in found if citation not in state.citations]
+        queries = as_list(as_object(candidate.grounding_metadata).get("webSearchQueries"))
+        self._searched += [query for query in queries if isinstance(query, str)]
         step = search_step(candidate.grounding_metadata)
         if step is not None and step not in state.steps:
             state.steps.append(step)
