@@ -179,6 +179,13 @@ def test_a_region_may_cost_more():
     assert card.price(Usage(input=100), region="us-east-1").amount == 125_000
 
 
+def test_a_search_of_files_has_its_own_price_or_that_of_a_search():
+    own = of(Rates(input=1, output=1, tool_call=10_000_000, file_search=2_500_000))
+    assert own.price(Usage(tool_calls=2, file_searches=3)).amount == 2 * 10_000 + 3 * 2_500
+    lent = of(Rates(input=1, output=1, tool_call=10_000_000)).price(Usage(file_searches=3))
+    assert (lent.amount, lent.state) == (30_000, PriceState.ESTIMATED)
+
+
 def test_where_the_region_is_not_known_the_dearest_is_held():
     card = of(SIMPLE, regions=(RegionFactor("us", UNIT * 11 // 10),))
     extent = Extent(1_000, 100)

@@ -23,6 +23,7 @@ from weighbridge.wire.usage import (
     from_openai_in_full,
     merge_anthropic,
     with_gemini_searches,
+    with_openai_searches,
 )
 
 DERIVED = Provenance.DERIVED
@@ -280,6 +281,21 @@ def test_an_answer_after_a_refusal_is_the_other_models_alone():
     )
     assert from_anthropic(usage) == Usage(412, output=264)
     assert apart_by_anthropic(usage) == (UsageApart("claude-opus-4-8", Usage(412, output=264)),)
+
+
+def test_openai_bills_searches_of_the_web_and_of_files_and_no_pages_that_were_opened():
+    steps = [
+        ("web_search_call", "search"),
+        ("web_search_call", "open_page"),
+        ("web_search_call", "find_in_page"),
+        ("web_search_call", None),
+        ("x_search_call", None),
+        ("file_search_call", None),
+        ("message", None),
+    ]
+    assert with_openai_searches(Usage(9), steps) == Usage(9, tool_calls=3, file_searches=1)
+    assert with_openai_searches(Usage(9, tool_calls=5), steps).tool_calls == 5  # as the provider says itself
+    assert with_openai_searches(NO_USAGE, steps) is NO_USAGE
 
 
 @pytest.mark.parametrize(

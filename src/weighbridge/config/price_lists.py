@@ -46,7 +46,7 @@ _TOKEN_RATES: Final = {
     "output_audio_mtok": "output_audio",
     "output_image_mtok": "output_image",
 }
-_PIECE_RATES: Final = {"web_searches_kcount": "tool_call", "requests_kcount": "request"}
+_PIECE_RATES: Final = {"web_searches_kcount": "tool_call", "storage_searches_kcount": "file_search", "requests_kcount": "request"}
 _TIER_KEYS: Final = ("service_tier", "processing", "speed")
 """How the lists name a tier: `{'service_tier': 'flex'}`, `{'processing': 'batch'}`, `{'speed': 'fast'}`."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from weighbridge.core.clock import NS_PER_MS, utc_from_ns
+from weighbridge.core.codec import encode_json
 from weighbridge.core.terms import Attempt, Record
 from weighbridge.storage.archive_store import ArchiveBatch, ArchivedRequest
 from weighbridge.telemetry.parquet import Column, Kind, encode_parquet
@@ -31,20 +32,24 @@ _TOKENS: Final = (
     "output_audio",
     "output_image",
     "tool_calls",
+    "file_searches",
 )
 """As `core.terms.Usage` has them: disjoint but for `reasoning`, which is a part of `output`."""
+_PIECES: Final = frozenset(("tool_calls", "file_searches"))
 
 _ATTEMPT: Final = (
     *(Column(name, Kind.TEXT) for name in ("provider", "model", "credential")),
     Column("status", Kind.WHOLE),
     Column("error", Kind.TEXT),
-    *(Column(f"{name}_tokens" if name != "tool_calls" else name, Kind.WHOLE) for name in _TOKENS),
+    *(Column(name if name in _PIECES else f"{name}_tokens", Kind.WHOLE) for name in _TOKENS),
     Column("usage_provenance", Kind.TEXT),
     Column("cost_nanousd", Kind.WHOLE),
     Column("price_state", Kind.TEXT),
     Column("reserved_nanousd", Kind.WHOLE),
     Column("cache_saved_nanousd", Kind.WHOLE),
     Column("tier", Kind.TEXT),
+    Column("region", Kind.TEXT),
+    Column("apart", Kind.TEXT),
     *(Column(f"{name}_ms", Kind.REAL) for name in ("sent", "first_byte", "end")),
 )
 COLUMNS: Final = (
@@ -164,5 +169,7 @@ def _attempt(attempt: Attempt) -> tuple[Any, ...]:
         attempt.reserved_nanousd,
         attempt.cache_saved_nanousd,
         attempt.tier,
+        attempt.region,
+        encode_json(attempt.apart).decode() if attempt.apart else "",
         *(ns / NS_PER_MS if ns >= 0 else None for ns in (attempt.sent_ns, attempt.first_byte_ns, attempt.end_ns)),
     )

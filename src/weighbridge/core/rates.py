@@ -34,7 +34,7 @@ class PriceState(Enum):
 
 
 class Rates(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One row of a price list, by the dimensions of `Usage`. `tool_call` and `request` are for one each."""
+    """One row of a price list, by the dimensions of `Usage`. `tool_call`, `file_search` and `request` are for one each."""
 
     input: int | None = None
     cache_read: int | None = None
@@ -47,6 +47,7 @@ class Rates(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     output_audio: int | None = None
     output_image: int | None = None
     tool_call: int | None = None
+    file_search: int | None = None
     request: int | None = None
 
 

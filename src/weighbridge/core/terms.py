@@ -116,7 +116,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
     `input` is what was read at the full price: neither from a cache nor written to one, and neither audio nor image.
     `output` is all that was generated as text, `reasoning` being that part of it which was thought (so a part, not a
-    further count). `tool_calls` are server-side tools that cost a fee each (a web search).
+    further count). `tool_calls` are searches of the web, which cost a fee each, `file_searches` those of files kept by the vendor.
     """
 
     input: int = 0
@@ -131,6 +131,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     output_image: int = 0
     tool_calls: int = 0
     provenance: Provenance = Provenance.REPORTED
+    file_searches: int = 0
 
     @property
     def total_input(self) -> int:

@@ -72,6 +72,7 @@ _NEIGHBOURS: Final[dict[str, tuple[str, ...]]] = {
     "input_image": ("input",),
     "output_audio": ("output",),
     "output_image": ("output",),
+    "file_search": ("tool_call",),
 }
 """Whose rate stands in for one that the list does not have."""
 
@@ -87,7 +88,10 @@ _COUNTED: Final = (
     "output_audio",
     "output_image",
     "tool_call",
+    "file_search",
 )
+_FIELDS: Final = {name: {"tool_call": "tool_calls", "file_search": "file_searches"}.get(name, name) for name in _COUNTED}
+"""As `Usage` calls them."""
 
 
 class _Compiled:
@@ -128,7 +132,7 @@ class _Compiled:
         rate = self.dearest_media if kinds.has_media else self.dearest_input
         if kinds.writes_cache and self.dearest_write > rate:
             rate = self.dearest_write
-        tools = extent.tool_calls * self.rates["tool_call"] if extent.tool_calls else 0
+        tools = extent.tool_calls * max(self.rates["tool_call"], self.rates["file_search"]) if extent.tool_calls else 0
         return extent.input_tokens * rate + extent.output_tokens * self.dearest_output + self.request + tools
 
 
@@ -227,7 +231,7 @@ class Pricer:
         if found is None:
             return []
         bracket, factor = found[0], self._region_factor(region)
-        counts = {name: getattr(usage, "tool_calls" if name == "tool_call" else name) for name in _COUNTED}
+        counts = {name: getattr(usage, field) for name, field in _FIELDS.items()}
         counts["output"] -= usage.reasoning
         lines = [
             Line(name, count, _scaled(bracket.rates[name], factor), count * _scaled(bracket.rates[name], factor))
@@ -319,6 +323,7 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
         + usage.output_audio
         + usage.output_image
         + usage.tool_calls
+        + usage.file_searches
     )
     if others:
         rates = bracket.rates
@@ -330,6 +335,7 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
             + usage.output_audio * rates["output_audio"]
             + usage.output_image * rates["output_image"]
             + usage.tool_calls * rates["tool_call"]
+            + usage.file_searches * rates["file_search"]
         )
     if bracket.borrowed and (others or usage.cache_read) and _borrows(usage, bracket.borrowed):
         state = _ESTIMATED
@@ -340,7 +346,7 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
 
 def _borrows(usage: Usage, borrowed: frozenset[str]) -> bool:
     names = borrowed - {"input", "output", "reasoning"}
-    return any(getattr(usage, "tool_calls" if name == "tool_call" else name) for name in names)
+    return any(getattr(usage, _FIELDS[name]) for name in names)
 
 
 def flat_pricer(rates: Rates, model: str, source: str) -> Pricer:

@@ -32,10 +32,8 @@ from weighbridge.wire.usage import (
     from_openai_in_full,
     merge_anthropic,
     with_gemini_searches,
+    with_openai_searches,
 )
-
-# Response items of tools that the vendor runs and charges for by the call (OpenAI's and xAI's price pages, 2026-08).
-_CHARGED_ITEMS: Final = frozenset({"web_search_call", "file_search_call", "x_search_call"})
 
 
 class ReplyFacts:
@@ -140,8 +138,8 @@ def read_response_event(facts: ReplyFacts, document: bytes) -> None:
 
 def _take_response(facts: ReplyFacts, reply: ResponseReply) -> None:
     if reply.usage is not None:
-        charged = sum(item.type in _CHARGED_ITEMS for item in reply.output) if reply.output else 0
-        _take_usage(facts, from_openai_in_full(reply.usage, tool_calls=charged))
+        steps = [(item.type, item.action.type if item.action is not None else None) for item in reply.output or ()]
+        _take_usage(facts, with_openai_searches(from_openai_in_full(reply.usage), steps))
     facts.served_model = reply.model or facts.served_model
     facts.response_id = reply.id or facts.response_id
     facts.service_tier = reply.service_tier or facts.service_tier

@@ -45,10 +45,17 @@ class OpenAiReply(msgspec.Struct, gc=False):
     type: str | None = None
 
 
+class Action(msgspec.Struct, gc=False):
+    """What a search was: of the web, or in a page that was found before."""
+
+    type: str | None = None
+
+
 class OutputItem(msgspec.Struct, gc=False):
     """One item of a response's output."""
 
     type: str | None = None
+    action: Action | None = None
 
 
 class IncompleteDetails(msgspec.Struct, gc=False):

@@ -179,11 +179,8 @@ def from_openai(usage: OpenAiUsage) -> Usage:
     return Usage(prompt - cached, cached, 0, 0, completion, reasoning)
 
 
-def from_openai_in_full(usage: OpenAiUsage, *, tool_calls: int = 0, is_image_output: bool = False) -> Usage:
-    """As `from_openai`, for any reply and with what only the reply around the counts tells.
-
-    `tool_calls` are the searches that the reply lists; `is_image_output` says that output without details is images.
-    """
+def from_openai_in_full(usage: OpenAiUsage, *, is_image_output: bool = False) -> Usage:
+    """As `from_openai`, for any reply. `is_image_output` says that output without details is images."""
     total_input = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
     total_output = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
     if total_input is None and total_output is None:
@@ -206,8 +203,8 @@ def from_openai_in_full(usage: OpenAiUsage, *, tool_calls: int = 0, is_image_out
     if read.cached_tokens_details is not None:
         audio -= read.cached_tokens_details.audio_tokens or 0
         image -= read.cached_tokens_details.image_tokens or 0
-    if usage.server_tool_use_details is not None:
-        tool_calls = usage.server_tool_use_details.web_search_requests or 0
+    tools = usage.server_tool_use_details
+    tool_calls = (tools.web_search_requests or 0) if tools is not None else 0
     output_image = made.image_tokens
     if output_image is None:
         output_image = total_output if is_image_output else 0
@@ -316,6 +313,23 @@ def from_gemini(usage: GeminiUsage) -> Usage:
         0,
         _REPORTED,
     )
+
+
+def with_openai_searches(usage: Usage, steps: Collection[tuple[str | None, str | None]]) -> Usage:
+    """With the searches that the items of a response show, by their types and those of their actions. "Search actions incur a tool
+    call cost" (https://platform.openai.com/docs/guides/tools-web-search): to open a page that was found, and to look for something
+    in it, costs nothing. Files have a price of their own."""
+    if usage.provenance is _UNKNOWN or not steps:
+        return usage
+    n_files = sum(kind == "file_search_call" for kind, _action in steps)
+    n_searches = sum(kind in _SEARCHES and action not in _WITHIN_PAGES for kind, action in steps)
+    if not n_files and not n_searches:
+        return usage
+    return msgspec.structs.replace(usage, tool_calls=usage.tool_calls or n_searches, file_searches=n_files)
+
+
+_SEARCHES: Final = frozenset(("web_search_call", "x_search_call"))
+_WITHIN_PAGES: Final = frozenset(("open_page", "find_in_page"))
 
 
 def with_gemini_searches(usage: Usage, queries: Collection[str], model: str) -> Usage:

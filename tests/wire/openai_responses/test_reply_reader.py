@@ -14,7 +14,6 @@ from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.wire import reply_facts
 from weighbridge.wire.conversation import Audio, MediaBytes, Reasoning, Refusal, Seal, SealKind, ServerTool, Text, ToolCall
 from weighbridge.wire.events import FinishReason, Reply
-from weighbridge.wire.openai_responses import reply_reader
 from weighbridge.wire.openai_responses.reply_reader import read_reply
 
 RECORDINGS = Path(__file__).resolve().parents[4] / "shared" / "recordings"
@@ -87,7 +86,15 @@ def test_searches_are_counted_with_the_usage() -> None:
 
 
 def test_the_same_searches_are_charged_as_in_a_reply_that_is_forwarded() -> None:
-    assert reply_reader._CHARGED_ITEMS == reply_facts._CHARGED_ITEMS
+    output = [
+        {"type": "web_search_call", "action": {"type": "search"}},
+        {"type": "web_search_call", "action": {"type": "open_page", "url": "https://a.example"}},
+        {"type": "file_search_call"},
+    ]
+    body = {"id": "resp_1", "status": "completed", "output": output, "usage": {"input_tokens": 10, "output_tokens": 5}}
+    facts = reply_facts.ReplyFacts()
+    reply_facts.read_response(facts, encode_json(body))
+    assert read_reply(encode_json(body)).usage == facts.usage == Usage(10, output=5, tool_calls=1, file_searches=1)
 
 
 @pytest.mark.parametrize(

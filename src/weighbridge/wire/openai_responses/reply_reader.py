@@ -21,7 +21,7 @@ from weighbridge.wire.loose_json import as_list, as_object, as_text
 from weighbridge.wire.openai_responses.vocabulary import ORIGIN, Item, read_annotations, server_tool
 from weighbridge.wire.provider_errors import classify_failed
 from weighbridge.wire.tolerant_decoder import tolerant_decoder
-from weighbridge.wire.usage import OpenAiUsage, from_openai_in_full
+from weighbridge.wire.usage import OpenAiUsage, from_openai_in_full, with_openai_searches
 
 
 class ResponseShape(msgspec.Struct, gc=False):
@@ -40,10 +40,6 @@ class ResponseShape(msgspec.Struct, gc=False):
 
 _decode: Final = msgspec.json.Decoder(ResponseShape).decode
 _decode_tolerantly: Final = tolerant_decoder(ResponseShape)
-
-_CHARGED_ITEMS: Final = frozenset(("web_search_call", "file_search_call", "x_search_call"))
-"""Searches that are charged by the call, as in `wire/reply_facts.py`."""
-
 
 _STATUSES: Final = {
     "invalid_request_error": 400,
@@ -129,8 +125,8 @@ def usage_of(response: ResponseShape) -> Usage:
     """The counts, with the searches that the output lists."""
     if response.usage is None:
         return NO_USAGE
-    charged = sum(as_text(item.get("type")) in _CHARGED_ITEMS for item in response.output or ())
-    return from_openai_in_full(response.usage, tool_calls=charged)
+    steps = [(as_text(item.get("type")), as_text(as_object(item.get("action")).get("type"))) for item in response.output or ()]
+    return with_openai_searches(from_openai_in_full(response.usage), steps)
 
 
 def finish_of(response: ResponseShape, parts: Iterable[Part]) -> tuple[FinishReason, str]:

@@ -16,14 +16,16 @@ export const COUNTS = [
   ["reasoning", "of which reasoning"],
   ["output_audio", "Audio out"],
   ["output_image", "Images out"],
-  ["tool_calls", "Server-side tools"],
+  ["tool_calls", "Searches of the web"],
+  ["file_searches", "Searches of files"],
 ];
 export const PRICES = { known: "good", estimated: "warn", unknown: "bad" };
 const BILLED = {
   ...Object.fromEntries(COUNTS),
   output: "Output",
   reasoning: "Reasoning",
-  tool_call: "Server-side tools",
+  tool_call: "Searches of the web",
+  file_search: "Searches of files",
   request: "The request itself",
 };
 
@@ -86,7 +88,7 @@ export function billCard(found) {
 
 /** A token's price is told for a million of them, a call's for one. */
 function rate({ what, rate_usd: usd }) {
-  if (what === "tool_call" || what === "request") return `$${usd} each`;
+  if (what === "tool_call" || what === "file_search" || what === "request") return `$${usd} each`;
   return `$${Number((Number(usd) * 1e6).toPrecision(12))} / M`;
 }
 
