@@ -132,6 +132,19 @@ async def test_inference_in_one_country_is_held_and_charged_at_a_tenth_more(buil
     assert (there.region, anywhere.region) == ("us", "global")
 
 
+async def test_advice_is_held_as_often_and_as_long_as_the_request_allows(build):
+    usage = {"input_tokens": 50, "output_tokens": 10}
+    _attempt, plain = await answered(build, usage)
+    advisor = {"type": "advisor_20260301", "name": "advisor", "model": "claude-wise", "max_uses": 3, "max_tokens": 2_000}
+    _attempt, held = await answered(build, usage, tools=[advisor])
+    assert held > plain + 3 * 2_000 * 5
+    _attempt, longer = await answered(build, usage, tools=[advisor | {"max_uses": 6}])
+    assert longer > held + 3 * 2_000 * 5
+    unheard_of = advisor | {"model": "claude-unheard-of"}
+    _attempt, unknown = await answered(build, usage, tools=[unheard_of])
+    assert unknown < held
+
+
 async def test_fast_mode_is_held_and_charged_at_its_own_price(build):
     usage = {"input_tokens": 50, "output_tokens": 10, "service_tier": "standard"}
     slow, held_slow = await answered(build, {**usage, "speed": "standard"})

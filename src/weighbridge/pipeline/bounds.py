@@ -8,14 +8,17 @@ results of its own tools. Those are bounded by the model's context window.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
+from weighbridge.core.codec import JsonError, decode_json
 from weighbridge.core.model_sizes import ASSUMED_OUTPUT
 from weighbridge.core.terms import Dialect, Operation
 from weighbridge.ledger.pricing import ALL_KINDS, Extent, Kinds
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.target import OUTPUT_FIELDS, Target
 from weighbridge.wire.envelope import Envelope
+from weighbridge.wire.json_value import Json
+from weighbridge.wire.loose_json import as_list, as_object, as_text
 
 ASSUMED_WINDOW: Final = 200_000
 """Where the context window is not known: Anthropic's, and above what OpenAI's chat models take but for a few."""
@@ -48,6 +51,12 @@ _BRINGS_MORE: Final = frozenset((*_SEEN_BY_THE_PROVIDER, "tools", "web_search_op
 _MAY_SUM_UP: Final = frozenset(("compaction", "context_management"))
 """Fields by which the provider may sum the context up first, in a run of its own that reads all of it and is billed besides
 (https://platform.claude.com/docs/en/build-with-claude/compaction#understanding-usage)."""
+_ADVISOR: Final = "advisor_"
+_ADVISES: Final = re.compile(rb'"advisor_')
+_ASSUMED_ADVICE: Final = 4
+_ASSUMED_ADVICE_TOKENS: Final = 8_192
+"""Some four times what advice usually takes (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool)."""
+_MAX_BOUND: Final = 10_000_000
 _BOUNDS: Final = frozenset(OUTPUT_FIELDS)
 _CHOICES: Final = frozenset(("n", "best_of"))
 _GEMINI: Final = Dialect.GEMINI
@@ -143,6 +152,38 @@ def _tool_calls(envelope: Envelope) -> int:
     if (raw is not None and _RUNS_TOOLS.search(raw)) or envelope.has("web_search_options"):
         return _MAX_TOOL_CALLS
     return 0
+
+
+class Advice(NamedTuple):
+    """Leave to ask another model of the provider's: so often, for so many tokens each time."""
+
+    model: str
+    uses: int
+    output_tokens: int
+
+
+def advice_of(envelope: Envelope) -> list[Advice]:
+    """Anthropic's advisors among a request's tools. Where the tool names no bound, it is assumed."""
+    raw = envelope.raw("tools")
+    if raw is None or not _ADVISES.search(raw):
+        return []
+    try:
+        tools = as_list(decode_json(bytes(raw)))
+    except (JsonError, RecursionError, UnicodeDecodeError):  # the provider will say so
+        return []
+    advisors = [tool for tool in map(as_object, tools) if as_text(tool.get("type")).startswith(_ADVISOR)]
+    return [
+        Advice(
+            as_text(tool.get("model")),
+            _bound_or(tool.get("max_uses"), _ASSUMED_ADVICE),
+            _bound_or(tool.get("max_tokens"), _ASSUMED_ADVICE_TOKENS),
+        )
+        for tool in advisors
+    ]
+
+
+def _bound_or(value: Json, assumed: int) -> int:
+    return value if isinstance(value, int) and 0 < value < _MAX_BOUND else assumed
 
 
 def _sums_up(envelope: Envelope) -> bool:

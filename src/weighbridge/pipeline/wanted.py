@@ -12,6 +12,7 @@ from weighbridge.ledger.pricing import Extent, Kinds, Pricer
 from weighbridge.limits.accounts import Amounts
 from weighbridge.limits.table import clamped
 from weighbridge.pipeline.attempt import region_of
+from weighbridge.pipeline.bounds import advice_of
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.refusals import price_unknown
 from weighbridge.pipeline.target import Target
@@ -21,13 +22,13 @@ _TOKENS: Final = 1
 _CHARGED: Final = 2
 """Places in `Amounts`."""
 _TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES))
-_CHOOSES_A_PRICE: Final = frozenset(("service_tier", "speed", "inference_geo"))
+_CHOOSES_A_PRICE: Final = frozenset(("service_tier", "speed", "inference_geo", "tools"))
 
 
 class Wanted:
     """What an attempt asks budgets for: its extent, and what that may cost. Raises `GatewayError` PRICE_UNKNOWN."""
 
-    __slots__ = ("_pricer", "_region", "_tariff", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
+    __slots__ = ("_beside", "_pricer", "_region", "_tariff", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
 
     def __init__(self, exchange: Exchange, target: Target, cap: int | None, extent: Extent, kinds: Kinds) -> None:
         self.target = target
@@ -38,9 +39,12 @@ class Wanted:
         self._wall_ns = exchange.start_wall_ns
         self._region = region_of(target)
         self._tier: str | None = None
+        self._beside = 0
         envelope = exchange.envelope
         if envelope is not None and envelope.has_any(_CHOOSES_A_PRICE):
             self._choose(envelope, exchange.endpoint.operation)
+            if exchange.endpoint.operation is Operation.MESSAGES:
+                self._beside = self._advice(envelope, exchange)
         self._tariff = exchange.account.accounts.tariff
         for pricer in (target.pricer, target.ceiling):
             if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
@@ -56,8 +60,20 @@ class Wanted:
         elif operation in _TIERED:
             self._tier = _text(envelope, "service_tier")
 
+    def _advice(self, envelope: Envelope, exchange: Exchange) -> int:
+        """What other models may cost that the provider asks for advice: each time they read all there is. Where nobody knows their
+        prices, nothing; then the attempt's cost will be unknown as well."""
+        amount = 0
+        for model, uses, output in advice_of(envelope):
+            pricer = exchange.snapshot.pricer_of(self.target.deployment.provider, model)
+            extent = Extent(self.extent.input_tokens + self.extent.output_tokens, output)
+            once = pricer.bound(extent, self.kinds, at_wall_ns=self._wall_ns, region=self._region) if pricer is not None else None
+            amount += uses * (once or 0)
+        return amount
+
     def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
-        return pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
+        found = pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
+        return found if found is None or not self._beside else Nanousd(found + self._beside)
 
     def amounts(self) -> Amounts:
         """What it asks of budgets of each unit."""
