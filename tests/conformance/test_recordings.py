@@ -142,6 +142,18 @@ def differing_usage(path, usage):
     ]
 
 
+def test_what_a_provider_says_that_it_charges_is_what_is_charged():
+    n_told = 0
+    for row in rows():
+        told = expected().get(row["path"], {}).get("provider_reported_cost_usd")
+        if not is_good(row) or not told or not float(told):
+            continue
+        reply = read_recorded(FORMATS[row["wire"]], exchange(row)["response"])
+        assert abs(reply.usage.told_nanousd - float(told) * 1e9) <= 0.5, row["path"]
+        n_told += 1
+    assert n_told > 20
+
+
 def billed(row, column):
     """What the totals say, and what Anthropic bills beside them: runs that summed a context up, and advice."""
     left_out = json.loads(row["other_units"] or "{}").get("iterations", ())

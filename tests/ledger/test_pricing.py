@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.money import from_pico
 from weighbridge.core.rates import UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates, RegionFactor
+from weighbridge.core.terms import COUNTS as USAGE_COUNTS
 from weighbridge.core.terms import NO_USAGE, Provenance, Usage
 from weighbridge.ledger.pricing import UNKNOWN, Extent, Kinds, Pricer
 
@@ -87,7 +88,11 @@ def test_a_prefix_that_is_written_and_never_read_is_a_loss_and_read_twice_a_gain
     assert pricer(Period((Bracket(FULL),), from_wall_ns=10)).cache_saved(Usage(cache_read=1000), at_wall_ns=5) == 0
 
 
-@given(usages(), st.sampled_from([name for name in Usage.__struct_fields__ if name not in ("provenance", "reasoning")]), COUNTS)
+@given(
+    usages(),
+    st.sampled_from([name for name in Usage.__struct_fields__ if name not in ("provenance", "reasoning", "told_nanousd")]),
+    COUNTS,
+)
 def test_more_of_anything_never_costs_less(usage, name, more):
     greater = msgspec.structs.replace(usage, **{name: getattr(usage, name) + more})
     assert of(FULL).price(greater).amount >= of(FULL).price(usage).amount
@@ -95,7 +100,7 @@ def test_more_of_anything_never_costs_less(usage, name, more):
 
 @given(usages(), usages())
 def test_two_requests_cost_what_each_does_but_for_rounding(one, other):
-    both = Usage(*(getattr(one, n) + getattr(other, n) for n in Usage.__struct_fields__ if n != "provenance"))
+    both = Usage(**{name: getattr(one, name) + getattr(other, name) for name in USAGE_COUNTS})
     apart = of(FULL).price(one).amount + of(FULL).price(other).amount
     assert abs(of(FULL).price(both).amount + 5_000_000 - apart) <= 1  # the fee for a request comes once
 
@@ -177,6 +182,19 @@ def test_a_region_may_cost_more():
     card = of(SIMPLE, regions=(RegionFactor("eu-*", UNIT * 11 // 10),))
     assert card.price(Usage(input=100), region="eu-west-1").amount == 137_500
     assert card.price(Usage(input=100), region="us-east-1").amount == 125_000
+
+
+def test_what_the_provider_says_that_it_charges_counts_and_not_its_list():
+    usage = Usage(input=1_000, output=10, told_nanousd=7_637_029)
+    assert of(SIMPLE).price(usage) == (7_637_029, PriceState.KNOWN)
+    assert of(SIMPLE).lines(usage) == [("told", 1, 7_637_029_000, 7_637_029_000)]
+
+
+def test_the_operators_word_counts_for_more_than_the_providers():
+    usage = Usage(input=1_000, told_nanousd=1)
+    own = of(SIMPLE, is_operators=True)
+    assert own.price(usage).amount == of(SIMPLE).price(Usage(input=1_000)).amount
+    assert [line.what for line in own.lines(usage)] == ["input"]
 
 
 def test_a_search_of_files_has_its_own_price_or_that_of_a_search():

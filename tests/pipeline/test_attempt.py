@@ -145,6 +145,16 @@ async def test_advice_is_held_as_often_and_as_long_as_the_request_allows(build):
     assert unknown < held
 
 
+async def test_what_nobody_lists_costs_what_its_provider_says(build):
+    world = build(prices=PriceBook())
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13, "cost": 0.00000537}
+    body = encode_json({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": usage})
+    world.will_reply(body, length=len(body))
+    await world.chat()
+    (attempt,) = world.record.attempts
+    assert (attempt.cost_nanousd, attempt.price_state) == (5_370, PriceState.KNOWN)
+
+
 async def test_fast_mode_is_held_and_charged_at_its_own_price(build):
     usage = {"input_tokens": 50, "output_tokens": 10, "service_tier": "standard"}
     slow, held_slow = await answered(build, {**usage, "speed": "standard"})

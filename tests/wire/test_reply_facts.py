@@ -116,7 +116,8 @@ def test_the_last_event_of_audio_and_images_completes_them(end) -> None:
 def test_only_searches_that_the_vendor_runs_are_charged_by_the_call() -> None:
     kinds = ("web_search_call", "file_search_call", "x_search_call", "function_call", "message", "reasoning", None)
     reply = {"usage": {"input_tokens": 1, "output_tokens": 1}, "output": [{"type": kind} for kind in kinds]}
-    assert facts_after(read_response, reply).usage.tool_calls == 3
+    usage = facts_after(read_response, reply).usage
+    assert (usage.tool_calls, usage.file_searches) == (2, 1)
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress", None])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weighbridge.core.terms import NO_USAGE, Provenance, Usage, UsageApart
+from weighbridge.core.terms import COUNTS, NO_USAGE, Provenance, Usage, UsageApart
 from weighbridge.wire.usage import (
     MAX_COUNT,
     AnthropicUsage,
@@ -201,7 +201,7 @@ def test_counts_are_never_negative_and_reported_totals_are_never_exceeded(prompt
         prompt_tokens_details=read,
         completion_tokens_details=made,
     )
-    counts = [getattr(usage, name) for name in Usage.__struct_fields__ if name != "provenance"]
+    counts = [getattr(usage, name) for name in COUNTS]
     assert min(counts) >= 0
     assert usage.reasoning <= usage.output
     if prompt is not None and completion is not None:
@@ -281,6 +281,26 @@ def test_an_answer_after_a_refusal_is_the_other_models_alone():
     )
     assert from_anthropic(usage) == Usage(412, output=264)
     assert apart_by_anthropic(usage) == (UsageApart("claude-opus-4-8", Usage(412, output=264)),)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"cost": 0.00000537}, 5_370),
+        ({"cost": {"input_tokens_cost": 0.00001, "request_cost": 0.005, "total_cost": 0.00501}}, 5_010_000),
+        ({"cost_in_usd_ticks": 161_508_500}, 16_150_850),
+        ({"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.02}}, 21_000_000),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.0002265}}, 226_500),
+        ({"cost": 0.02, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.02}}, 20_000_000),
+        ({"cost": 0}, None),
+        ({"cost_in_usd_ticks": 0}, None),
+        ({"cost": -1.0}, None),
+        ({"cost": {}}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_provider_says_that_it_charges_is_kept_to_the_nano_dollar(said, told):
+    assert openai(prompt_tokens=7, completion_tokens=3, total_tokens=10, **said) == Usage(7, output=3, told_nanousd=told)
 
 
 def test_openai_bills_searches_of_the_web_and_of_files_and_no_pages_that_were_opened():

@@ -106,6 +106,8 @@ class RateCard(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: ModelFacts = ModelFacts()
     source: str = ""
     """Where the prices come from, for people: a list and its version, or the operator's file."""
+    is_operators: bool = False
+    """The operator has said what it costs, which counts even where the provider tells otherwise."""
 
 
 class MatchKind(Enum):

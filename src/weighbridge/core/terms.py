@@ -132,6 +132,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     tool_calls: int = 0
     provenance: Provenance = Provenance.REPORTED
     file_searches: int = 0
+    told_nanousd: int | None = None
+    """What the provider itself says that it charges for all of this, as OpenRouter, xAI and Perplexity do."""
 
     @property
     def total_input(self) -> int:
@@ -143,6 +145,9 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         """Every token that came out."""
         return self.output + self.output_audio + self.output_image
 
+
+COUNTS: Final = tuple(name for name in Usage.__struct_fields__ if name not in ("provenance", "told_nanousd"))
+"""Those fields of `Usage` that count something."""
 
 NO_USAGE: Final = Usage(provenance=Provenance.UNKNOWN)
 """The provider has said nothing (yet): unknown, which is not zero."""

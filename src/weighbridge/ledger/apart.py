@@ -10,10 +10,8 @@ import msgspec
 
 from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import PriceState
-from weighbridge.core.terms import Usage, UsageApart
-from weighbridge.ledger.pricing import UNKNOWN, Price, Pricer
-
-_COUNTS = tuple(name for name in Usage.__struct_fields__ if name != "provenance")
+from weighbridge.core.terms import COUNTS, Usage, UsageApart
+from weighbridge.ledger.pricing import TOLD, UNKNOWN, Price, Pricer
 
 
 class Circumstances(NamedTuple):
@@ -96,7 +94,7 @@ def bill_with_parts(
         name = model if each is pricer else each.card.model
         told = each.lines(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
         lines += [BilledLine(name, *line) for line in told]
-        sources[each.card.source] = None
+        sources["the provider's own reply" if told and told[0].what == TOLD else each.card.source] = None
     return Bill(price.amount, tuple(lines), tuple(sources))
 
 
@@ -121,9 +119,9 @@ def _shares(
 
 def _less(usage: Usage, part: Usage) -> Usage:
     """Never below nothing: an estimate may be less than what was told of a part."""
-    counts = {name: max(getattr(usage, name) - getattr(part, name), 0) for name in _COUNTS}
+    counts = {name: max(getattr(usage, name) - getattr(part, name), 0) for name in COUNTS}
     return msgspec.structs.replace(usage, **counts)
 
 
 def _is_anything(usage: Usage) -> bool:
-    return any(getattr(usage, name) for name in _COUNTS)
+    return any(getattr(usage, name) for name in COUNTS)

@@ -50,11 +50,12 @@ def _ruled(book: PriceBook, rule: PriceRule, card: RateCard | None, model: str) 
     if rule.same_as:
         provider, _, other = rule.same_as.partition("/")
         card = _listed(book, book.sources.get(provider, (provider,)), other or model)
+        card = card and msgspec.structs.replace(card, is_operators=True)
     if rule.own:
         own = Period(rule.own, rule.from_wall_ns, factor=rule.factor, state=PriceState.KNOWN)
         before = card.periods if card is not None and rule.from_wall_ns is not None else ()
         facts = card.facts if card is not None else ModelFacts()
-        card = RateCard(model, (*before, own), facts=facts, source=rule.source)
+        card = RateCard(model, (*before, own), facts=facts, source=rule.source, is_operators=True)
     elif card is not None and rule.factor != UNIT:
         card = _discounted(card, rule)
     return card if card is None or not rule.regions else msgspec.structs.replace(card, regions=rule.regions)
@@ -66,7 +67,7 @@ def _discounted(card: RateCard, rule: PriceRule) -> RateCard:
         starting = tuple(msgspec.structs.replace(p, from_wall_ns=max(p.from_wall_ns or 0, rule.from_wall_ns)) for p in periods)
         periods = (*card.periods, *starting)
     tiers = {tier: tuple(_by_factor(period, rule.factor) for period in each) for tier, each in card.tiers.items()}
-    return msgspec.structs.replace(card, periods=periods, tiers=tiers, source=f"{card.source}, {rule.source}")
+    return msgspec.structs.replace(card, periods=periods, tiers=tiers, source=f"{card.source}, {rule.source}", is_operators=True)
 
 
 def _by_factor(period: Period, factor: int) -> Period:

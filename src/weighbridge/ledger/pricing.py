@@ -39,6 +39,8 @@ class Line(NamedTuple):
 
 
 UNKNOWN: Final = Price(None, PriceState.UNKNOWN)
+TOLD: Final = "told"
+"""The one line of a bill that the provider has made."""
 
 
 class Extent(NamedTuple):
@@ -200,7 +202,12 @@ class Pricer:
         self._only = only.brackets[0] if only is not None and is_simple and only.state is _KNOWN and not card.regions else None
 
     def price(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> Price:
-        """What this usage costs. `tier` is the one that was served, `at_wall_ns` when, `region` where."""
+        """What this usage costs: what the provider tells, unless the operator has said otherwise; else by the list.
+
+        `tier` is the one that was served, `at_wall_ns` when, `region` where.
+        """
+        if usage.told_nanousd is not None and not self.card.is_operators:
+            return Price(Nanousd(usage.told_nanousd), _KNOWN)
         only = self._only
         if only is not None and (tier is None or tier not in self._tiers):
             return _priced(usage, only, _KNOWN, UNIT)
@@ -227,6 +234,9 @@ class Pricer:
 
     def lines(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> list[Line]:
         """The same, line by line; their sum, rounded once, is the amount."""
+        if usage.told_nanousd is not None and not self.card.is_operators:
+            pico = usage.told_nanousd * PICO_PER_NANO
+            return [Line(TOLD, 1, pico, pico)]
         found = self._bracket(usage.total_input, tier, at_wall_ns)
         if found is None:
             return []

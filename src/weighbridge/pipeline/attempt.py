@@ -125,7 +125,8 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
     if reply.status >= 400:
         return _NOTHING
     if target.pricer is None:
-        return UNKNOWN
+        told = exchange.usage.told_nanousd
+        return UNKNOWN if told is None else Price(Nanousd(told), PriceState.KNOWN)
     meter = exchange.meter
     if meter is None:
         return target.pricer.price(exchange.usage, at_wall_ns=exchange.start_wall_ns, region=region_of(target))

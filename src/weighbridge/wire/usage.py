@@ -13,7 +13,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from weighbridge.core.terms import NO_USAGE, Provenance, Usage, UsageApart
+from weighbridge.core.money import NANO
+from weighbridge.core.terms import COUNTS, NO_USAGE, Provenance, Usage, UsageApart
 
 MAX_COUNT: Final = 2**40
 """A count above a trillion is a provider's bug: no context window is within five orders of magnitude of it."""
@@ -50,6 +51,18 @@ class ServerTools(msgspec.Struct, gc=False):
     web_search_requests: Count = None
 
 
+class OpenAiCost(msgspec.Struct, gc=False):
+    """Perplexity's `cost`, in dollars."""
+
+    total_cost: float | None = None
+
+
+class OpenAiCostDetails(msgspec.Struct, gc=False):
+    """OpenRouter's: what the vendor behind it charges, to whoever's key it was."""
+
+    upstream_inference_cost: float | None = None
+
+
 class OpenAiUsage(msgspec.Struct, gc=False):
     """`usage` of every OpenAI-dialect reply.
 
@@ -74,6 +87,10 @@ class OpenAiUsage(msgspec.Struct, gc=False):
     cached_tokens: Count = None
     server_tool_use_details: ServerTools | None = None
     service_tier: str | None = None
+    cost: float | OpenAiCost | None = None
+    cost_details: OpenAiCostDetails | None = None
+    is_byok: bool | None = None
+    cost_in_usd_ticks: Count = None
 
 
 class AnthropicCacheCreation(msgspec.Struct, gc=False):
@@ -160,6 +177,8 @@ def from_openai(usage: OpenAiUsage) -> Usage:
     # Most replies: text, with totals that agree. Everything else takes the long way, which costs twice as much.
     if prompt is None or prompt + completion != usage.total_tokens or usage.server_tool_use_details is not None:
         return from_openai_in_full(usage)
+    if usage.cost is not None or usage.cost_in_usd_ticks is not None:
+        return from_openai_in_full(usage)
     cached = reasoning = 0
     if read is not None:
         if read.audio_tokens or read.image_tokens or read.cache_write_tokens or read.cached_tokens_details is not None:
@@ -180,7 +199,30 @@ def from_openai(usage: OpenAiUsage) -> Usage:
 
 
 def from_openai_in_full(usage: OpenAiUsage, *, is_image_output: bool = False) -> Usage:
-    """As `from_openai`, for any reply. `is_image_output` says that output without details is images."""
+    """As `from_openai`, for any reply, with the cost that the provider tells. `is_image_output` says that output without details is
+    images."""
+    counted = _counted_in_full(usage, is_image_output=is_image_output)
+    told = _told_cost(usage)
+    return counted if told is None or counted is NO_USAGE else msgspec.structs.replace(counted, told_nanousd=told)
+
+
+def _told_cost(usage: OpenAiUsage) -> int | None:
+    """In nano-dollars. Nothing is no cost that anybody tells: Azure's xAI says 0 for what it bills."""
+    dollars: float | None
+    if usage.cost_in_usd_ticks:
+        return (usage.cost_in_usd_ticks + _TICKS_A_NANO // 2) // _TICKS_A_NANO
+    dollars = usage.cost.total_cost if isinstance(usage.cost, OpenAiCost) else usage.cost
+    if usage.is_byok and usage.cost_details is not None and dollars is not None:
+        dollars += usage.cost_details.upstream_inference_cost or 0
+    return round(dollars * NANO) if dollars is not None and 0 < dollars < _MOST_DOLLARS else None
+
+
+_TICKS_A_NANO: Final = 10
+"""Ten billion of xAI's ticks are a dollar (https://docs.x.ai/docs/guides/usage)."""
+_MOST_DOLLARS: Final = 1_000_000
+
+
+def _counted_in_full(usage: OpenAiUsage, *, is_image_output: bool) -> Usage:
     total_input = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
     total_output = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
     if total_input is None and total_output is None:
@@ -349,8 +391,9 @@ def add(left: Usage, right: Usage) -> Usage:
     if right.provenance is _UNKNOWN:
         return left
     weakest = left.provenance if right.provenance is _REPORTED else right.provenance
-    counts = {name: getattr(left, name) + getattr(right, name) for name in Usage.__struct_fields__ if name != "provenance"}
-    return msgspec.structs.replace(left, **counts, provenance=weakest)
+    counts = {name: getattr(left, name) + getattr(right, name) for name in COUNTS}
+    told = None if left.told_nanousd is None or right.told_nanousd is None else left.told_nanousd + right.told_nanousd
+    return msgspec.structs.replace(left, **counts, told_nanousd=told, provenance=weakest)
 
 
 def as_derived(usage: Usage) -> Usage:

@@ -27,6 +27,7 @@ const BILLED = {
   tool_call: "Searches of the web",
   file_search: "Searches of files",
   request: "The request itself",
+  told: "All of it, as the provider says",
 };
 
 export function priceCard(found) {
@@ -88,7 +89,7 @@ export function billCard(found) {
 
 /** A token's price is told for a million of them, a call's for one. */
 function rate({ what, rate_usd: usd }) {
-  if (what === "tool_call" || what === "file_search" || what === "request") return `$${usd} each`;
+  if (what === "tool_call" || what === "file_search" || what === "request" || what === "told") return `$${usd} each`;
   return `$${Number((Number(usd) * 1e6).toPrecision(12))} / M`;
 }
 
