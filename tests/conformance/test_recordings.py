@@ -12,13 +12,15 @@ import pytest
 
 from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import Provenance, WireFormat
+from weighbridge.core.terms import Endpoint, Operation, Provenance, WireFormat
 from weighbridge.wire.aws_unwrap import InvokeUnwrapper
 from weighbridge.wire.codecs import Framing, RequestContext, TargetContext
+from weighbridge.wire.event_meter import EventMeter
 from weighbridge.wire.events import Ended, Failed, Finished
 from weighbridge.wire.fold import Folder, fold
+from weighbridge.wire.meter import meter_for
 from weighbridge.wire.receipt import Receipt
-from weighbridge.wire.translate import INBOUND, OUTBOUND
+from weighbridge.wire.translate import DIALECT_OF, INBOUND, OUTBOUND
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are no part of the project and are not here")
@@ -259,3 +261,54 @@ def test_frames_are_named_for_the_formats_that_have_them():
     assert OUTBOUND[F.BEDROCK_CONVERSE].framing is Framing.AWS
     assert OUTBOUND[F.OLLAMA_CHAT].framing is Framing.NDJSON
     assert OUTBOUND[F.OPENAI_CHAT].framing is Framing.SSE
+
+
+OPERATIONS = {
+    "openai-chat": Operation.CHAT,
+    "openai-responses": Operation.RESPONSES,
+    "anthropic-messages": Operation.MESSAGES,
+    "gemini-generate": Operation.GENERATE,
+}
+
+
+@pytest.mark.parametrize("wire", list(OPERATIONS))
+def test_a_recorded_reply_is_metered_alike_whether_it_is_translated_or_forwarded(wire):
+    """Each fact that its price hangs on, and what the account names it by."""
+    differing, read = [], 0
+    for row in rows():
+        if row["wire"] != wire or not is_good(row) or row["path"].startswith("anthropic/107-"):  # three streams in one file
+            continue
+        response = exchange(row)["response"]
+        data = stream_of(response)
+        if (data is None and not isinstance(response.get("body"), dict)) or "base64" in response:
+            continue
+        body = encode_json(response["body"]) if data is None else data
+        forwarded, translated = forwarded_facts(wire, body, is_stream=data is not None), EventMeter()
+        try:
+            if data is None:
+                translated.take_reply(OUTBOUND[FORMATS[wire]].read_reply(body))
+            else:
+                translated.take(read_events(FORMATS[wire], data, len(data))[0])
+        except GatewayError:
+            continue  # no reply: nothing is charged for
+        translated.finish()
+        if translated.stream_error is not None:
+            continue
+        read += 1
+        for name in ("usage", "service_tier", "region", "apart", "served_model", "response_id", "finish_reason"):
+            one, other = getattr(translated, name), getattr(forwarded, name)
+            # Only a translation needs a reason where none was given, and its word for one that was sent as a number.
+            if one != other and not (name == "finish_reason" and (other is None or other.isdigit())):
+                differing.append(f"{row['path']}: {name} {one}, forwarded {other}")
+    assert not differing, "\n".join(differing)
+    assert read >= 3
+
+
+def forwarded_facts(wire, body, *, is_stream):
+    operation = Operation.STREAM_GENERATE if wire == "gemini-generate" and is_stream else OPERATIONS[wire]
+    endpoint = Endpoint(DIALECT_OF[FORMATS[wire]], operation)
+    kind = b"text/event-stream" if is_stream else b"application/json"
+    meter = meter_for(endpoint, content_type=kind, content_encoding=b"")
+    meter.feed(body)
+    meter.finish()
+    return meter

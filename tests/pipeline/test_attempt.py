@@ -18,12 +18,12 @@ from weighbridge.core.rates import (
     RegionFactor,
 )
 from weighbridge.core.secret import Secret
-from weighbridge.core.terms import Dialect
+from weighbridge.core.terms import Dialect, WireFormat
 from weighbridge.ledger.terms import Started
 from weighbridge.pipeline.attempt import credential_name
 from weighbridge.pipeline.plan import Plan
 from weighbridge.pipeline.target import Target
-from weighbridge.providers.base import AuthStyle, Credential
+from weighbridge.providers.base import AuthStyle, CallPath, Credential
 
 
 def target_with(build, n_keys, name="openai"):
@@ -78,8 +78,11 @@ LISTS = PriceBook(
 MESSAGE = {"model": "anthropic/claude-swift", "max_tokens": 1_000, "messages": [{"role": "user", "content": "Hello"}]}
 
 
-async def answered(build, usage, *, streams=False, **asked):
-    world = build(prices=LISTS, allowances=Allowances((Budget("b", Scope(ScopeKind.GATEWAY), 10**15),)))
+async def answered(build, usage, *, streams=False, caller="anthropic", **asked):
+    """A message that Anthropic answers with this usage: the attempt, and what was held for it."""
+    formats = {} if caller == "anthropic" else {WireFormat.ANTHROPIC_MESSAGES: CallPath("/messages")}
+    provider = build.provider("anthropic", {Dialect.ANTHROPIC: ""}, AuthStyle.X_API_KEY, formats=formats)
+    world = build(providers=(provider,), prices=LISTS, allowances=Allowances((Budget("b", Scope(ScopeKind.GATEWAY), 10**15),)))
     if streams:
         start = {"type": "message_start", "message": {"usage": {"input_tokens": usage["input_tokens"], "output_tokens": 1}}}
         events = [start, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}, {"type": "message_stop"}]
@@ -87,19 +90,22 @@ async def answered(build, usage, *, streams=False, **asked):
     else:
         body = encode_json({"type": "message", "content": [], "stop_reason": "end_turn", "usage": usage})
         world.will_reply(body, length=len(body))
-    await world.ask("POST", "/v1/messages", {**MESSAGE, **asked, "stream": streams}, [("anthropic-version", "2023-06-01")])
+    path = "/v1/messages" if caller == "anthropic" else "/v1/chat/completions"
+    await world.ask("POST", path, {**MESSAGE, **asked, "stream": streams}, [("anthropic-version", "2023-06-01")])
     (started,) = [item for item in world.journal.items if isinstance(item, Started)]
     return world.record.attempts[0], started.reserved_nanousd
 
 
+@pytest.mark.parametrize("caller", ["anthropic", "openai"])
 @pytest.mark.parametrize("streams", [False, True])
-async def test_a_context_summed_up_and_advice_are_charged_beside_the_answer(build, streams):
+async def test_a_context_summed_up_and_advice_are_charged_beside_the_answer(build, streams, caller):
     iterations = [
         {"type": "compaction", "input_tokens": 9_000, "output_tokens": 100},
         {"type": "advisor_message", "model": "claude-wise", "input_tokens": 400, "output_tokens": 60},
         {"type": "message", "input_tokens": 50, "output_tokens": 10},
     ]
-    attempt, _held = await answered(build, {"input_tokens": 50, "output_tokens": 10, "iterations": iterations}, streams=streams)
+    usage = {"input_tokens": 50, "output_tokens": 10, "iterations": iterations}
+    attempt, _held = await answered(build, usage, streams=streams, caller=caller)
     assert (attempt.usage.total_input, attempt.usage.total_output) == (9_450, 170)
     assert attempt.cost_nanousd == (9_000 + 100 + 50 + 10) * 2 + (400 + 60) * 5
     assert [part.model for part in attempt.apart] == ["", "claude-wise"]
@@ -130,6 +136,9 @@ async def test_inference_in_one_country_is_held_and_charged_at_a_tenth_more(buil
     assert held_there > 1.09 * held_anywhere
     assert held_by_default > held_anywhere  # although its body is shorter
     assert (there.region, anywhere.region) == ("us", "global")
+    for streams in (False, True):
+        translated, _held = await answered(build, {**usage, "inference_geo": "us"}, streams=streams, caller="openai")
+        assert (translated.region, translated.cost_nanousd) == ("us", 1_320)
 
 
 async def test_advice_is_held_as_often_and_as_long_as_the_request_allows(build):

@@ -192,3 +192,19 @@ async def test_a_reply_that_makes_no_sense_is_a_bad_gateway(world):
     world.will_reply(b"<html>")
     client = await world.ask("POST", "/v1/chat/completions", ASKED)
     assert (client.status, world.record.error) == (502, "provider_malformed")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_what_a_model_used_before_it_gave_up_is_counted(build, streams):
+    formats = {WireFormat.GEMINI_GENERATE: CallPath("/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse")}
+    world = build(providers=(build.provider("gemini", {Dialect.GEMINI: ""}, AuthStyle.X_GOOG_API_KEY, formats=formats),))
+    usage = {"promptTokenCount": 7, "candidatesTokenCount": 5, "totalTokenCount": 12}
+    candidate = {"content": {"parts": [{"text": "Hm"}], "role": "model"}, "finishReason": "MALFORMED_RESPONSE"}
+    body = encode_json({"candidates": [candidate], "usageMetadata": usage})
+    world.will_reply(body, length=len(body))
+    asked = ASKED | {"model": "gemini/gemini-x", "stream": streams}
+    client = await world.ask("POST", "/v1/chat/completions", asked)
+    (attempt,) = world.record.attempts
+    assert (attempt.usage.input, attempt.usage.output) == (7, 5)
+    assert attempt.error == "provider_internal"
+    assert client.status == 502

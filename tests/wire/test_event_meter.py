@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from weighbridge.core.terms import NO_USAGE, Provenance, Usage
+from weighbridge.core.terms import NO_USAGE, Provenance, Usage, UsageApart
 from weighbridge.wire.event_meter import EventMeter
 from weighbridge.wire.events import Choice, Ended, Failed, Finished, FinishReason, Reply, Started, UsageReported
 
@@ -13,6 +13,15 @@ def test_events_tell_what_a_forwarded_reply_would_have_told():
     meter.finish()
     assert (meter.response_id, meter.served_model, meter.finish_reason) == ("id", "served", "end_turn")
     assert (meter.usage, meter.service_tier, meter.is_complete) == (USAGE, "standard", True)
+
+
+def test_what_a_price_hangs_on_is_known_of_a_reply_that_breaks_off():
+    meter, apart = EventMeter(), (UsageApart("claude-wise", USAGE),)
+    meter.take([Started("id", "served", 0, "priority")])
+    assert meter.service_tier == "priority"
+    meter.take([UsageReported(USAGE, region="us", apart=apart)])
+    meter.finish()
+    assert (meter.service_tier, meter.region, meter.apart) == ("priority", "us", apart)
 
 
 def test_the_first_choices_end_is_the_replys():

@@ -83,12 +83,12 @@ class TranslatedRelay(HeldRelay):
 
     def _read_whole(self, body: bytes) -> None:
         reply = OUTBOUND[self._into].read_reply(body)
+        self._meter.take_reply(reply)
         if any(choice.reason is FinishReason.ERROR for choice in reply.choices):
             raise _gave_up()
         if self._writer is not None:  # the provider did not stream although it was asked to
             self._pass_on(list(unfold(reply)))
             return
-        self._meter.take_reply(reply)
         self._answer(INBOUND[caller_format(self._exchange)].write_reply(reply, reply_context(self._exchange)))
 
     def _pass_on(self, events: Sequence[Event]) -> None:

@@ -22,7 +22,7 @@ class EventMeter(Meter):
     def take_reply(self, reply: Reply) -> None:
         """A whole reply."""
         self.usage = reply.usage
-        self.service_tier = reply.service_tier
+        self.service_tier, self.region, self.apart = reply.service_tier, reply.region, reply.apart
         self.response_id = reply.id or None
         self.served_model = reply.model or None
         if reply.choices:
@@ -37,7 +37,7 @@ class EventMeter(Meter):
 
     def _take(self, event: Event) -> None:
         if isinstance(event, UsageReported):
-            self.usage = event.usage
+            self.usage, self.region, self.apart = event.usage, event.region, event.apart
             self.service_tier = event.service_tier or self.service_tier
         elif isinstance(event, Finished):
             if self.finish_reason is None or event.choice == 0:
@@ -45,6 +45,7 @@ class EventMeter(Meter):
         elif isinstance(event, Started):
             self.response_id = event.id or self.response_id
             self.served_model = event.model or self.served_model
+            self.service_tier = event.service_tier or self.service_tier
         elif isinstance(event, Ended):
             self.is_complete = True
         elif isinstance(event, Failed):

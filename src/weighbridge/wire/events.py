@@ -25,7 +25,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from weighbridge.core.terms import NO_USAGE, Usage
+from weighbridge.core.terms import NO_USAGE, Usage, UsageApart
 from weighbridge.wire.conversation import Citation, Part, Seal
 from weighbridge.wire.json_value import JsonObject
 
@@ -72,11 +72,13 @@ class PartKind(Enum):
 
 
 class Started(msgspec.Struct, frozen=True, gc=False):
-    """The reply begins. `id` and `model` are the provider's, empty where it says none; `created_s` is Unix time, 0 if unknown."""
+    """The reply begins. `id` and `model` are the provider's, empty where it says none; `created_s` is Unix time, 0 if unknown;
+    `service_tier` as in `UsageReported`, for a reply that breaks off before one."""
 
     id: str = ""
     model: str = ""
     created_s: int = 0
+    service_tier: str | None = None
 
 
 class PartStarted(msgspec.Struct, frozen=True, gc=False):
@@ -182,10 +184,13 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsageReported(msgspec.Struct, frozen=True, gc=False):
-    """What was counted so far, and the tier that was served (in the provider's word)."""
+    """What was counted so far, and what its price hangs on: the tier that was served and where (in the provider's words, as far as
+    it said so), and the parts that have prices of their own."""
 
     usage: Usage
     service_tier: str | None = None
+    region: str = ""
+    apart: tuple[UsageApart, ...] = ()
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
@@ -249,3 +254,5 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     created_s: int = 0
     usage: Usage = NO_USAGE
     service_tier: str | None = None
+    region: str = ""
+    apart: tuple[UsageApart, ...] = ()

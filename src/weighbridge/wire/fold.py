@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 
-from weighbridge.core.terms import NO_USAGE, Usage
+from weighbridge.core.terms import NO_USAGE
 from weighbridge.wire.conversation import Audio, Citation, MediaBytes, Part, Reasoning, Refusal, Seal, ServerTool, Text, ToolCall
 from weighbridge.wire.events import (
     ArgumentsDelta,
@@ -87,12 +87,12 @@ class _OpenChoice:
 class Folder:
     """Takes events one by one; `reply` is what they add up to so far."""
 
-    __slots__ = ("_choices", "_started", "_tier", "_usage", "failed", "is_ended")
+    __slots__ = ("_choices", "_reported", "_started", "_tier", "failed", "is_ended")
 
     def __init__(self) -> None:
         self._started = Started()
         self._choices: dict[int, _OpenChoice] = {}
-        self._usage: Usage = NO_USAGE
+        self._reported = UsageReported(NO_USAGE)
         self._tier: str | None = None
         self.failed: Failed | None = None
         self.is_ended = False
@@ -101,8 +101,9 @@ class Folder:
         """The next event."""
         if isinstance(event, Started):
             self._started = event
+            self._tier = event.service_tier or self._tier
         elif isinstance(event, UsageReported):
-            self._usage = event.usage
+            self._reported = event
             self._tier = event.service_tier or self._tier
         elif isinstance(event, Ended):
             self.is_ended = True
@@ -122,8 +123,8 @@ class Folder:
     def reply(self) -> Reply:
         """The reply so far. A choice that has not finished has the reason OTHER and no native word."""
         choices = tuple(self._choices[index].close() for index in sorted(self._choices))
-        start = self._started
-        return Reply(choices, start.id, start.model, start.created_s, self._usage, self._tier)
+        start, told = self._started, self._reported
+        return Reply(choices, start.id, start.model, start.created_s, told.usage, self._tier, told.region, told.apart)
 
     def _choice(self, index: int) -> _OpenChoice:
         choice = self._choices.get(index)
@@ -171,7 +172,7 @@ def unfold(reply: Reply) -> Iterator[Event]:
             yield LogprobsAdded(i, choice.refusal_logprobs, is_refusal=True)
         yield Finished(i, choice.reason, choice.native, choice.stop_sequence)
     if reply.usage is not NO_USAGE or reply.service_tier is not None:
-        yield UsageReported(reply.usage, reply.service_tier)
+        yield UsageReported(reply.usage, reply.service_tier, reply.region, reply.apart)
     yield Ended()
 
 

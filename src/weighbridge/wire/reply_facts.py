@@ -103,7 +103,7 @@ def read_openai(facts: ReplyFacts, document: bytes, *, is_image_output: bool = F
             facts.service_tier = usage.service_tier
     if reply.model:
         facts.served_model = reply.model
-    if reply.id:
+    if reply.id and facts.response_id is None:  # Groq's last chunk is named "stub"
         facts.response_id = reply.id
     if reply.service_tier:
         facts.service_tier = reply.service_tier

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from weighbridge.core.codec import JsonError, decode_json
-from weighbridge.wire.anthropic_messages.reply_reader import explanation, read_block
+from weighbridge.wire.anthropic_messages.reply_reader import explanation, read_block, report
 from weighbridge.wire.anthropic_messages.stream_event import ERROR_STATUSES, Delta, Start, StreamEvent, read_stream_event
 from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, json_text, read_citation
 from weighbridge.wire.conversation import Reasoning, Seal, SealKind, ServerTool, Text, ToolCall
@@ -33,12 +33,11 @@ from weighbridge.wire.events import (
     RefusalDelta,
     Started,
     TextDelta,
-    UsageReported,
 )
 from weighbridge.wire.finish_reasons import READ_ANTHROPIC
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.sse import EventSplitter
-from weighbridge.wire.usage import AnthropicUsage, from_anthropic, merge_anthropic
+from weighbridge.wire.usage import AnthropicUsage, merge_anthropic
 
 
 class _Block:
@@ -205,7 +204,7 @@ class MessageEventReader:
 
     def _report(self, usage: AnthropicUsage, events: list[Event]) -> None:
         merged = self._usage = merge_anthropic(self._usage, usage)
-        events.append(UsageReported(from_anthropic(merged), merged.tier))
+        events.append(report(merged))
 
     def _ping(self, _event: StreamEvent, events: list[Event], _document: bytes) -> None:
         events.append(KeepAlive())

@@ -12,11 +12,11 @@ from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.terms import NO_USAGE
 from weighbridge.wire.anthropic_messages.vocabulary import ORIGIN, json_text, read_citations, read_server_tool
 from weighbridge.wire.conversation import Part, Reasoning, Refusal, Seal, SealKind, Text, ToolCall
-from weighbridge.wire.events import Choice, FinishReason, Reply
+from weighbridge.wire.events import Choice, FinishReason, Reply, UsageReported
 from weighbridge.wire.finish_reasons import READ_ANTHROPIC
 from weighbridge.wire.json_value import JsonObject
 from weighbridge.wire.tolerant_decoder import tolerant_decoder
-from weighbridge.wire.usage import AnthropicUsage, from_anthropic
+from weighbridge.wire.usage import AnthropicUsage, apart_by_anthropic, from_anthropic
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -50,9 +50,13 @@ def read_reply(body: bytes) -> Reply:
         parts.append(Refusal(said))
     native = message.stop_reason or ""
     choice = Choice(tuple(parts), READ_ANTHROPIC.get(native, FinishReason.OTHER), native, message.stop_sequence)
-    usage = message.usage
-    counts, tier = (NO_USAGE, None) if usage is None else (from_anthropic(usage), usage.tier)
-    return Reply((choice,), message.id or "", message.model or "", 0, counts, tier)
+    told = UsageReported(NO_USAGE) if message.usage is None else report(message.usage)
+    return Reply((choice,), message.id or "", message.model or "", 0, told.usage, told.service_tier, told.region, told.apart)
+
+
+def report(usage: AnthropicUsage) -> UsageReported:
+    """What has been counted, with all that its price hangs on."""
+    return UsageReported(from_anthropic(usage), usage.tier, usage.inference_geo or "", apart_by_anthropic(usage))
 
 
 def read_block(block: JsonObject) -> Part:

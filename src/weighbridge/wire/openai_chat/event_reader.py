@@ -24,7 +24,7 @@ from weighbridge.wire.usage import from_openai
 class ChatEventReader:
     """See `wire/codecs.py:EventReader`."""
 
-    __slots__ = ("_choices", "_found", "_is_started", "_reply_id", "_splitter", "is_ended")
+    __slots__ = ("_choices", "_found", "_is_started", "_reply_id", "_splitter", "_tier", "is_ended")
 
     def __init__(self) -> None:
         self._splitter = EventSplitter()
@@ -32,6 +32,7 @@ class ChatEventReader:
         self._found: tuple[Citation, ...] = ()
         self._is_started = False
         self._reply_id = ""
+        self._tier: str | None = None
         self.is_ended = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -98,14 +99,15 @@ class ChatEventReader:
         if usage is None and chunk.x_groq is not None:
             usage = chunk.x_groq.usage
         if usage is not None and (counts := from_openai(usage)).provenance is not Provenance.UNKNOWN:
-            events.append(UsageReported(counts, chunk.service_tier or usage.service_tier or None))
+            events.append(UsageReported(counts, chunk.service_tier or usage.service_tier or self._tier))
 
     def _start(self, chunk: Chunk, events: list[Event]) -> None:
         """Azure's first chunk tells of its filters and nothing of the reply: that is no start yet."""
         if chunk.id or chunk.choices or chunk.usage is not None:
             self._is_started = True
             self._reply_id = chunk.id or ""
-            events.append(Started(self._reply_id, chunk.model or "", chunk.created or 0))
+            self._tier = chunk.service_tier or None
+            events.append(Started(self._reply_id, chunk.model or "", chunk.created or 0, self._tier))
 
     def _fail(self, payload: bytes, events: list[Event]) -> None:
         self.is_ended = True
