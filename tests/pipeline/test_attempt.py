@@ -154,6 +154,41 @@ async def test_advice_is_held_as_often_and_as_long_as_the_request_allows(build):
     assert unknown < held
 
 
+PICTURES = PriceBook(
+    {"openai": (listed("gpt-5", 2), listed("gpt-image-1", 5))},
+    {"openai": ("openai",)},
+)
+
+
+async def pictured(build, *, prices=PICTURES, **asked):
+    """A response that a picture was made for, of 1,056 tokens: the attempt, and what was held for it."""
+    world = build(prices=prices, allowances=Allowances((Budget("b", Scope(ScopeKind.GATEWAY), 10**15),)))
+    item = {"type": "image_generation_call", "id": "ig", "status": "completed", "quality": "medium", "size": "1024x1024"}
+    usage = {"input_tokens": 50, "output_tokens": 10, "total_tokens": 60}
+    body = encode_json({"id": "r", "status": "completed", "model": "gpt-5", "output": [item], "usage": usage})
+    world.will_reply(body, length=len(body))
+    await world.ask("POST", "/v1/responses", {"model": "openai/gpt-5", "max_output_tokens": 100, "input": "Draw it", **asked})
+    (started,) = [item for item in world.journal.items if isinstance(item, Started)]
+    return world.record.attempts[0], started.reserved_nanousd
+
+
+async def test_a_picture_within_a_response_is_held_and_charged_at_the_price_of_the_model_that_makes_it(build):
+    tools = [{"type": "image_generation"}]
+    attempt, held = await pictured(build, tools=tools)
+    assert (attempt.cost_nanousd, attempt.price_state) == (60 * 2 + 1_056 * 5, PriceState.ESTIMATED)
+    assert [part.model for part in attempt.apart] == ["gpt-image-1"]
+    _attempt, once = await pictured(build, tools=tools, max_tool_calls=1)
+    _attempt, without = await pictured(build, tools=[{"type": "code_interpreter"}])
+    assert once > without + 6_240 * 5
+    assert held > once + 3 * 6_240 * 5
+
+
+async def test_a_picture_that_nobody_knows_the_price_of_leaves_the_cost_unknown(build):
+    prices = PriceBook({"openai": (listed("gpt-5", 2),)}, {"openai": ("openai",)})
+    attempt, _held = await pictured(build, prices=prices, tools=[{"type": "image_generation"}])
+    assert (attempt.cost_nanousd, attempt.price_state) == (None, PriceState.UNKNOWN)
+
+
 async def test_what_nobody_lists_costs_what_its_provider_says(build):
     world = build(prices=PriceBook())
     usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13, "cost": 0.00000537}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from weighbridge.core.codec import encode_json
 from weighbridge.core.model_sizes import ASSUMED_OUTPUT
 from weighbridge.core.terms import Dialect, Endpoint, Operation
-from weighbridge.pipeline.bounds import ASSUMED_WINDOW, advice_of, choices, extent_of, may_cost, named_cap
+from weighbridge.pipeline.bounds import ASSUMED_WINDOW, choices, extent_of, may_cost, named_cap
 from weighbridge.wire.envelope import Envelope
 
 TEXT = st.text(max_size=300)
@@ -54,25 +54,6 @@ def test_every_byte_of_a_text_may_be_a_token(texts):
 @given(TEXT, st.integers(1_000, 5_000))
 def test_no_input_is_larger_than_the_models_window(text, window):
     assert extent({"messages": [text]}, context_window=window).input_tokens <= window
-
-
-@pytest.mark.parametrize(
-    ("tools", "advice"),
-    [
-        ([{"type": "advisor_20260301", "name": "advisor", "model": "m", "max_uses": 2, "max_tokens": 900}], [("m", 2, 900)]),
-        ([{"type": "advisor_20260301", "model": "m", "max_uses": "many"}, {"name": "f"}, 7], [("m", 4, 8_192)]),
-        ([{"name": "advisor_", "type": "custom"}], []),
-        ("advisor_", []),
-        ([], []),
-    ],
-)
-def test_an_adviser_is_asked_as_often_as_its_tool_allows(tools, advice):
-    assert advice_of(Envelope.read(encode_json({"tools": tools}))) == advice
-
-
-def test_tools_that_are_nested_too_deep_ask_nobody():
-    tools = b'[{"type":"advisor_1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}]"
-    assert advice_of(SimpleNamespace(raw=lambda _name: tools)) == []
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,9 @@ async def test_a_reply_that_makes_no_sense_is_a_bad_gateway(world):
 
 @pytest.mark.parametrize("streams", [False, True])
 async def test_what_a_model_used_before_it_gave_up_is_counted(build, streams):
-    formats = {WireFormat.GEMINI_GENERATE: CallPath("/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse")}
+    formats = {
+        WireFormat.GEMINI_GENERATE: CallPath("/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse")
+    }
     world = build(providers=(build.provider("gemini", {Dialect.GEMINI: ""}, AuthStyle.X_GOOG_API_KEY, formats=formats),))
     usage = {"promptTokenCount": 7, "candidatesTokenCount": 5, "totalTokenCount": 12}
     candidate = {"content": {"parts": [{"text": "Hm"}], "role": "model"}, "finishReason": "MALFORMED_RESPONSE"}

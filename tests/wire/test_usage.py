@@ -23,7 +23,6 @@ from weighbridge.wire.usage import (
     from_openai_in_full,
     merge_anthropic,
     with_gemini_searches,
-    with_openai_searches,
 )
 
 DERIVED = Provenance.DERIVED
@@ -301,21 +300,6 @@ def test_an_answer_after_a_refusal_is_the_other_models_alone():
 )
 def test_what_a_provider_says_that_it_charges_is_kept_to_the_nano_dollar(said, told):
     assert openai(prompt_tokens=7, completion_tokens=3, total_tokens=10, **said) == Usage(7, output=3, told_nanousd=told)
-
-
-def test_openai_bills_searches_of_the_web_and_of_files_and_no_pages_that_were_opened():
-    steps = [
-        ("web_search_call", "search"),
-        ("web_search_call", "open_page"),
-        ("web_search_call", "find_in_page"),
-        ("web_search_call", None),
-        ("x_search_call", None),
-        ("file_search_call", None),
-        ("message", None),
-    ]
-    assert with_openai_searches(Usage(9), steps) == Usage(9, tool_calls=3, file_searches=1)
-    assert with_openai_searches(Usage(9, tool_calls=5), steps).tool_calls == 5  # as the provider says itself
-    assert with_openai_searches(NO_USAGE, steps) is NO_USAGE
 
 
 @pytest.mark.parametrize(

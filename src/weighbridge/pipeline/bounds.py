@@ -8,17 +8,15 @@ results of its own tools. Those are bounded by the model's context window.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
-from weighbridge.core.codec import JsonError, decode_json
 from weighbridge.core.model_sizes import ASSUMED_OUTPUT
 from weighbridge.core.terms import Dialect, Operation
 from weighbridge.ledger.pricing import ALL_KINDS, Extent, Kinds
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.target import OUTPUT_FIELDS, Target
 from weighbridge.wire.envelope import Envelope
-from weighbridge.wire.json_value import Json
-from weighbridge.wire.loose_json import as_list, as_object, as_text
+from weighbridge.wire.response_tools import most_of_a_picture
 
 ASSUMED_WINDOW: Final = 200_000
 """Where the context window is not known: Anthropic's, and above what OpenAI's chat models take but for a few."""
@@ -27,8 +25,6 @@ HIDDEN_TOKENS: Final = 1_024
 _TOKENS_A_PICTURE: Final = 25_600
 """For each time that a picture is mentioned. The dearest are gpt-4o-mini's, 2,833 + 5,667 for each of up to eight tiles, and
 OpenAI's word for them stands twice in each."""
-_TOKENS_AN_IMAGE_MADE: Final = 8_192
-"""gpt-image-1's largest in high quality has 6,240."""
 _MAX_TOOL_CALLS: Final = 16
 """Of tools that the provider runs, in one request: twice what vendors' own agents use."""
 _MAX_CHOICES: Final = 128
@@ -51,12 +47,6 @@ _BRINGS_MORE: Final = frozenset((*_SEEN_BY_THE_PROVIDER, "tools", "web_search_op
 _MAY_SUM_UP: Final = frozenset(("compaction", "context_management"))
 """Fields by which the provider may sum the context up first, in a run of its own that reads all of it and is billed besides
 (https://platform.claude.com/docs/en/build-with-claude/compaction#understanding-usage)."""
-_ADVISOR: Final = "advisor_"
-_ADVISES: Final = re.compile(rb'"advisor_')
-_ASSUMED_ADVICE: Final = 4
-_ASSUMED_ADVICE_TOKENS: Final = 8_192
-"""Some four times what advice usually takes (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool)."""
-_MAX_BOUND: Final = 10_000_000
 _BOUNDS: Final = frozenset(OUTPUT_FIELDS)
 _CHOICES: Final = frozenset(("n", "best_of"))
 _GEMINI: Final = Dialect.GEMINI
@@ -154,38 +144,6 @@ def _tool_calls(envelope: Envelope) -> int:
     return 0
 
 
-class Advice(NamedTuple):
-    """Leave to ask another model of the provider's: so often, for so many tokens each time."""
-
-    model: str
-    uses: int
-    output_tokens: int
-
-
-def advice_of(envelope: Envelope) -> list[Advice]:
-    """Anthropic's advisors among a request's tools. Where the tool names no bound, it is assumed."""
-    raw = envelope.raw("tools")
-    if raw is None or not _ADVISES.search(raw):
-        return []
-    try:
-        tools = as_list(decode_json(bytes(raw)))
-    except (JsonError, RecursionError, UnicodeDecodeError):  # the provider will say so
-        return []
-    advisors = [tool for tool in map(as_object, tools) if as_text(tool.get("type")).startswith(_ADVISOR)]
-    return [
-        Advice(
-            as_text(tool.get("model")),
-            _bound_or(tool.get("max_uses"), _ASSUMED_ADVICE),
-            _bound_or(tool.get("max_tokens"), _ASSUMED_ADVICE_TOKENS),
-        )
-        for tool in advisors
-    ]
-
-
-def _bound_or(value: Json, assumed: int) -> int:
-    return value if isinstance(value, int) and 0 < value < _MAX_BOUND else assumed
-
-
 def _sums_up(envelope: Envelope) -> bool:
     """`context_management` may as well only leave out what tools have answered."""
     return envelope.has("compaction") or b"compact" in bytes(envelope.raw("context_management") or b"")
@@ -214,7 +172,7 @@ def most_output(exchange: Exchange, target: Target, cap: int | None, size: int) 
     if operation in _WRITES_NOTHING:
         return 0
     if operation is _O.IMAGES:
-        return _TOKENS_AN_IMAGE_MADE * choices(exchange)
+        return most_of_a_picture(target.deployment.model) * choices(exchange)
     return min(ASSUMED_OUTPUT, 16 * size + 256)  # speech: some ten tokens for each letter; what is heard: fewer than its bytes
 
 
@@ -236,7 +194,7 @@ def choices(exchange: Exchange) -> int:
 def _number(envelope: Envelope, name: str) -> int:
     if not envelope.has(name):
         return 1
-    number = _whole(envelope, name)
+    number = whole_number(envelope, name)
     return max(1, min(number, _MAX_CHOICES)) if number is not None and _is_sole(envelope, name) else _MAX_CHOICES
 
 
@@ -255,11 +213,11 @@ def named_cap(exchange: Exchange, target: Target) -> tuple[int | None, bool]:
             return target.output_default, False
         names = envelope.given(OUTPUT_FIELDS)
         if len(names) == 1 and _is_sole(envelope, names[0]):
-            return _whole(envelope, names[0]) or None, False
+            return whole_number(envelope, names[0]) or None, False
         found = [(envelope, name) for name in names]
     if not found:
         return target.output_default, False
-    caps = [cap for of, name in found if (cap := _whole(of, name))]
+    caps = [cap for of, name in found if (cap := whole_number(of, name))]
     is_doubtful = len(found) > 1 or not all(_is_sole(of, name) for of, name in found)
     return max(caps, default=None), is_doubtful or (exchange.dialect is _GEMINI and _is_twofold(envelope))
 
@@ -286,6 +244,7 @@ def gemini_configs(envelope: Envelope) -> list[Envelope]:
     return [each for each in nested if each is not None]
 
 
-def _whole(envelope: Envelope, name: str) -> int | None:
+def whole_number(envelope: Envelope, name: str) -> int | None:
+    """A field that is a number without a fraction; None where it is none, or absent."""
     text = bytes(envelope.raw(name) or b"")
     return int(text) if text.isdigit() and len(text) < 10 else None

@@ -12,7 +12,7 @@ from weighbridge.ledger.pricing import Extent, Kinds, Pricer
 from weighbridge.limits.accounts import Amounts
 from weighbridge.limits.table import clamped
 from weighbridge.pipeline.attempt import region_of
-from weighbridge.pipeline.bounds import advice_of
+from weighbridge.pipeline.beside import models_beside
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.refusals import price_unknown
 from weighbridge.pipeline.target import Target
@@ -22,6 +22,7 @@ _TOKENS: Final = 1
 _CHARGED: Final = 2
 """Places in `Amounts`."""
 _TIERED: Final = frozenset((Operation.CHAT, Operation.RESPONSES))
+_RUNS_OTHERS: Final = frozenset((Operation.MESSAGES, Operation.RESPONSES))
 _CHOOSES_A_PRICE: Final = frozenset(("service_tier", "speed", "inference_geo", "tools"))
 
 
@@ -43,8 +44,8 @@ class Wanted:
         envelope = exchange.envelope
         if envelope is not None and envelope.has_any(_CHOOSES_A_PRICE):
             self._choose(envelope, exchange.endpoint.operation)
-            if exchange.endpoint.operation is Operation.MESSAGES:
-                self._beside = self._advice(envelope, exchange)
+            if exchange.endpoint.operation in _RUNS_OTHERS:
+                self._beside = self._others(envelope, exchange)
         self._tariff = exchange.account.accounts.tariff
         for pricer in (target.pricer, target.ceiling):
             if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
@@ -60,13 +61,13 @@ class Wanted:
         elif operation in _TIERED:
             self._tier = _text(envelope, "service_tier")
 
-    def _advice(self, envelope: Envelope, exchange: Exchange) -> int:
-        """What other models may cost that the provider asks for advice: each time they read all there is. Where nobody knows their
-        prices, nothing; then the attempt's cost will be unknown as well."""
+    def _others(self, envelope: Envelope, exchange: Exchange) -> int:
+        """What other models may cost that the provider may run. Where nobody knows their prices, nothing; then the attempt's cost
+        will be unknown as well."""
         amount = 0
-        for model, uses, output in advice_of(envelope):
+        for model, uses, output, read in models_beside(envelope, exchange.endpoint.operation):
             pricer = exchange.snapshot.pricer_of(self.target.deployment.provider, model)
-            extent = Extent(self.extent.input_tokens + self.extent.output_tokens, output)
+            extent = Extent(self.extent.input_tokens + self.extent.output_tokens if read is None else read, output)
             once = pricer.bound(extent, self.kinds, at_wall_ns=self._wall_ns, region=self._region) if pricer is not None else None
             amount += uses * (once or 0)
         return amount

@@ -22,6 +22,7 @@ from weighbridge.wire.reply_shapes import (
     decode_response_event,
     split_gemini_array,
 )
+from weighbridge.wire.response_tools import Step, with_tools
 from weighbridge.wire.usage import (
     AnthropicUsage,
     apart_by_anthropic,
@@ -32,7 +33,6 @@ from weighbridge.wire.usage import (
     from_openai_in_full,
     merge_anthropic,
     with_gemini_searches,
-    with_openai_searches,
 )
 
 
@@ -138,8 +138,14 @@ def read_response_event(facts: ReplyFacts, document: bytes) -> None:
 
 def _take_response(facts: ReplyFacts, reply: ResponseReply) -> None:
     if reply.usage is not None:
-        steps = [(item.type, item.action.type if item.action is not None else None) for item in reply.output or ()]
-        _take_usage(facts, with_openai_searches(from_openai_in_full(reply.usage), steps))
+        steps = [
+            Step(item.type, item.action.type if item.action is not None else None, item.status, item.quality, item.size)
+            for item in reply.output or ()
+        ]
+        counts, apart = with_tools(from_openai_in_full(reply.usage), reply.tool_usage, steps, reply.tools or ())
+        _take_usage(facts, counts)
+        if apart:
+            facts.apart = apart
     facts.served_model = reply.model or facts.served_model
     facts.response_id = reply.id or facts.response_id
     facts.service_tier = reply.service_tier or facts.service_tier

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from weighbridge.core.codec import JsonError
+from weighbridge.wire.response_tools import ResponseTool, ToolUsage
 from weighbridge.wire.tolerant_decoder import tolerant_decoder
 from weighbridge.wire.usage import AnthropicUsage, GeminiUsage, OpenAiUsage
 
@@ -56,6 +57,9 @@ class OutputItem(msgspec.Struct, gc=False):
 
     type: str | None = None
     action: Action | None = None
+    status: str | None = None
+    quality: str | None = None
+    size: str | None = None
 
 
 class IncompleteDetails(msgspec.Struct, gc=False):
@@ -71,6 +75,8 @@ class ResponseReply(msgspec.Struct, gc=False):
     model: str | None = None
     status: str | None = None
     usage: OpenAiUsage | None = None
+    tool_usage: ToolUsage | None = None
+    tools: list[ResponseTool] | None = None
     output: list[OutputItem] | None = None
     service_tier: str | None = None
     incomplete_details: IncompleteDetails | None = None

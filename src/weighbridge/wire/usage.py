@@ -357,23 +357,6 @@ def from_gemini(usage: GeminiUsage) -> Usage:
     )
 
 
-def with_openai_searches(usage: Usage, steps: Collection[tuple[str | None, str | None]]) -> Usage:
-    """With the searches that the items of a response show, by their types and those of their actions. "Search actions incur a tool
-    call cost" (https://platform.openai.com/docs/guides/tools-web-search): to open a page that was found, and to look for something
-    in it, costs nothing. Files have a price of their own."""
-    if usage.provenance is _UNKNOWN or not steps:
-        return usage
-    n_files = sum(kind == "file_search_call" for kind, _action in steps)
-    n_searches = sum(kind in _SEARCHES and action not in _WITHIN_PAGES for kind, action in steps)
-    if not n_files and not n_searches:
-        return usage
-    return msgspec.structs.replace(usage, tool_calls=usage.tool_calls or n_searches, file_searches=n_files)
-
-
-_SEARCHES: Final = frozenset(("web_search_call", "x_search_call"))
-_WITHIN_PAGES: Final = frozenset(("open_page", "find_in_page"))
-
-
 def with_gemini_searches(usage: Usage, queries: Collection[str], model: str) -> Usage:
     """With the searches that Google bills: each query but for empty ones and the same again; up to Gemini 2.5 one for the prompt
     (https://ai.google.dev/gemini-api/docs/google-search#pricing)."""

@@ -30,7 +30,6 @@ from weighbridge.wire.events import (
     Started,
     SummaryDelta,
     TextDelta,
-    UsageReported,
 )
 from weighbridge.wire.loose_json import as_object, as_text
 from weighbridge.wire.openai_responses.reply_reader import (
@@ -43,7 +42,7 @@ from weighbridge.wire.openai_responses.reply_reader import (
     logprobs_of,
     read_content,
     reasoning_of,
-    usage_of,
+    report,
 )
 from weighbridge.wire.openai_responses.stream_event import StreamEvent, read_event
 from weighbridge.wire.openai_responses.vocabulary import Item, read_annotation, server_tool
@@ -314,7 +313,7 @@ class ResponseEventReader:
 
     def _report(self, response: ResponseShape, events: list[Event]) -> None:
         if response.usage is not None or response.service_tier is not None:
-            events.append(UsageReported(usage_of(response), response.service_tier))
+            events.append(report(response))
 
     def _fail_response(self, event: StreamEvent, events: list[Event], _document: bytes) -> None:
         self._start(event, events, b"")

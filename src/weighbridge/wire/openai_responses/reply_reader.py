@@ -12,16 +12,17 @@ import msgspec
 
 from weighbridge.core.codec import JsonError, decode_json, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import NO_USAGE, Dialect, Usage
+from weighbridge.core.terms import NO_USAGE, Dialect
 from weighbridge.wire.conversation import Audio, MediaBytes, Part, Reasoning, Refusal, Seal, SealKind, Text, ToolCall
-from weighbridge.wire.events import Choice, Failed, FinishReason, Reply
+from weighbridge.wire.events import Choice, Failed, FinishReason, Reply, UsageReported
 from weighbridge.wire.finish_reasons import READ_RESPONSES_INCOMPLETE
 from weighbridge.wire.json_value import Json, JsonObject
 from weighbridge.wire.loose_json import as_list, as_object, as_text
 from weighbridge.wire.openai_responses.vocabulary import ORIGIN, Item, read_annotations, server_tool
 from weighbridge.wire.provider_errors import classify_failed
+from weighbridge.wire.response_tools import ResponseTool, Step, ToolUsage, with_tools
 from weighbridge.wire.tolerant_decoder import tolerant_decoder
-from weighbridge.wire.usage import OpenAiUsage, from_openai_in_full, with_openai_searches
+from weighbridge.wire.usage import OpenAiUsage, from_openai_in_full
 
 
 class ResponseShape(msgspec.Struct, gc=False):
@@ -35,6 +36,8 @@ class ResponseShape(msgspec.Struct, gc=False):
     error: Any = None
     output: list[dict[str, Any]] | None = None
     usage: OpenAiUsage | None = None
+    tool_usage: ToolUsage | None = None
+    tools: list[ResponseTool] | None = None
     service_tier: str | None = None
 
 
@@ -98,13 +101,15 @@ def read_reply(body: bytes) -> Reply:
     for item in response.output or ():
         parts += read_item(item, logprobs)
     reason, native = finish_of(response, parts)
+    told = report(response)
     return Reply(
         (Choice(tuple(parts), reason, native, logprobs=tuple(logprobs)),),
         response.id or "",
         response.model or "",
         int(response.created_at or 0),
-        usage_of(response),
-        response.service_tier,
+        told.usage,
+        told.service_tier,
+        apart=told.apart,
     )
 
 
@@ -121,12 +126,23 @@ def failed_of(error: object, code: str = "") -> Failed:
     return Failed(as_text(fields.get("message")) or code or kind, kind, code, status)
 
 
-def usage_of(response: ResponseShape) -> Usage:
-    """The counts, with the searches that the output lists."""
+def report(response: ResponseShape) -> UsageReported:
+    """What was counted, with what its tools have used."""
     if response.usage is None:
-        return NO_USAGE
-    steps = [(as_text(item.get("type")), as_text(as_object(item.get("action")).get("type"))) for item in response.output or ()]
-    return with_openai_searches(from_openai_in_full(response.usage), steps)
+        return UsageReported(NO_USAGE, response.service_tier)
+    usage, apart = with_tools(
+        from_openai_in_full(response.usage),
+        response.tool_usage,
+        [_step(item) for item in response.output or ()],
+        response.tools or (),
+    )
+    return UsageReported(usage, response.service_tier, apart=apart)
+
+
+def _step(item: JsonObject) -> Step:
+    action = as_object(item.get("action")).get("type")
+    kind, status, quality, size = (as_text(item.get(name)) for name in ("type", "status", "quality", "size"))
+    return Step(kind, as_text(action), status, quality, size)
 
 
 def finish_of(response: ResponseShape, parts: Iterable[Part]) -> tuple[FinishReason, str]:
