@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
+from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.rates import Bracket, PriceBook, PriceRule, Rates
+from weighbridge.core.rates import Bracket, ListedModel, MatchKind, ModelMatch, Period, PriceBook, PriceRule, RateCard, Rates
 from weighbridge.core.terms import Operation, Provenance
 from weighbridge.pipeline.duplex import SessionObserver
 
@@ -171,3 +172,20 @@ def test_no_bytes_can_make_reading_along_fail(data):
     observer = SessionObserver()
     observer.feed(data)
     assert observer.meter.usage.provenance in Provenance
+
+
+async def test_what_was_written_down_of_a_session_is_charged_at_the_price_of_the_model_that_did(build):
+    rates = {"gpt-4o": 32_000, "gpt-4o-transcribe": 6_000}
+    cards = {name: RateCard(name, (Period((Bracket(Rates(input=rate, output=rate)),)),)) for name, rate in rates.items()}
+    lists = tuple(ListedModel(ModelMatch(MatchKind.EQUALS, name), card) for name, card in cards.items())
+    world = build(prices=PriceBook({"openai": lists}, {"openai": ("openai",)}))
+    async with Session(world) as session:
+        asked = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
+        session.provider_says(frame(encode_json({"type": "session.updated", "session": asked})))
+        heard = {"type": "tokens", "input_tokens": 6, "output_tokens": 2, "total_tokens": 8}
+        kind = "conversation.item.input_audio_transcription.completed"
+        session.provider_says(frame(encode_json({"type": kind, "usage": heard})))
+        session.provider_says(response_done(10, 5))
+    (attempt,) = world.record.attempts
+    assert attempt.cost_nanousd == 15 * 32 + 8 * 6
+    assert [part.model for part in attempt.apart] == ["gpt-4o-transcribe"]

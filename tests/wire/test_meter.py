@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.codec import encode_json
-from weighbridge.core.terms import NO_USAGE, Dialect, Endpoint, Operation, Provenance, Usage
+from weighbridge.core.terms import NO_USAGE, Dialect, Endpoint, Operation, Provenance, Usage, UsageApart
 from weighbridge.wire.meter import Meter, RealtimeMeter, meter_for
 
 CHAT = Endpoint(Dialect.OPENAI, Operation.CHAT)
@@ -314,6 +314,28 @@ def test_a_realtime_session_adds_up_its_responses() -> None:
         )
     )
     assert (meter.usage.total_input, meter.usage.total_output) == (106, 20)
+    assert meter.apart == ()  # nobody has said whose it is
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}},
+        {"input_audio_transcription": {"model": "gpt-4o-transcribe"}},
+    ],
+)
+def test_what_a_session_wrote_down_is_counted_apart_as_its_own_models(named: dict[str, object]) -> None:
+    meter = RealtimeMeter()
+    meter.feed(compact({"type": "session.created", "session": {"model": "gpt-realtime"}}))
+    meter.feed(compact({"type": "session.updated", "session": {"model": "gpt-realtime"} | named}))
+    heard = {"type": "tokens", "input_tokens": 6, "input_token_details": {"audio_tokens": 6}, "output_tokens": 2, "total_tokens": 8}
+    for _ in range(2):
+        meter.feed(compact({"type": "conversation.item.input_audio_transcription.completed", "usage": heard}))
+    answered = {"input_tokens": 50, "output_tokens": 9, "total_tokens": 59}
+    meter.feed(compact({"type": "response.done", "response": {"status": "completed", "usage": answered}}))
+    meter.feed(compact({"type": "session.updated", "session": {"audio": {"input": None}}}))
+    assert meter.apart == (UsageApart("gpt-4o-transcribe", Usage(input_audio=12, output=4)),)
+    assert meter.usage == Usage(50, input_audio=12, output=13)
 
 
 RECORDINGS = Path(__file__).parents[2].parent / "shared" / "recordings"

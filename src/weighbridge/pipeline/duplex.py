@@ -18,7 +18,7 @@ from weighbridge.pipeline.bookkeeper import Bookkeeper, Lacking
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.session_gate import SessionGate
 from weighbridge.pipeline.slices import Slices
-from weighbridge.wire.meter import RealtimeMeter
+from weighbridge.wire.meter import Meter, RealtimeMeter
 from weighbridge.wire.websocket import FrameReader, Opcode
 
 _HANDSHAKE_HEADERS = frozenset((b"sec-websocket-accept", b"sec-websocket-protocol", b"sec-websocket-extensions"))
@@ -56,7 +56,7 @@ async def run_duplex(exchange: Exchange, reply: UpstreamReply, clock: Clock, boo
     try:
         await over.wait()
     finally:
-        exchange.usage = observer.meter.usage
+        _note(exchange, observer.meter)
         provider_pipe.close()
         client_pipe.close()
 
@@ -75,10 +75,17 @@ async def _run_gated(exchange: Exchange, reply: UpstreamReply, books: Bookkeeper
         if gate.error is None:  # else the client has left because of it
             raise
     finally:
-        exchange.usage = gate.meter.usage
+        _note(exchange, gate.meter)
         gate.close()
     if gate.error is not None:
         raise gate.error
+
+
+def _note(exchange: Exchange, heard: RealtimeMeter) -> None:
+    """What the session has used, for its account."""
+    meter = exchange.meter = Meter()
+    meter.usage, meter.apart, meter.served_model = heard.usage, heard.apart, heard.served_model
+    exchange.usage = heard.usage
 
 
 class _Gated:

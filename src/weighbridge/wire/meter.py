@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from weighbridge.core.codec import JsonError
-from weighbridge.core.terms import NO_USAGE, Endpoint, Operation
+from weighbridge.core.terms import NO_USAGE, Endpoint, Operation, Usage, UsageApart
 from weighbridge.wire.content_coding import Decoder, decoder_for
 from weighbridge.wire.event_markers import (
     MESSAGE_MARKERS,
@@ -100,7 +100,15 @@ def _stream_meter(operation: Operation, decoder: Decoder | None) -> Meter:
 
 
 class RealtimeMeter(ReplyFacts):
-    """One realtime session: the usage of its responses and transcriptions, added up. Fed with whole server messages."""
+    """One realtime session: the usage of its responses and transcriptions, added up. Fed with whole server messages.
+
+    What the user says is written down by another model, at its own price
+    (https://platform.openai.com/docs/guides/realtime-costs#input-transcription-costs).
+    """
+
+    def __init__(self) -> None:
+        ReplyFacts.__init__(self)
+        self._transcriber = ""
 
     def feed(self, message_text: bytes) -> None:
         """One text message of the server."""
@@ -108,5 +116,18 @@ class RealtimeMeter(ReplyFacts):
             return
         before, self.usage = self.usage, NO_USAGE
         with suppress(JsonError):
-            read_realtime_event(self, message_text)
+            event = read_realtime_event(self, message_text)
+            if event.session is not None:
+                self._transcriber = event.session.transcriber or self._transcriber
+            if event.type != "response.done" and self.usage is not NO_USAGE:
+                self.apart = _with_part(self.apart, self._transcriber, self.usage)
         self.usage = add(before, self.usage)
+
+
+def _with_part(apart: tuple[UsageApart, ...], model: str, usage: Usage) -> tuple[UsageApart, ...]:
+    """One part for each model, however often it was run; none for one that nobody named, which is taken for the session's own."""
+    if not model:
+        return apart
+    before = [part for part in apart if part.model == model]
+    others = tuple(part for part in apart if part.model != model)
+    return (*others, UsageApart(model, add(before[0].usage, usage) if before else usage))

@@ -12,6 +12,7 @@ from weighbridge.core.terms import NO_USAGE, Usage, UsageApart
 from weighbridge.wire.reply_shapes import (
     ErrorShape,
     MessageReply,
+    RealtimeEvent,
     ResponseReply,
     decode_gemini,
     decode_message,
@@ -156,7 +157,7 @@ def _take_response(facts: ReplyFacts, reply: ResponseReply) -> None:
         facts.stream_error = _error_name(reply.error)
 
 
-def read_realtime_event(facts: ReplyFacts, document: bytes) -> None:
+def read_realtime_event(facts: ReplyFacts, document: bytes) -> RealtimeEvent:
     """A server message of a realtime session. The counts are of this event alone: a session has many."""
     event = decode_realtime_event(document)
     if event.session is not None:
@@ -167,6 +168,7 @@ def read_realtime_event(facts: ReplyFacts, document: bytes) -> None:
         _take_usage(facts, from_openai(event.usage))
     if event.error is not None:
         facts.stream_error = _error_name(event.error)
+    return event
 
 
 def read_message(facts: ReplyFacts, document: bytes) -> None:

@@ -92,11 +92,39 @@ class ResponseEvent(msgspec.Struct, gc=False):
     error: ErrorShape | str | None = None
 
 
+class Transcription(msgspec.Struct, gc=False):
+    """Which model writes down what the user says."""
+
+    model: str | None = None
+
+
+class AudioInput(msgspec.Struct, gc=False):
+    """What is done with what the user says."""
+
+    transcription: Transcription | None = None
+
+
+class SessionAudio(msgspec.Struct, gc=False):
+    """How a session hears and speaks."""
+
+    input: AudioInput | None = None
+
+
 class Session(msgspec.Struct, gc=False):
-    """A realtime session."""
+    """A realtime session. The transcription stands at the top in the beta's events."""
 
     id: str | None = None
     model: str | None = None
+    audio: SessionAudio | None = None
+    input_audio_transcription: Transcription | None = None
+
+    @property
+    def transcriber(self) -> str | None:
+        """The model that writes down what the user says, where the event tells it."""
+        told = self.input_audio_transcription
+        if self.audio is not None and self.audio.input is not None:
+            told = self.audio.input.transcription
+        return told.model if told is not None else None
 
 
 class RealtimeEvent(msgspec.Struct, gc=False):
