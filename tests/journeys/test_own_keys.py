@@ -6,13 +6,13 @@ import re
 import time
 
 import pytest
+from tests.journeys.promises import holds_within_a_second
 
 from weighbridge.core.codec import decode_json
 from weighbridge.testing import SimulatedOpenAI, running
 
 PLANTED = "sk-planted-by-acme-0123456789abcdef"
 MASTER, OTHER = "m" * 44, "o" * 44
-PROMISE_S = 1.0
 
 
 @pytest.fixture
@@ -49,15 +49,6 @@ def chat(gateway, key, **fields):
     return gateway.chat(key=key, model="openai/gpt-4o-mini", **fields)
 
 
-def within_a_second(found, wanted):
-    """Until twenty requests in a row, each on a connection of its own and so spread over both workers, have this outcome."""
-    deadline, in_a_row = time.monotonic() + PROMISE_S, 0
-    while in_a_row < 20:
-        told = found()
-        in_a_row = in_a_row + 1 if told == wanted else 0
-        assert in_a_row or time.monotonic() < deadline, told
-
-
 def is_own(reply):
     assert reply.status == 200, reply.body
     return "x-weighbridge-own-key" in reply.headers
@@ -68,23 +59,23 @@ def test_a_key_that_is_brought_is_used_by_both_workers_for_its_owners_alone_and_
     others = gateway.weighbridge("keys", "create", "--name", "others")
     assert not is_own(chat(gateway, mine))
     made = bring(gateway)
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
     assert not any(is_own(chat(gateway, others)) for _ in range(10))
     patch = {"if-match": "*"}
     admin = (gateway.data_dir / "admin.key").read_text().strip()
     path = f"/admin/v1/provider-keys/{made['id']}"
     assert gateway.request("PATCH", path, {"is_disabled": True}, key=admin, headers=patch).status == 200
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=False)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=False)
     assert gateway.request("PATCH", path, {"is_disabled": False}, key=admin, headers=patch).status == 200
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
     assert gateway.request("DELETE", path, key=admin).status == 204
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=False)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=False)
 
 
 def test_a_planted_secret_is_found_nowhere(gateway, provider):
     mine = gateway.weighbridge("keys", "create", "--name", "mine", "--team", "search")
     bring(gateway)
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
     provider.keys = provider.keys[:1]  # so that it is refused, and told about
     refused = chat(gateway, mine)
     assert decode_json(refused.body)["error"]["code"] == "own_key_failed"
@@ -114,7 +105,7 @@ def test_a_planted_secret_is_found_nowhere(gateway, provider):
 def test_what_it_costs_is_the_customers_and_only_the_fee_is_charged(gateway):
     mine = gateway.weighbridge("keys", "create", "--name", "mine", "--team", "search")
     bring(gateway)
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
     reply = chat(gateway, mine, stream=True)
     assert is_own(reply)
     request_id = reply.headers["x-weighbridge-request-id"]
@@ -137,7 +128,7 @@ def test_what_it_costs_is_the_customers_and_only_the_fee_is_charged(gateway):
 def test_a_master_key_is_rotated_while_the_gateway_serves(gateway, provider):
     mine = gateway.weighbridge("keys", "create", "--name", "mine", "--team", "search")
     bring(gateway)
-    within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
+    holds_within_a_second(lambda: is_own(chat(gateway, mine)), wanted=True)
     gateway.write_config(configured(provider, OTHER, MASTER, access_log={"format": "json"}))
     gateway.admin("/config/reload", "POST")
     assert is_own(chat(gateway, mine))

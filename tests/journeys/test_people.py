@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 from tests.journeys.conftest import PATIENCE_S
+from tests.journeys.promises import holds_within_a_second
 
 from weighbridge.core.codec import decode_json
 
 DEMO = {"providers": {"demo": {}}}
-PROMISE_S = 1.0
 
 
 @pytest.fixture
@@ -34,11 +34,7 @@ def code_of(reply):
 
 def within_a_second(ask, code):
     """Until twenty connections in a row, spread over all workers, have this outcome."""
-    deadline, in_a_row = time.monotonic() + PROMISE_S, 0
-    while in_a_row < 20:
-        found = code_of(ask())
-        in_a_row = in_a_row + 1 if found == code else 0
-        assert in_a_row or time.monotonic() < deadline, found
+    holds_within_a_second(lambda: code_of(ask()), code)
 
 
 def test_a_teams_keys_stop_and_go_with_the_team(gateway):

@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 import trustme
+from tests.journeys.promises import holds_within_a_second
 
 from weighbridge.core.clock import SystemClock
 from weighbridge.core.codec import decode_json, encode_json
@@ -390,11 +391,7 @@ def test_a_key_works_from_the_moment_it_is_made_and_is_refused_once_revoked(star
 
 
 def wait_until_unknown(gateway, key):
-    """Until twenty connections in a row, spread over all workers, are refused; the promise is a second."""
-    deadline, in_a_row = time.monotonic() + 1.0, 0
-    while in_a_row < 20:
-        in_a_row = in_a_row + 1 if gateway.chat(key=key).status == 401 else 0
-        assert in_a_row or time.monotonic() < deadline
+    holds_within_a_second(lambda: gateway.chat(key=key).status, 401)
 
 
 def test_a_key_of_the_admin_api_is_limited_to_its_models(start_gateway):
