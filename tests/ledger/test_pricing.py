@@ -24,6 +24,8 @@ FULL = Rates(
     input_image=5_000_000,
     output_audio=80_000_000,
     output_image=40_000_000,
+    cached_audio=400_000,
+    cached_image=250_000,
     tool_call=10_000_000_000,
     request=5_000_000_000,
 )
@@ -41,13 +43,19 @@ def of(rates, **facts):
 
 @st.composite
 def usages(draw):
-    output = draw(COUNTS)
+    output, cached = draw(COUNTS), draw(COUNTS)
+    cached_audio = draw(st.integers(0, cached))
     return Usage(
-        *(draw(COUNTS) for _ in range(4)),
+        draw(COUNTS),
+        cached,
+        draw(COUNTS),
+        draw(COUNTS),
         output,
         draw(st.integers(0, output)),
         *(draw(st.integers(0, 10**5)) for _ in range(4)),
         draw(st.integers(0, 50)),
+        cached_audio=cached_audio,
+        cached_image=draw(st.integers(0, cached - cached_audio)),
     )
 
 
@@ -72,8 +80,11 @@ def test_the_lines_of_a_bill_add_up_to_its_amount(usage):
 
 @given(usages())
 def test_what_caches_save_is_the_difference_to_all_of_it_being_plain_input(usage):
-    cached = usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
-    plain = msgspec.structs.replace(usage, input=usage.input + cached, cache_read=0, cache_write_5m=0, cache_write_1h=0)
+    audio, image = usage.cached_audio, usage.cached_image
+    cached = usage.cache_read - audio - image + usage.cache_write_5m + usage.cache_write_1h
+    nothing = {"cache_read": 0, "cache_write_5m": 0, "cache_write_1h": 0, "cached_audio": 0, "cached_image": 0}
+    media = {"input_audio": usage.input_audio + audio, "input_image": usage.input_image + image}
+    plain = msgspec.structs.replace(usage, input=usage.input + cached, **media, **nothing)
     saved = of(FULL).cache_saved(usage)
     assert abs(of(FULL).price(plain).amount - of(FULL).price(usage).amount - saved) <= 1  # each is rounded once
     assert of(FULL).cache_saved(plain) == 0
@@ -195,6 +206,19 @@ def test_the_operators_word_counts_for_more_than_the_providers():
     own = of(SIMPLE, is_operators=True)
     assert own.price(usage).amount == of(SIMPLE).price(Usage(input=1_000)).amount
     assert [line.what for line in own.lines(usage)] == ["input"]
+
+
+def test_audio_and_pictures_from_a_cache_cost_more_than_text_from_it():
+    rates = Rates(input=600_000, cache_read=60_000, output=1, input_audio=10_000_000, cached_audio=300_000, cached_image=80_000)
+    usage = Usage(cache_read=1_000, cached_audio=600, cached_image=100)
+    assert of(rates).price(usage) == (from_pico(300 * 60_000 + 600 * 300_000 + 100 * 80_000), PriceState.KNOWN)
+    assert [(line.what, line.number) for line in of(rates).lines(usage)] == [
+        ("cache_read", 300),
+        ("cached_audio", 600),
+        ("cached_image", 100),
+    ]
+    lent = of(Rates(input=600_000, cache_read=60_000, output=1)).price(usage)
+    assert lent == (60_000, PriceState.ESTIMATED)
 
 
 def test_a_search_of_files_has_its_own_price_or_that_of_a_search():

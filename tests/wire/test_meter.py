@@ -303,7 +303,7 @@ def test_a_realtime_session_adds_up_its_responses() -> None:
         meter.feed(compact({"type": "response.audio.delta", "delta": "AAAA"}))
         meter.feed(compact({"type": "response.done", "response": {"id": f"resp_{number}", "status": "completed", "usage": usage}}))
     meter.feed(b'{"type":"response.done" broken')
-    assert meter.usage == Usage(10, 60, output=10, input_audio=30, output_audio=8)
+    assert meter.usage == Usage(10, 60, output=10, input_audio=30, output_audio=8, cached_audio=50)
     assert (meter.served_model, meter.response_id, meter.finish_reason) == ("gpt-realtime", "resp_1", "completed")
     meter.feed(
         compact(

@@ -170,7 +170,7 @@ def test_gemini_thoughts_are_output_and_tool_results_are_input() -> None:
         promptTokensDetails=[{"modality": "TEXT", "tokenCount": 60}, {"modality": "AUDIO", "tokenCount": 40}],
         cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 15}, {"modality": "TEXT", "tokenCount": 25}],
     )
-    assert usage == Usage(65, 40, output=30, reasoning=10, input_audio=25)
+    assert usage == Usage(65, 40, output=30, reasoning=10, input_audio=25, cached_audio=15)
 
 
 def test_gemini_modalities_may_be_numbers() -> None:
@@ -203,6 +203,7 @@ def test_counts_are_never_negative_and_reported_totals_are_never_exceeded(prompt
     counts = [getattr(usage, name) for name in COUNTS]
     assert min(counts) >= 0
     assert usage.reasoning <= usage.output
+    assert usage.cached_audio + usage.cached_image <= usage.cache_read
     if prompt is not None and completion is not None:
         assert prompt + completion <= usage.total_input + usage.total_output <= max(prompt + completion, total or 0)
 

@@ -37,6 +37,8 @@ _PER_KILO: Final = Decimal(_PICO_PER_USD) / 1000
 _TOKEN_RATES: Final = {
     "input_mtok": "input",
     "cache_read_mtok": "cache_read",
+    "cache_audio_read_mtok": "cached_audio",
+    "cache_image_read_mtok": "cached_image",
     "cache_write_mtok": "cache_write_5m",
     "cache_write_1h_mtok": "cache_write_1h",
     "output_mtok": "output",

@@ -33,8 +33,10 @@ _TOKENS: Final = (
     "output_image",
     "tool_calls",
     "file_searches",
+    "cached_audio",
+    "cached_image",
 )
-"""As `core.terms.Usage` has them: disjoint but for `reasoning`, which is a part of `output`."""
+"""As `core.terms.Usage` has them: disjoint but for `reasoning`, a part of `output`, and the last two, parts of `cache_read`."""
 _PIECES: Final = frozenset(("tool_calls", "file_searches"))
 
 _ATTEMPT: Final = (

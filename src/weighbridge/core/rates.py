@@ -48,6 +48,8 @@ class Rates(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     output_image: int | None = None
     tool_call: int | None = None
     file_search: int | None = None
+    cached_audio: int | None = None
+    cached_image: int | None = None
     request: int | None = None
 
 

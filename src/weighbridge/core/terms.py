@@ -116,7 +116,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
     `input` is what was read at the full price: neither from a cache nor written to one, and neither audio nor image.
     `output` is all that was generated as text, `reasoning` being that part of it which was thought (so a part, not a
-    further count). `tool_calls` are searches of the web, which cost a fee each, `file_searches` those of files kept by the vendor.
+    further count), as `cached_audio` and `cached_image` are parts of `cache_read`. `tool_calls` are searches of the web, which cost
+    a fee each, `file_searches` those of files kept by the vendor.
     """
 
     input: int = 0
@@ -134,6 +135,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     file_searches: int = 0
     told_nanousd: int | None = None
     """What the provider itself says that it charges for all of this, as OpenRouter, xAI and Perplexity do."""
+    cached_audio: int = 0
+    cached_image: int = 0
 
     @property
     def total_input(self) -> int:

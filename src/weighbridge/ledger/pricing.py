@@ -75,6 +75,8 @@ _NEIGHBOURS: Final[dict[str, tuple[str, ...]]] = {
     "output_audio": ("output",),
     "output_image": ("output",),
     "file_search": ("tool_call",),
+    "cached_audio": ("cache_read", "input"),
+    "cached_image": ("cache_read", "input"),
 }
 """Whose rate stands in for one that the list does not have."""
 
@@ -91,6 +93,8 @@ _COUNTED: Final = (
     "output_image",
     "tool_call",
     "file_search",
+    "cached_audio",
+    "cached_image",
 )
 _FIELDS: Final = {name: {"tool_call": "tool_calls", "file_search": "file_searches"}.get(name, name) for name in _COUNTED}
 """As `Usage` calls them."""
@@ -125,7 +129,8 @@ class _Compiled:
         self.request = _scaled(bracket.rates.request or 0, factor)
         named = self.rates
         self.dearest_input = max(named["input"], named["cache_read"])
-        self.dearest_media = max(self.dearest_input, named["input_audio"], named["input_image"])
+        media = ("input_audio", "input_image", "cached_audio", "cached_image")
+        self.dearest_media = max(self.dearest_input, *(named[name] for name in media))
         self.dearest_write = max(self.dearest_input, named["cache_write_5m"], named["cache_write_1h"])
         self.dearest_output = max(named[name] for name in ("output", "reasoning", "output_audio", "output_image"))
 
@@ -228,6 +233,8 @@ class Pricer:
             usage.cache_read * (plain - rates["cache_read"])
             + usage.cache_write_5m * (plain - rates["cache_write_5m"])
             + usage.cache_write_1h * (plain - rates["cache_write_1h"])
+            + usage.cached_audio * (rates["input_audio"] - rates["cached_audio"] - plain + rates["cache_read"])
+            + usage.cached_image * (rates["input_image"] - rates["cached_image"] - plain + rates["cache_read"])
         )
         factor = self._region_factor(region)
         return from_pico_difference(pico if factor == UNIT else _scaled(pico, factor))
@@ -243,6 +250,7 @@ class Pricer:
         bracket, factor = found[0], self._region_factor(region)
         counts = {name: getattr(usage, field) for name, field in _FIELDS.items()}
         counts["output"] -= usage.reasoning
+        counts["cache_read"] -= usage.cached_audio + usage.cached_image
         lines = [
             Line(name, count, _scaled(bracket.rates[name], factor), count * _scaled(bracket.rates[name], factor))
             for name, count in counts.items()
@@ -347,6 +355,9 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
             + usage.tool_calls * rates["tool_call"]
             + usage.file_searches * rates["file_search"]
         )
+    if usage.cache_read and (usage.cached_audio or usage.cached_image):
+        pico += usage.cached_audio * (bracket.rates["cached_audio"] - bracket.cached)
+        pico += usage.cached_image * (bracket.rates["cached_image"] - bracket.cached)
     if bracket.borrowed and (others or usage.cache_read) and _borrows(usage, bracket.borrowed):
         state = _ESTIMATED
     if usage.provenance is not _REPORTED and usage.provenance is not Provenance.DERIVED:

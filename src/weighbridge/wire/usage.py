@@ -242,18 +242,27 @@ def _counted_in_full(usage: OpenAiUsage, *, is_image_output: bool) -> Usage:
             total_output, reasoning, provenance = total_output + excess, reasoning + excess, _DERIVED
     cached = read.cached_tokens or usage.num_cached_tokens or usage.prompt_cache_hit_tokens or usage.cached_tokens or 0
     audio, image = read.audio_tokens or 0, read.image_tokens or 0
+    cached_audio = cached_image = 0
     if read.cached_tokens_details is not None:
-        audio -= read.cached_tokens_details.audio_tokens or 0
-        image -= read.cached_tokens_details.image_tokens or 0
+        cached_audio = read.cached_tokens_details.audio_tokens or 0
+        cached_image = read.cached_tokens_details.image_tokens or 0
     tools = usage.server_tool_use_details
     tool_calls = (tools.web_search_requests or 0) if tools is not None else 0
     output_image = made.image_tokens
     if output_image is None:
         output_image = total_output if is_image_output else 0
-    return _disjoint(
-        total_input, cached, read.cache_write_tokens or 0, audio, image,
+    counts = _disjoint(
+        total_input, cached, read.cache_write_tokens or 0, audio - cached_audio, image - cached_image,
         total_output, reasoning, made.audio_tokens or 0, output_image, tool_calls, provenance,
     )  # fmt: skip
+    return _with_cached_media(counts, cached_audio, cached_image) if cached_audio or cached_image else counts
+
+
+def _with_cached_media(usage: Usage, audio: int, image: int) -> Usage:
+    """With the parts of what came from a cache that cost more than text."""
+    audio = min(audio, usage.cache_read)
+    image = min(image, usage.cache_read - audio)
+    return msgspec.structs.replace(usage, cached_audio=audio, cached_image=image) if audio or image else usage
 
 
 def merge_anthropic(start: AnthropicUsage | None, delta: AnthropicUsage) -> AnthropicUsage:
@@ -342,12 +351,13 @@ def from_gemini(usage: GeminiUsage) -> Usage:
     cached = usage.cache_tokens_details or ()
     candidates = usage.candidates_tokens_details or ()
     thoughts = usage.thoughts_token_count or 0
-    return _disjoint(
+    cached_audio, cached_image = _tokens_of(_AUDIO, cached), _tokens_of(_IMAGE, cached)
+    found = _disjoint(
         (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
         usage.cached_content_token_count or 0,
         0,
-        _tokens_of(_AUDIO, prompt) - _tokens_of(_AUDIO, cached),
-        _tokens_of(_IMAGE, prompt) - _tokens_of(_IMAGE, cached),
+        _tokens_of(_AUDIO, prompt) - cached_audio,
+        _tokens_of(_IMAGE, prompt) - cached_image,
         (usage.candidates_token_count or 0) + thoughts,
         thoughts,
         _tokens_of(_AUDIO, candidates),
@@ -355,6 +365,7 @@ def from_gemini(usage: GeminiUsage) -> Usage:
         0,
         _REPORTED,
     )
+    return _with_cached_media(found, cached_audio, cached_image)
 
 
 def with_gemini_searches(usage: Usage, queries: Collection[str], model: str) -> Usage:

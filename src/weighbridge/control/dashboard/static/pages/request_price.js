@@ -8,6 +8,8 @@ import { table } from "../parts/table.js";
 export const COUNTS = [
   ["input", "Input"],
   ["cache_read", "Read from a cache"],
+  ["cached_audio", "of which audio"],
+  ["cached_image", "of which images"],
   ["cache_write_5m", "Written to a cache, 5 min"],
   ["cache_write_1h", "Written to a cache, 1 h"],
   ["input_audio", "Audio in"],
@@ -24,6 +26,8 @@ const BILLED = {
   ...Object.fromEntries(COUNTS),
   output: "Output",
   reasoning: "Reasoning",
+  cached_audio: "Audio read from a cache",
+  cached_image: "Images read from a cache",
   tool_call: "Searches of the web",
   file_search: "Searches of files",
   request: "The request itself",
