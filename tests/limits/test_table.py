@@ -4,7 +4,7 @@ from contextlib import suppress
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
@@ -513,6 +513,7 @@ def test_a_correction_of_a_limit_that_was_swept_is_harmless(tables):
 moments = st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(1, 40), st.integers(0, 100), st.integers(0, 6))
 
 
+@example([(0, 0, 1, 0, 0), (0, 0, 1, 0, 0), (0, 0, 1, 0, 0), (0, 24, 3, 34, 0), (4, 1, 6, 100, 0)], 6, 4, 1_000)
 @given(st.lists(moments, max_size=30), st.integers(1, 40), st.integers(1, 30), st.sampled_from([7, 10, 1_000, 333_333]))
 @settings(max_examples=200, deadline=None)
 def test_no_window_sees_more_than_the_burst_and_what_came_back_in_it(steps, burst, rate, per_ns):

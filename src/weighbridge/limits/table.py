@@ -262,6 +262,8 @@ class Table:
             cells[offset + self._spent + 1] += more
         elif more < 0:
             back = draw.rate * (cells[offset + _AT] - draw.at_ns) // draw.per_ns
+            if cells[offset + _AT] != draw.at_ns or cells[offset + _TOTAL] != draw.burst - draw.left:
+                back += 1  # somebody has drawn since, perhaps when a part of the next one had come back already
             more = max(more, min(0, back - (draw.burst - draw.left)))
         cells[offset + _TOTAL] = min(max(0, cells[offset + _TOTAL] + more), UNLIMITED)
 
