@@ -64,8 +64,8 @@ def test_pictures_are_counted_beside_the_answer_as_another_models():
 
 def test_pictures_that_nobody_counted_are_estimated_by_their_size():
     usage, apart = with_tools(Usage(9), None, [PICTURE, PICTURE, PICTURE._replace(status="failed")], ())
-    assert apart == (UsageApart("gpt-image-1", Usage(output_image=2 * 1_056, provenance=Provenance.DERIVED)),)
-    assert usage.provenance is Provenance.DERIVED
+    assert apart == (UsageApart("gpt-image-1", Usage(output_image=2 * 1_056, provenance=Provenance.ESTIMATED)),)
+    assert usage.provenance is Provenance.ESTIMATED
 
 
 def test_pictures_within_a_cost_that_was_told_are_not_charged_again():
@@ -118,6 +118,6 @@ def test_forwarded_and_translated_replies_count_them_alike():
     }
     facts = ReplyFacts()
     read_response(facts, encode_json(reply))
-    assert facts.apart == (UsageApart("gpt-image-1-mini", Usage(output_image=408, provenance=Provenance.DERIVED)),)
+    assert facts.apart == (UsageApart("gpt-image-1-mini", Usage(output_image=408, provenance=Provenance.ESTIMATED)),)
     translated = read_reply(encode_json(reply))
     assert (translated.usage, translated.apart) == (facts.usage, facts.apart)

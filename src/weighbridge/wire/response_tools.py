@@ -76,12 +76,13 @@ _WITHIN_PAGES: Final = frozenset(("open_page", "find_in_page"))
 
 
 def _pictures(told: OpenAiUsage | None, steps: Sequence[Step]) -> Usage | None:
-    """What their model has used; DERIVED where the reply shows pictures and does not tell: then without what was read for them."""
+    """What their model has used. Where the reply shows pictures and does not tell, an estimate by their sizes, without what was
+    read for them."""
     if told is not None and told.output_tokens:
         return from_openai_in_full(told, is_image_output=True)
     made = [step for step in steps if step.kind == "image_generation_call" and step.status != "failed"]
     tokens = sum(tokens_of_picture(step.quality, step.size) for step in made)
-    return Usage(output_image=tokens, provenance=Provenance.DERIVED) if tokens else None
+    return Usage(output_image=tokens, provenance=Provenance.ESTIMATED) if tokens else None
 
 
 def _image_model(tools: Sequence[ResponseTool]) -> str:
