@@ -85,6 +85,7 @@ UNPAIRED_TESTS = {
     "control/test_schemathesis.py": "asks the whole admin API",
     "test_docs.py": "reads documents as their readers do",
     "test_generated.py": "compares documents with the code",
+    "limits/test_table_rates.py": "one of the two things that limits/table.py counts",
     "pipeline/test_credits.py": "requests of a customer who pays in advance: accounts, bookkeeper and tariffs together",
     "routing/strategies/test_all_strategies.py": "what every strategy promises",
     "test_tidy.py": "looks at the repository",

@@ -9,6 +9,7 @@ import pytest
 import valkey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.limits.exact_level import exact_level
 
 from weighbridge.storage.valkey_scripts import CORRECT, DRAW, LIVE
 
@@ -46,7 +47,7 @@ class Server:
         return self.run(DRAW, [LIVES, *(each[0] for each in limits)], me, LASTS, *(n for each in limits for n in each[1:]))
 
     def correct(self, *corrections, me="a/1"):
-        """`corrections`: (key, more, rate, per, was, at)."""
+        """`corrections`: (key, more, rate, per, number)."""
         return self.run(CORRECT, [each[0] for each in corrections], me, *(n for each in corrections for n in each[1:]))
 
     def live(self, me, *held, begins=True, before=""):
@@ -71,11 +72,11 @@ def server(client):
 def test_a_limit_gives_its_burst_and_then_what_comes_back(server):
     a_minute = ("{scripts}r", 1, 3, 3, MINUTE)
     assert [server.draw(a_minute)[1] for _ in range(3)] == [2, 1, 0]
-    assert server.draw(a_minute) == [1, -1, 20_000_000, START]
+    assert server.draw(a_minute) == [1, -1, 20_000_000, 0]
     server.now += 19_999_999
     assert server.draw(a_minute)[0] == 1
     server.now += 1
-    assert server.draw(a_minute) == [0, 0, 60_000_000, START + 20_000_000]
+    assert server.draw(a_minute) == [0, 0, 60_000_000, START + 20_000_000]  # numbered by the time
 
 
 def test_all_limits_give_or_none_does(server):
@@ -103,17 +104,26 @@ def test_a_clock_that_is_set_back_gives_nothing_twice(server):
     assert server.draw(a_minute)[0] == 1
 
 
-class Bucket:
-    """What is used of a limit, in fractions and continuous time."""
+def test_what_has_come_back_of_a_draw_meanwhile_is_not_taken_from_one_that_was_made_later(server):
+    """When the third draw is made nothing is used, for what the first gave back is away and the second has come back in time."""
+    four = ("{scripts}r", 4, 10, 10, MINUTE)
+    given_back, come_back = server.draw(four)[3], server.draw(four)[3]
+    server.correct(("{scripts}r", -4, 10, MINUTE, given_back))
+    server.now += 24_000_000
+    assert server.draw(four)[1] == 6
+    server.correct(("{scripts}r", -4, 10, MINUTE, come_back))
+    assert server.draw(("{scripts}r", 7, 10, 10, MINUTE))[0] == 1
+    assert server.draw(("{scripts}r", 6, 10, 10, MINUTE))[0] == 0
 
-    def __init__(self, rate, per):
-        self.pace = Fraction(rate, per)
-        self.used = Fraction(0)
-        self.at = START
 
-    def until(self, now):
-        self.used = max(Fraction(0), self.used - self.pace * (now - self.at))
-        self.at = now
+def test_a_limit_of_which_nothing_is_kept_takes_nothing_from_who_has_it_now(server):
+    ten = ("{scripts}r", 10, 10, 10, MINUTE)
+    early = server.draw(ten)[3]
+    server.client.delete("{scripts}r")
+    server.now += MINUTE
+    server.draw(ten)
+    server.correct(("{scripts}r", -10, 10, MINUTE, early))
+    assert server.draw(("{scripts}r", 1, 10, 10, MINUTE))[0] == 1
 
 
 @pytest.mark.slow
@@ -123,36 +133,47 @@ class Bucket:
     rate=st.integers(1, 200) | st.integers(1, 10**12),
     per=st.sampled_from([1_000, 1_000_000, MINUTE, 7 * MINUTE, 24 * 60 * MINUTE]),
     steps=st.lists(
-        st.tuples(st.integers(0, 3 * MINUTE) | st.integers(0, 50), st.floats(0, 1.2), st.floats(0, 2), st.booleans()), max_size=25
+        st.tuples(
+            st.integers(0, 3 * MINUTE) | st.integers(0, 50), st.floats(0, 1.2), st.floats(0, 1), st.integers(0, 12), st.booleans()
+        ),
+        max_size=25,
     ),
 )
-def test_never_more_is_given_than_the_limit_has_whatever_is_corrected_when(client, burst, rate, per, steps):
-    server, bucket = Server(client), Bucket(rate, per)
-    key, open_draws, n_done = "{scripts}r", [], 1
-    for passed, share, used_share, is_settled in steps:
+def test_a_level_is_never_below_what_it_were_if_each_had_drawn_what_it_used(client, burst, rate, per, steps):
+    server, pace = Server(client), Fraction(rate, per)
+    key, drawn, under_way, n_done = "{scripts}r", [], [], 1
+    for passed, share, used_share, which, is_settled in steps:
         server.now += passed
         n_done += 1
         # What rounding may keep back, each time: a unit, and what comes back in a microsecond.
-        slack = n_done * (1 + bucket.pace)
-        bucket.until(server.now)
-        if is_settled and open_draws:
-            amount, was, at, exact_was, exact_at = open_draws.pop(0)
-            more = int(amount * used_share) - amount
-            server.correct((key, more, rate, per, was, at))
-            if more < 0:
-                more = max(more, -max(Fraction(0), exact_was - bucket.pace * (server.now - exact_at)))
-            bucket.used = max(Fraction(0), bucket.used + more)
+        slack = n_done * (1 + pace)
+        if is_settled and under_way:
+            place, number = under_way.pop(which % len(under_way))
+            when, amount = drawn[place]
+            used = int(amount * used_share)
+            server.correct((key, used - amount, rate, per, number))
+            drawn[place] = (when, used)
         else:
             amount = max(1, int(burst * share))
-            place, left, wait, at = server.draw((key, amount, burst, rate, per))
-            if place:
-                assert bucket.used + amount > burst - slack
+            exact = exact_level(drawn, server.now, pace)
+            refused, left, wait, number = server.draw((key, amount, burst, rate, per))
+            if refused:
+                assert exact + amount > burst - slack
                 assert wait >= 1
             else:
-                assert bucket.used + amount <= burst
-                bucket.used += amount
-                assert bucket.used <= burst - left < bucket.used + slack
-                open_draws.append((amount, burst - left, at, bucket.used, server.now))
+                assert exact + amount <= burst - left < exact + amount + slack
+                drawn.append((server.now, amount))
+                under_way.append((len(drawn) - 1, number))
+
+
+def test_more_than_was_drawn_is_waited_for(server):
+    five = ("{scripts}r", 5, 10, 10, MINUTE)
+    early, over = server.draw(five)[3], server.draw(("{scripts}r", 2, 10, 10, MINUTE))[3]
+    server.now += 24_000_000
+    server.correct(("{scripts}r", 20, 10, MINUTE, over))
+    assert server.draw(five)[:3] == [1, -18, 108_000_000]
+    server.correct(("{scripts}r", -5, 10, MINUTE, early))  # of which 3 are still used
+    assert server.draw(five)[:3] == [1, -15, 90_000_000]
 
 
 @given(amount=st.integers(1, 2**53), rate=st.integers(1, 2**53), passed=st.integers(0, 86_400_000_000))
@@ -172,7 +193,7 @@ def test_beyond_what_lua_counts_exactly_rounding_is_to_the_limits_side(client, a
 def test_who_does_not_say_that_it_is_there_gets_no_place(server):
     assert server.draw(("{scripts}c", 1, 5, 0, 0)) == [-1]
     server.live("a/1")
-    assert server.draw(("{scripts}c", 1, 5, 0, 0)) == [0, 4, 0, server.now]
+    assert server.draw(("{scripts}c", 1, 5, 0, 0)) == [0, 4, 0, 0]
     server.now += LASTS + 1
     assert server.draw(("{scripts}c", 1, 5, 0, 0)) == [-1]
     assert server.live("a/1", begins=False) == -1
@@ -188,7 +209,7 @@ def test_what_the_dead_had_is_free_when_their_time_is_over(server):
     assert server.draw(("{scripts}c", 1, 2, 0, 0), me="b/1")[0] == 1
     server.now += 1
     assert server.live("b/1", begins=False) == 1
-    assert server.draw(("{scripts}c", 1, 2, 0, 0), me="b/1") == [0, 1, 0, server.now]
+    assert server.draw(("{scripts}c", 1, 2, 0, 0), me="b/1") == [0, 1, 0, 0]
     assert server.client.hgetall("{scripts}c") == {b"b/1": b"1"}
 
 
@@ -234,7 +255,7 @@ def test_requests_at_a_time_are_those_of_the_living(client, steps):
             if place == 0:
                 held[me] = held.get(me, 0) + 1
         elif do == "end" and held.get(me):
-            server.correct(("{scripts}c", -1, 0, 0, 0, 0), me=me)
+            server.correct(("{scripts}c", -1, 0, 0, 0), me=me)
             held[me] -= 1
         elif do == "die":
             held.pop(me, None)

@@ -47,7 +47,7 @@ class SharedLimitsPlace(msgspec.Struct, frozen=True):
 
 
 class SharedDraw(Draw):
-    """An amount that a limit is asked for which hosts share: `at_ns` is by the clock of who keeps it."""
+    """An amount that a limit is asked for which hosts share."""
 
     __slots__ = ("own",)
 

@@ -3,13 +3,14 @@
 The cells lie in memory that the workers share (`storage/shared_cells.py`), so that what one of them admits all others see at once;
 no server and no message is between them. Each slot counts for one name:
 
-    hash | total | base | at | (spent, held) of each lane
+    hash | total | base | at | marks | (spent, held) of each lane
 
 A *lane* is one life of one worker. Only its worker writes it, and `total` is `base` and all lanes together. If a worker dies
 between two of its writes, its journal says what it had spent: `retire` brings its lane to nothing and `total` to what it must
 be. All writes are in an order that leaves `total` too high rather than too low until then.
 
-For a rate limit `total` is what has been used and not come back yet, and `at` the monotonic time up to which that was reckoned.
+For a rate limit `total` is what has been used and not come back yet, its *level*, and `at` the monotonic time up to which that was
+reckoned; of its past it keeps what tells how much a draw can still give back (`marks.py`).
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from hashlib import blake2b
 from typing import Final, Protocol, TypeVar
 
 from weighbridge.core.allowances import MAX_PER_NS, UNLIMITED
+from weighbridge.limits import marks
 
 T = TypeVar("T")
 
-MAGIC: Final = 0x57425401
+MAGIC: Final = 0x57425402
 """`WBT`, and the layout's version."""
 HEADER_CELLS: Final = 8
-_N_SLOTS, _N_LANES, _N_USED = 1, 2, 3
+_N_SLOTS, _N_LANES, _N_USED, _N_DRAWN = 1, 2, 3, 4
 _TOTAL: Final = 1
 _BASE: Final = 2
 _AT: Final = 3
-_LANES: Final = 4
+_MARKS: Final = 4
+_LANES: Final = _MARKS + marks.N_CELLS
 _MOST_USED: Final = 0.9
 """Of the slots: a search among more becomes long."""
 _PIECE: Final = 64
@@ -92,7 +95,7 @@ class Draw:
     What came of it: `left` of the burst, and `full_ns` until all of it is there again (or, refused, until it would have fitted).
     """
 
-    __slots__ = ("amount", "at_ns", "burst", "full_ns", "left", "per_ns", "rate", "slot")
+    __slots__ = ("amount", "burst", "full_ns", "left", "number", "per_ns", "rate", "slot")
 
     def __init__(self, slot: Slot, burst: int, rate: int, per_ns: int, amount: int) -> None:
         self.slot = slot
@@ -102,8 +105,8 @@ class Draw:
         self.amount = amount
         self.left = 0
         self.full_ns = 0
-        self.at_ns = 0
-        """The time up to which it was reckoned what had come back."""
+        self.number = 0
+        """Its place among all draws, by whoever keeps the limit."""
 
 
 class Table:
@@ -223,17 +226,20 @@ class Table:
             try:
                 for draw in draws:
                     offset = self._offset(draw.slot)
-                    used = self._used(offset, draw, now_ns) + draw.amount
+                    level = self._level(offset, draw, now_ns)
+                    used = level + draw.amount
                     draw.left = draw.burst - used
                     if draw.left < 0 and draw.amount:
                         draw.full_ns = self._wait_ns(offset, draw, now_ns)
                         self._put_back(draws[:n_taken])
                         return draw
-                    cells[offset + _TOTAL] = used
                     if draw.per_ns:
-                        draw.at_ns = at_ns = cells[offset + _AT]
-                        draw.full_ns = -(-used * draw.per_ns // draw.rate) - max(0, now_ns - at_ns) if draw.rate else MAX_PER_NS
-                    else:
+                        passed_ns = max(0, now_ns - cells[offset + _AT])
+                        # A part of the next unit may have come back already.
+                        draw.number = self._mark(offset, level - 1 if passed_ns and draw.rate and level else level)
+                        draw.full_ns = -(-used * draw.per_ns // draw.rate) - passed_ns if draw.rate else MAX_PER_NS
+                    cells[offset + _TOTAL] = used
+                    if not draw.per_ns:
                         cells[offset + held] += draw.amount
                     n_taken += 1
             except TableFullError:
@@ -246,8 +252,8 @@ class Table:
     def correct(self, draws: Sequence[Draw], used: Sequence[int]) -> None:
         """It was more, or less, that was used than was drawn; of requests at a time nothing is used any more.
 
-        What was not used after all is given back only as far as it has not come back by itself: otherwise a burst could follow
-        that is larger than the limit's.
+        What was not used is given back only as far as it has not come back by itself: otherwise a burst could follow that is larger
+        than the limit's.
         """
         self.settle((), (), draws, used)
 
@@ -258,16 +264,23 @@ class Table:
         except TableFullError:
             return  # it was swept: all of it came back long ago
         more = amount - draw.amount
+        level = int(cells[offset + _TOTAL])
         if not draw.per_ns:
             cells[offset + self._spent + 1] += more
         elif more < 0:
-            back = draw.rate * (cells[offset + _AT] - draw.at_ns) // draw.per_ns
-            if cells[offset + _AT] != draw.at_ns or cells[offset + _TOTAL] != draw.burst - draw.left:
-                back += 1  # somebody has drawn since, perhaps when a part of the next one had come back already
-            more = max(more, min(0, back - (draw.burst - draw.left)))
-        cells[offset + _TOTAL] = min(max(0, cells[offset + _TOTAL] + more), UNLIMITED)
+            more = -marks.give_back(cells, offset + _MARKS, draw.number, min(-more, level))
+        else:
+            self._mark(offset, level)  # as if it were drawn only now
+        cells[offset + _TOTAL] = min(max(0, level + more), UNLIMITED)
 
-    def _used(self, offset: int, draw: Draw, now_ns: int) -> int:
+    def _mark(self, offset: int, low: int) -> int:
+        """The number of a draw that finds the level so low."""
+        cells = self._cells
+        cells[_N_DRAWN] = number = cells[_N_DRAWN] + 1
+        marks.put_mark(cells, offset + _MARKS, low, number)
+        return int(number)
+
+    def _level(self, offset: int, draw: Draw, now_ns: int) -> int:
         """What is still used of a limit; what has come back by now is written off."""
         cells = self._cells
         used = int(cells[offset + _TOTAL])

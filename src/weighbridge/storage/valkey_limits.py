@@ -42,14 +42,13 @@ _EXACT: Final = 2**53
 
 
 class _Correction(NamedTuple):
-    """How much more of a limit was used than was drawn, and how it stood when it was drawn."""
+    """How much more of a limit was used than was drawn, in the draw of that number."""
 
     name: str
     more: int
     rate: int
     per_us: int
-    was: int
-    at_us: int
+    number: int
 
 
 class ValkeyLimits:
@@ -107,12 +106,12 @@ class ValkeyLimits:
         for draw in draws:
             if not draw.per_ns:
                 self._count(draw.slot.name, draw.amount)
-                self._correct([_Correction(draw.slot.name, draw.amount, 0, 0, 0, 0)])
+                self._correct([_Correction(draw.slot.name, draw.amount, 0, 0, 0)])
 
     def settle(self, draws: Sequence[Draw], used: Sequence[int]) -> None:
         """See `SharedLimits`."""
         corrections = [
-            _Correction(draw.slot.name, amount - draw.amount, *_pace(draw), draw.burst - draw.left, draw.at_ns // NS_PER_US)
+            _Correction(draw.slot.name, amount - draw.amount, *_pace(draw), draw.number)
             for draw, amount in zip(draws, used, strict=True)
             if amount != draw.amount
         ]
@@ -309,7 +308,6 @@ def _numbers(draw: SharedDraw) -> tuple[int, int, int, int]:
 
 
 def _tell(draw: SharedDraw, told: Sequence[int]) -> None:
-    """What the script said of one limit: left, microseconds until all is back (or it would fit), and by when that is reckoned."""
-    draw.left, full_us, at_us = told
+    """What the script said of one limit: left, microseconds until all is back (or it would fit), and the draw's number."""
+    draw.left, full_us, draw.number = told
     draw.full_ns = min(full_us * NS_PER_US, MAX_PER_NS)
-    draw.at_ns = at_us * NS_PER_US

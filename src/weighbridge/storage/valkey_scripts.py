@@ -1,9 +1,10 @@
 """What a Valkey does for the limits that hosts share: three scripts, each of which runs whole and alone, by the server's clock.
 
-A rate limit is kept under its key as `used at`, as in `limits/table.py`: how much has been used and not come back yet, and up to
-which microsecond that was reckoned. Who has requests under way is a hash by the *lives* of workers, and a life that has not been
-heard of for a while counts no more: what a dead host had is free by then. All is in whole numbers, which are exact in Lua up to
-2^53; beyond that each rounding is to the limit's side.
+A rate limit is kept under its key as `used at number low number low …`, as in `limits/table.py`: how much has been used and not
+come back yet, up to which microsecond that was reckoned, and its marks (`limits/marks.py`), of which the last is the last draw's.
+Draws are numbered by the time, so that a limit of which nothing is kept begins above them. Who has requests under way is a hash by
+the *lives* of workers, and a life that has not been heard of for a while counts no more: what a dead host had is free by then. All
+is in whole numbers, which are exact in Lua up to 2^53; beyond that each rounding is to the limit's side.
 
 They run on Redis 5 and newer too.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 from hashlib import sha1
 from typing import Final
+
+from weighbridge.limits.marks import MOST
 
 
 class Script:
@@ -27,6 +30,10 @@ class Script:
 _NOW: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
+"""
+
+_MARKS: Final = f"""
+local MOST = {MOST}
 """
 
 _RATES: Final = """
@@ -49,44 +56,79 @@ local function time_of(amount, rate, per)
   return time
 end
 
-local function keep(key, used, at, rate, per)
+local function keep(key, used, at, marks, rate, per)
   if used <= 0 then
     redis.call('DEL', key)
   else
     local ms = math.ceil((time_of(used, rate, per) + at - now) / 1000) + 1
     local lasts = string.format('%.0f', math.max(1, math.min(ms, DAY_MS)))
-    redis.call('SET', key, string.format('%.0f %.0f', used, at), 'PX', lasts)
+    local kept = {string.format('%.0f %.0f', used, at)}
+    for i, each in ipairs(marks) do kept[i + 1] = string.format('%.0f', each) end
+    redis.call('SET', key, table.concat(kept, ' '), 'PX', lasts)
   end
 end
 
--- What is still used of a limit, and up to when that is reckoned.
+-- What is still used of a limit, up to when that is reckoned, and its marks: number, low, number, low, ...
 local function level(key, rate, per)
   local kept = redis.call('GET', key)
-  if not kept then return 0, now end
-  local used, at = string.match(kept, '(%d+) (%d+)')
-  used, at = tonumber(used), tonumber(at)
+  if not kept then return 0, now, {} end
+  local marks, used, at = {}
+  for each in string.gmatch(kept, '%d+') do
+    if not used then used = tonumber(each) elseif not at then at = tonumber(each) else marks[#marks + 1] = tonumber(each) end
+  end
   local passed = now - at
   if passed < 0 then
     -- The clock was set back: nothing has come back since, and from now on it does.
-    keep(key, used, now, rate, per)
-    return used, now
+    keep(key, used, now, marks, rate, per)
+    return used, now, marks
   end
   local back = back_in(passed, rate, per)
-  if back >= used then return 0, now end
-  if back > 0 then return used - back, at + time_of(back, rate, per) end
-  return used, at
+  if back >= used then return 0, now, marks end
+  if back > 0 then return used - back, at + time_of(back, rate, per), marks end
+  return used, at, marks
+end
+
+-- The number of a draw that finds so much used; a part of the next unit may have come back already. Where there is no room for
+-- another mark, the two that differ least become the lower of them.
+local function mark(marks, used, at, rate, per)
+  local low, n = used, #marks
+  if now > at and used > 0 then
+    local product = rate * (now - at)
+    low = low - math.ceil(product / per)
+    if product >= EXACT then low = low - 1 end
+    low = math.max(0, low)
+  end
+  local number = math.max(now, (marks[n - 1] or 0) + 1)
+  while n > 0 and marks[n] >= low do
+    marks[n - 1], marks[n] = nil, nil
+    n = n - 2
+  end
+  if n == 2 * MOST then
+    local first = 2
+    for i = 4, n - 2, 2 do
+      if marks[i + 2] - marks[i] < marks[first + 2] - marks[first] then first = i end
+    end
+    local lower = math.min(marks[first], marks[first + 2])
+    table.remove(marks, first - 1)
+    table.remove(marks, first - 1)
+    marks[first] = lower
+    n = n - 2
+  end
+  marks[n + 1], marks[n + 2] = number, low
+  return number
 end
 """
 
 DRAW: Final = Script(
     _NOW
+    + _MARKS
     + _RATES
     + """
 -- Take from all limits or, where one has not enough, from none.
 -- KEYS: the lives, then each limit. ARGV: who asks, how long a life lasts that is not heard of, then of each limit: the amount,
 -- its burst, its rate, and in which time that comes back; 0 of requests at a time.
--- Returned: 0 and (left, until all is back, at) of each; or the place of the one that has not enough, with (left, until it has,
--- at); or -1 where who asks is not known.
+-- Returned: 0 and (left, until all is back, its number) of each; or the place of the one that has not enough, with (left, until it
+-- has, 0); or -1 where who asks is not known.
 local me, lasts = ARGV[1], tonumber(ARGV[2])
 
 local function others(key)
@@ -107,13 +149,14 @@ local told, news = {0}, {}
 for i = 2, #KEYS do
   local amount, burst = tonumber(ARGV[4 * i - 5]), tonumber(ARGV[4 * i - 4])
   local rate, per = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2])
-  local used, at, wait = 0, now, 0
+  local used, at, wait, number, marks = 0, now, 0, 0, {}
   if per == 0 then
     local heard = tonumber(redis.call('HGET', KEYS[1], me) or 0)
     if now - heard > lasts then return {-1} end
     used = others(KEYS[i]) + amount
   else
-    used, at = level(KEYS[i], rate, per)
+    used, at, marks = level(KEYS[i], rate, per)
+    number = mark(marks, used, at, rate, per)
     used = used + amount
   end
   if used > burst and amount > 0 then
@@ -124,20 +167,20 @@ for i = 2, #KEYS do
     else
       wait = math.min(math.max(1, time_of(used - burst, rate, per) - (now - at)), DAY_MS * 1000)
     end
-    return {i - 1, burst - used, wait, at}
+    return {i - 1, burst - used, wait, 0}
   end
   if per > 0 then wait = math.min(math.max(0, time_of(used, rate, per) - (now - at)), DAY_MS * 1000) end
   local n = #told
-  told[n + 1], told[n + 2], told[n + 3] = burst - used, wait, at
-  news[i] = {amount, used, at, rate, per}
+  told[n + 1], told[n + 2], told[n + 3] = burst - used, wait, number
+  news[i] = {amount, used, at, marks, rate, per}
 end
 for i = 2, #KEYS do
-  local amount, used, at, rate, per = unpack(news[i])
+  local amount, used, at, marks, rate, per = unpack(news[i])
   if per == 0 then
     redis.call('HINCRBY', KEYS[i], me, amount)
     redis.call('PEXPIRE', KEYS[i], DAY_MS)
   elseif amount > 0 then
-    keep(KEYS[i], used, at, rate, per)
+    keep(KEYS[i], used, at, marks, rate, per)
   end
 end
 return told
@@ -146,32 +189,31 @@ return told
 
 CORRECT: Final = Script(
     _NOW
+    + _MARKS
     + _RATES
     + """
 -- More was used than was drawn, or less. What was not used is given back only as far as it has not come back by itself.
--- KEYS: each limit. ARGV: who asks, then of each: how much more, its rate, in which time that comes back, and what was used when
--- it was drawn, and at which time.
+-- KEYS: each limit. ARGV: who asks, then of each: how much more, its rate, in which time that comes back, and the draw's number.
 for i = 1, #KEYS do
-  local more, rate, per = tonumber(ARGV[5 * i - 3]), tonumber(ARGV[5 * i - 2]), tonumber(ARGV[5 * i - 1])
-  local was, drawn = tonumber(ARGV[5 * i]), tonumber(ARGV[5 * i + 1])
+  local more, rate, per = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i])
+  local number = tonumber(ARGV[4 * i + 1])
   if per == 0 then
     if redis.call('HINCRBY', KEYS[i], ARGV[1], more) <= 0 then redis.call('HDEL', KEYS[i], ARGV[1]) end
   else
-    local used, at = level(KEYS[i], rate, per)
-    if more < 0 then
-      -- By now, and not up to when it was reckoned. What is left of a unit of which a part has come back is given as time.
-      local product = rate * math.max(0, now - drawn)
-      local back = math.ceil(product / per)
-      local is_exact = back * per < EXACT and rate > 0
-      if not is_exact then back = back + 1 end
-      if more < back - was and back <= was then
-        more = back - was
-        if is_exact then at = at - math.floor((back * per - product) / rate) end
-      elseif back > was then
-        more = 0
+    local used, at, marks = level(KEYS[i], rate, per)
+    if more > 0 then
+      mark(marks, used, at, rate, per) -- as if it were drawn only now
+    else
+      local back = math.min(-more, used)
+      for j = 1, #marks, 2 do
+        if marks[j] > number then back = math.min(back, marks[j + 1]) end
       end
+      for j = 1, #marks, 2 do
+        if marks[j] > number then marks[j + 1] = marks[j + 1] - back end
+      end
+      more = -back
     end
-    keep(KEYS[i], math.min(math.max(0, used + more), EXACT), at, rate, per)
+    keep(KEYS[i], math.min(used + more, EXACT), at, marks, rate, per)
   end
 end
 return 0
