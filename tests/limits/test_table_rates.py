@@ -13,6 +13,7 @@ from tests.limits.fragile import DiedError, FragileCells
 from tests.limits.test_table import DAY, MINUTE, N_LANES, SECOND, draw, fresh_cells, totals
 
 from weighbridge.core.allowances import MAX_PER_NS
+from weighbridge.limits.marks import MOST
 from weighbridge.limits.table import Slot, Table, Unlocked
 
 
@@ -213,7 +214,7 @@ def test_no_window_sees_more_than_the_burst_and_what_came_back_in_it(steps, burs
             assert total <= burst + Fraction(rate * (end - start + 6), per_ns)
 
 
-@pytest.mark.parametrize("most", [7, 60])
+@pytest.mark.parametrize("most", [MOST, 90])
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_level_is_what_it_were_if_each_had_drawn_what_it_used(most, data):
@@ -234,7 +235,7 @@ def test_a_level_is_what_it_were_if_each_had_drawn_what_it_used(most, data):
         look = draw(0, burst=1_000_000, rate=1, per_ns=1)
         table.draw([look], now)
         level, exact = 1_000_000 - look.left, exact_level(drawn, now, Fraction(1))
-        assert level == exact if most <= 7 else level >= exact
+        assert level == exact if most <= MOST else level >= exact
 
 
 @given(st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 5)), max_size=60), st.integers(5, 9), st.integers(1, 9))

@@ -47,7 +47,7 @@ class Server:
         return self.run(DRAW, [LIVES, *(each[0] for each in limits)], me, LASTS, *(n for each in limits for n in each[1:]))
 
     def correct(self, *corrections, me="a/1"):
-        """`corrections`: (key, more, rate, per, number)."""
+        """`corrections`: (key, more, rate, per, amount, number)."""
         return self.run(CORRECT, [each[0] for each in corrections], me, *(n for each in corrections for n in each[1:]))
 
     def live(self, me, *held, begins=True, before=""):
@@ -108,10 +108,10 @@ def test_what_has_come_back_of_a_draw_meanwhile_is_not_taken_from_one_that_was_m
     """When the third draw is made nothing is used, for what the first gave back is away and the second has come back in time."""
     four = ("{scripts}r", 4, 10, 10, MINUTE)
     given_back, come_back = server.draw(four)[3], server.draw(four)[3]
-    server.correct(("{scripts}r", -4, 10, MINUTE, given_back))
+    server.correct(("{scripts}r", -4, 10, MINUTE, 4, given_back))
     server.now += 24_000_000
     assert server.draw(four)[1] == 6
-    server.correct(("{scripts}r", -4, 10, MINUTE, come_back))
+    server.correct(("{scripts}r", -4, 10, MINUTE, 4, come_back))
     assert server.draw(("{scripts}r", 7, 10, 10, MINUTE))[0] == 1
     assert server.draw(("{scripts}r", 6, 10, 10, MINUTE))[0] == 0
 
@@ -122,7 +122,7 @@ def test_a_limit_of_which_nothing_is_kept_takes_nothing_from_who_has_it_now(serv
     server.client.delete("{scripts}r")
     server.now += MINUTE
     server.draw(ten)
-    server.correct(("{scripts}r", -10, 10, MINUTE, early))
+    server.correct(("{scripts}r", -10, 10, MINUTE, 10, early))
     assert server.draw(("{scripts}r", 1, 10, 10, MINUTE))[0] == 1
 
 
@@ -150,8 +150,8 @@ def test_a_level_is_never_below_what_it_were_if_each_had_drawn_what_it_used(clie
         if is_settled and under_way:
             place, number = under_way.pop(which % len(under_way))
             when, amount = drawn[place]
-            used = int(amount * used_share)
-            server.correct((key, used - amount, rate, per, number))
+            used = int(amount * used_share) if amount > 1 else 1
+            server.correct((key, used - amount, rate, per, amount, number))
             drawn[place] = (when, used)
         else:
             amount = max(1, int(burst * share))
@@ -166,13 +166,31 @@ def test_a_level_is_never_below_what_it_were_if_each_had_drawn_what_it_used(clie
                 under_way.append((len(drawn) - 1, number))
 
 
+def test_many_that_begin_together_give_back_all_that_they_did_not_use(server):
+    held = ("{scripts}r", 260, 10**6, 1, 24 * 60 * MINUTE)
+    numbers = [server.draw(held)[3] for _ in range(200)]
+    for number in numbers[::2] + numbers[1::2]:
+        server.correct(("{scripts}r", -140, 1, 24 * 60 * MINUTE, 260, number))
+    assert server.draw(("{scripts}r", 0, 10**6, 1, 24 * 60 * MINUTE))[1] == 10**6 - 200 * 120
+
+
+def test_a_request_that_is_given_back_counts_once_another_has_been_drawn(server):
+    """Nobody tells the Valkey of those that were used, so that it does not know what may still be given back."""
+    one = ("{scripts}r", 1, 10, 10, MINUTE)
+    first, second = server.draw(one)[3], server.draw(one)[3]
+    server.correct(("{scripts}r", -1, 10, MINUTE, 1, second))
+    assert server.draw(one)[1] == 8
+    server.correct(("{scripts}r", -1, 10, MINUTE, 1, first))
+    assert server.draw(one)[1] == 7
+
+
 def test_more_than_was_drawn_is_waited_for(server):
     five = ("{scripts}r", 5, 10, 10, MINUTE)
     early, over = server.draw(five)[3], server.draw(("{scripts}r", 2, 10, 10, MINUTE))[3]
     server.now += 24_000_000
-    server.correct(("{scripts}r", 20, 10, MINUTE, over))
+    server.correct(("{scripts}r", 20, 10, MINUTE, 2, over))
     assert server.draw(five)[:3] == [1, -18, 108_000_000]
-    server.correct(("{scripts}r", -5, 10, MINUTE, early))  # of which 3 are still used
+    server.correct(("{scripts}r", -5, 10, MINUTE, 5, early))  # of which 3 are still used
     assert server.draw(five)[:3] == [1, -15, 90_000_000]
 
 
@@ -255,7 +273,7 @@ def test_requests_at_a_time_are_those_of_the_living(client, steps):
             if place == 0:
                 held[me] = held.get(me, 0) + 1
         elif do == "end" and held.get(me):
-            server.correct(("{scripts}c", -1, 0, 0, 0), me=me)
+            server.correct(("{scripts}c", -1, 0, 0, 0, 0), me=me)
             held[me] -= 1
         elif do == "die":
             held.pop(me, None)

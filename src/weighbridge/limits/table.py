@@ -189,7 +189,7 @@ class Table:
                 if more < 0:
                     cells[total] += more
             for draw, amount in zip(draws, used, strict=True):
-                if amount != draw.amount:
+                if amount != draw.amount or draw.per_ns:
                     self._correct(draw, amount)
         finally:
             self._release()
@@ -236,7 +236,8 @@ class Table:
                     if draw.per_ns:
                         passed_ns = max(0, now_ns - cells[offset + _AT])
                         # A part of the next unit may have come back already.
-                        draw.number = self._mark(offset, level - 1 if passed_ns and draw.rate and level else level)
+                        low = level - 1 if passed_ns and draw.rate and level else level
+                        draw.number = self._begin(offset, low, draw.amount)
                         draw.full_ns = -(-used * draw.per_ns // draw.rate) - passed_ns if draw.rate else MAX_PER_NS
                     cells[offset + _TOTAL] = used
                     if not draw.per_ns:
@@ -267,17 +268,20 @@ class Table:
         level = int(cells[offset + _TOTAL])
         if not draw.per_ns:
             cells[offset + self._spent + 1] += more
-        elif more < 0:
-            more = -marks.give_back(cells, offset + _MARKS, draw.number, min(-more, level))
         else:
-            self._mark(offset, level)  # as if it were drawn only now
-        cells[offset + _TOTAL] = min(max(0, level + more), UNLIMITED)
+            unused = marks.end(cells, offset + _MARKS, draw.number, draw.amount, max(0, min(-more, level)))
+            if more > 0:
+                self._begin(offset, level, 0)  # as if it were drawn only now
+            else:
+                more = -unused
+        if more:
+            cells[offset + _TOTAL] = min(max(0, level + more), UNLIMITED)
 
-    def _mark(self, offset: int, low: int) -> int:
+    def _begin(self, offset: int, low: int, amount: int) -> int:
         """The number of a draw that finds the level so low."""
         cells = self._cells
         cells[_N_DRAWN] = number = cells[_N_DRAWN] + 1
-        marks.put_mark(cells, offset + _MARKS, low, number)
+        marks.begin(cells, offset + _MARKS, low, number, amount)
         return int(number)
 
     def _level(self, offset: int, draw: Draw, now_ns: int) -> int:
@@ -313,7 +317,9 @@ class Table:
         cells, held = self._cells, self._spent + 1
         for draw in draws:
             offset = draw.slot.offset
-            if not draw.per_ns:
+            if draw.per_ns:
+                marks.end(cells, offset + _MARKS, draw.number, draw.amount, 0)
+            else:
                 cells[offset + held] -= draw.amount
             cells[offset + _TOTAL] -= draw.amount
 

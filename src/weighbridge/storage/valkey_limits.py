@@ -48,6 +48,7 @@ class _Correction(NamedTuple):
     more: int
     rate: int
     per_us: int
+    amount: int
     number: int
 
 
@@ -106,14 +107,14 @@ class ValkeyLimits:
         for draw in draws:
             if not draw.per_ns:
                 self._count(draw.slot.name, draw.amount)
-                self._correct([_Correction(draw.slot.name, draw.amount, 0, 0, 0)])
+                self._correct([_Correction(draw.slot.name, draw.amount, 0, 0, 0, 0)])
 
     def settle(self, draws: Sequence[Draw], used: Sequence[int]) -> None:
         """See `SharedLimits`."""
         corrections = [
-            _Correction(draw.slot.name, amount - draw.amount, *_pace(draw), draw.number)
+            _Correction(draw.slot.name, amount - draw.amount, *_pace(draw), min(draw.amount, _EXACT), draw.number)
             for draw, amount in zip(draws, used, strict=True)
-            if amount != draw.amount
+            if amount != draw.amount or (draw.per_ns and amount > 1)
         ]
         for each in corrections:
             if not each.per_us:

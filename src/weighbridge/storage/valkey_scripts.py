@@ -1,10 +1,13 @@
 """What a Valkey does for the limits that hosts share: three scripts, each of which runs whole and alone, by the server's clock.
 
-A rate limit is kept under its key as `used at number low number low …`, as in `limits/table.py`: how much has been used and not
-come back yet, up to which microsecond that was reckoned, and its marks (`limits/marks.py`), of which the last is the last draw's.
-Draws are numbered by the time, so that a limit of which nothing is kept begins above them. Who has requests under way is a hash by
-the *lives* of workers, and a life that has not been heard of for a while counts no more: what a dead host had is free by then. All
-is in whole numbers, which are exact in Lua up to 2^53; beyond that each rounding is to the limit's side.
+A rate limit is kept under its key as in `limits/table.py`: how much has been used and not come back yet, up to which microsecond
+that was reckoned (both in digits), and packed behind them the number of the last draw, and what `limits/marks.py` keeps: `held`,
+`since`, and `low` and `number` of each mark. Draws are numbered by the time, so that a limit of which nothing is kept begins above
+them.
+
+Who has requests under way is a hash by the *lives* of workers, and a life that has not been heard of for a while counts no more:
+what a dead host had is free by then. All is in whole numbers, which are exact in Lua up to 2^53; beyond that each rounding is to the
+limit's side.
 
 They run on Redis 5 and newer too.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import Final
 
-from weighbridge.limits.marks import MOST
+from weighbridge.limits.marks import JOINED, MOST
 
 
 class Script:
@@ -33,7 +36,7 @@ local now = clock[1] * 1000000 + clock[2]
 """
 
 _MARKS: Final = f"""
-local MOST = {MOST}
+local MOST, JOINED, FIRST = {MOST}, {JOINED}, 4
 """
 
 _RATES: Final = """
@@ -56,66 +59,102 @@ local function time_of(amount, rate, per)
   return time
 end
 
-local function keep(key, used, at, marks, rate, per)
+local function keep(key, used, at, past, rate, per)
   if used <= 0 then
     redis.call('DEL', key)
   else
     local ms = math.ceil((time_of(used, rate, per) + at - now) / 1000) + 1
     local lasts = string.format('%.0f', math.max(1, math.min(ms, DAY_MS)))
-    local kept = {string.format('%.0f %.0f', used, at)}
-    for i, each in ipairs(marks) do kept[i + 1] = string.format('%.0f', each) end
-    redis.call('SET', key, table.concat(kept, ' '), 'PX', lasts)
+    redis.call('SET', key, string.format('%.0f %.0f ', used, at) .. cmsgpack.pack(unpack(past)), 'PX', lasts)
   end
 end
 
--- What is still used of a limit, up to when that is reckoned, and its marks: number, low, number, low, ...
+-- What is still used of a limit, up to when that is reckoned, and its past: the last draw's number, what is held, since when,
+-- then of each mark: low, number.
 local function level(key, rate, per)
   local kept = redis.call('GET', key)
-  if not kept then return 0, now, {} end
-  local marks, used, at = {}
-  for each in string.gmatch(kept, '%d+') do
-    if not used then used = tonumber(each) elseif not at then at = tonumber(each) else marks[#marks + 1] = tonumber(each) end
-  end
+  if not kept then return 0, now, {0, 0, 0} end
+  local used, at, packed = string.match(kept, '^(%d+) (%d+) ?(.*)$')
+  local past = {0, 0, 0}
+  if packed ~= '' then past = {cmsgpack.unpack(packed)} end
+  used, at = tonumber(used), tonumber(at)
   local passed = now - at
   if passed < 0 then
     -- The clock was set back: nothing has come back since, and from now on it does.
-    keep(key, used, now, marks, rate, per)
-    return used, now, marks
+    keep(key, used, now, past, rate, per)
+    return used, now, past
   end
   local back = back_in(passed, rate, per)
-  if back >= used then return 0, now, marks end
-  if back > 0 then return used - back, at + time_of(back, rate, per), marks end
-  return used, at, marks
+  if back >= used then return 0, now, past end
+  if back > 0 then return used - back, at + time_of(back, rate, per), past end
+  return used, at, past
 end
 
--- The number of a draw that finds so much used; a part of the next unit may have come back already. Where there is no room for
--- another mark, the two that differ least become the lower of them.
-local function mark(marks, used, at, rate, per)
-  local low, n = used, #marks
+-- Make room for another mark: neighbours that differ least become the lower of both.
+local function join(past, newest)
+  local differences, sorted, n = {}, {}, #past
+  for i = FIRST, n - 3, 2 do
+    local rise, time = (past[i + 2] - past[i]) / (past[i] + 1), (past[i + 3] - past[i + 1]) / (newest - past[i + 1])
+    differences[i] = rise * time
+    sorted[#sorted + 1] = rise * time
+  end
+  table.sort(sorted)
+  local most, i, last = sorted[JOINED], FIRST, FIRST - 1
+  while i < n do
+    local low, number = past[i], past[i + 1]
+    if differences[i] and differences[i] <= most then
+      i = i + 2
+      low, number = math.min(low, past[i]), past[i + 1]
+    end
+    past[last + 1], past[last + 2] = low, number
+    i, last = i + 2, last + 2
+  end
+  for each = n, last + 1, -1 do past[each] = nil end
+end
+
+-- A draw finds so much used; a part of the next unit may have come back already.
+local function begin(past, used, at, rate, per, amount)
+  local low = used
   if now > at and used > 0 then
     local product = rate * (now - at)
     low = low - math.ceil(product / per)
     if product >= EXACT then low = low - 1 end
     low = math.max(0, low)
   end
-  local number = math.max(now, (marks[n - 1] or 0) + 1)
-  while n > 0 and marks[n] >= low do
-    marks[n - 1], marks[n] = nil, nil
+  local number = math.max(now, past[1] + 1)
+  local needed = low > 0 and low < past[2]
+  local bound = low
+  if low > past[2] then bound = past[2] end
+  local n = #past
+  while n > FIRST and past[n - 1] >= bound do
+    past[n - 1], past[n] = nil, nil
     n = n - 2
   end
-  if n == 2 * MOST then
-    local first = 2
-    for i = 4, n - 2, 2 do
-      if marks[i + 2] - marks[i] < marks[first + 2] - marks[first] then first = i end
+  if low == 0 then past[2], past[3] = 0, number end
+  if needed then
+    if n == FIRST - 1 + 2 * MOST then join(past, number) end
+    n = #past
+    past[n + 1], past[n + 2] = low, number
+  end
+  past[1] = number
+  if amount > 1 then past[2] = math.min(past[2] + amount, EXACT) end
+end
+
+-- How much of what a draw did not use is given back; later draws have found so much less from now on. Of a draw of one nobody tells
+-- that it was used, so it is not held, and is given back only while nobody has drawn since.
+local function finish(past, number, amount, unused)
+  if number < past[3] or amount <= 1 and number < past[1] then return 0 end
+  if amount <= 1 then return unused end
+  past[2] = math.max(0, past[2] - amount)
+  for i = FIRST, #past, 2 do
+    if past[i + 1] > number then unused = math.min(unused, past[i]) end
+  end
+  if unused > 0 then
+    for i = FIRST, #past, 2 do
+      if past[i + 1] > number then past[i] = past[i] - unused end
     end
-    local lower = math.min(marks[first], marks[first + 2])
-    table.remove(marks, first - 1)
-    table.remove(marks, first - 1)
-    marks[first] = lower
-    n = n - 2
   end
-  marks[n + 1], marks[n + 2] = number, low
-  return number
+  return unused
 end
 """
 
@@ -149,14 +188,14 @@ local told, news = {0}, {}
 for i = 2, #KEYS do
   local amount, burst = tonumber(ARGV[4 * i - 5]), tonumber(ARGV[4 * i - 4])
   local rate, per = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2])
-  local used, at, wait, number, marks = 0, now, 0, 0, {}
+  local used, at, wait, past = 0, now, 0, {0}
   if per == 0 then
     local heard = tonumber(redis.call('HGET', KEYS[1], me) or 0)
     if now - heard > lasts then return {-1} end
     used = others(KEYS[i]) + amount
   else
-    used, at, marks = level(KEYS[i], rate, per)
-    number = mark(marks, used, at, rate, per)
+    used, at, past = level(KEYS[i], rate, per)
+    begin(past, used, at, rate, per, amount)
     used = used + amount
   end
   if used > burst and amount > 0 then
@@ -171,16 +210,16 @@ for i = 2, #KEYS do
   end
   if per > 0 then wait = math.min(math.max(0, time_of(used, rate, per) - (now - at)), DAY_MS * 1000) end
   local n = #told
-  told[n + 1], told[n + 2], told[n + 3] = burst - used, wait, number
-  news[i] = {amount, used, at, marks, rate, per}
+  told[n + 1], told[n + 2], told[n + 3] = burst - used, wait, past[1]
+  news[i] = {amount, used, at, past, rate, per}
 end
 for i = 2, #KEYS do
-  local amount, used, at, marks, rate, per = unpack(news[i])
+  local amount, used, at, past, rate, per = unpack(news[i])
   if per == 0 then
     redis.call('HINCRBY', KEYS[i], me, amount)
     redis.call('PEXPIRE', KEYS[i], DAY_MS)
   elseif amount > 0 then
-    keep(KEYS[i], used, at, marks, rate, per)
+    keep(KEYS[i], used, at, past, rate, per)
   end
 end
 return told
@@ -193,27 +232,22 @@ CORRECT: Final = Script(
     + _RATES
     + """
 -- More was used than was drawn, or less. What was not used is given back only as far as it has not come back by itself.
--- KEYS: each limit. ARGV: who asks, then of each: how much more, its rate, in which time that comes back, and the draw's number.
+-- KEYS: each limit. ARGV: who asks, then of each: how much more, its rate, in which time that comes back, the draw's amount and
+-- its number.
 for i = 1, #KEYS do
-  local more, rate, per = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i])
-  local number = tonumber(ARGV[4 * i + 1])
+  local more, rate, per = tonumber(ARGV[5 * i - 3]), tonumber(ARGV[5 * i - 2]), tonumber(ARGV[5 * i - 1])
+  local amount, number = tonumber(ARGV[5 * i]), tonumber(ARGV[5 * i + 1])
   if per == 0 then
     if redis.call('HINCRBY', KEYS[i], ARGV[1], more) <= 0 then redis.call('HDEL', KEYS[i], ARGV[1]) end
   else
-    local used, at, marks = level(KEYS[i], rate, per)
+    local used, at, past = level(KEYS[i], rate, per)
+    local unused = finish(past, number, amount, math.max(0, math.min(-more, used)))
     if more > 0 then
-      mark(marks, used, at, rate, per) -- as if it were drawn only now
+      begin(past, used, at, rate, per, 0) -- as if it were drawn only now
     else
-      local back = math.min(-more, used)
-      for j = 1, #marks, 2 do
-        if marks[j] > number then back = math.min(back, marks[j + 1]) end
-      end
-      for j = 1, #marks, 2 do
-        if marks[j] > number then marks[j + 1] = marks[j + 1] - back end
-      end
-      more = -back
+      more = -unused
     end
-    keep(KEYS[i], math.min(used + more, EXACT), at, marks, rate, per)
+    keep(KEYS[i], math.min(used + more, EXACT), at, past, rate, per)
   end
 end
 return 0
