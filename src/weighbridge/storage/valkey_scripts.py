@@ -6,8 +6,8 @@ that was reckoned (both in digits), and packed behind them the number of the las
 them.
 
 Who has requests under way is a hash by the *lives* of workers, and a life that has not been heard of for a while counts no more:
-what a dead host had is free by then. All is in whole numbers, which are exact in Lua up to 2^53; beyond that each rounding is to the
-limit's side.
+what a dead host had is free by then. All is in whole numbers, which are exact in Lua up to 2^53; beyond that each rounding is to
+the limit's side.
 
 They run on Redis 5 and newer too.
 """
