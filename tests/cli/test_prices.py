@@ -46,6 +46,15 @@ def test_a_models_prices_are_shown_line_by_line_with_their_source(run, here):
     assert "UTC" in hours
 
 
+def test_models_of_audio_show_what_they_are_charged_by(run, here):
+    (here / "weighbridge.yaml").write_text(CONFIG)
+    listed = run("prices", "list", "openai/*-1").out
+    assert "0.36 an hour of audio" in listed
+    assert "15 a million characters" in listed
+    assert "hour of audio" in run("prices", "show", "openai/whisper-1").out
+    assert "million characters" in run("prices", "show", "openai/tts-1").out
+
+
 def test_past_prices_are_looked_at_and_corrected(run, here):
     (here / "weighbridge.yaml").write_text(CONFIG + "  - {match: 'openai/odd', input: 1, output: 10}\n")
     data = here / "data"

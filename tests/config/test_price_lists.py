@@ -56,6 +56,21 @@ def test_lists_have_tiers_dates_brackets_and_hours():
     assert all(re.match("genai-prices ", card.source) for card in cards)
 
 
+def test_audio_by_the_hour_and_characters_have_prices():
+    lists = bundled_lists()
+    book = PriceBook(lists, {name: (name,) for name in lists})
+    costs = {
+        ("openai", "whisper-1", Usage(audio_ms=60_000)): 6_000_000,
+        ("groq", "whisper-large-v3", Usage(audio_ms=3_600_000)): 111_000_000,
+        ("mistral", "voxtral-mini-transcribe-3-0", Usage(audio_ms=1_000)): 58_333,
+        ("openai", "tts-1-hd", Usage(characters=1_000)): 30_000_000,
+    }
+    for (provider, model, usage), nanousd in costs.items():
+        assert Pricer(card_for(book, provider, model)).price(usage, at_wall_ns=NOW_NS).amount == nanousd, model
+    cards = [listed.card for models in lists.values() for listed in models]
+    assert {name for card in cards for name in card.unmetered} >= {"input_document_kpages"}
+
+
 def test_the_catalogues_providers_find_their_lists():
     lists = bundled_lists()
     for name in (

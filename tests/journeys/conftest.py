@@ -192,6 +192,16 @@ class GatewayProcess:
 
         return decode_json(self.stdout.wait_for(found).encode())
 
+    def booked(self, request_id):
+        """What the admin API says of a request, once it is in the ledger."""
+        key, deadline = (self.data_dir / "admin.key").read_text().strip(), time.monotonic() + PATIENCE_S
+        while True:
+            reply = self.request("GET", f"/admin/v1/requests/{request_id}", key=key)
+            if reply.status == 200:
+                return decode_json(reply.body)
+            assert reply.status == 404, reply.body
+            assert time.monotonic() < deadline, request_id
+
     def weighbridge(self, *arguments):
         """Another command on the same data directory, as from a second terminal. What it prints."""
         command = [sys.executable, "-m", "weighbridge", *arguments, "--data-dir", str(self.data_dir)]

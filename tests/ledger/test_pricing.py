@@ -10,7 +10,7 @@ from weighbridge.core.money import from_pico
 from weighbridge.core.rates import UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates, RegionFactor
 from weighbridge.core.terms import COUNTS as USAGE_COUNTS
 from weighbridge.core.terms import NO_USAGE, Provenance, Usage
-from weighbridge.ledger.pricing import UNKNOWN, Extent, Kinds, Pricer
+from weighbridge.ledger.pricing import UNKNOWN, Extent, Kinds, Pieces, Pricer
 
 MTOK = 1_000_000
 FULL = Rates(
@@ -154,6 +154,50 @@ def test_what_nobody_said_or_priced_is_unknown_and_not_free():
     assert pricer().rates_now(0) == (float("inf"), float("inf"))
     assert pricer().bound(Extent(1, 1)) is None
     assert UNKNOWN.amount is None
+
+
+WHISPER = Rates(audio_hour=111_000_000_000)
+VOXTRAL = Rates(input=100_000, output=400_000, audio_hour=240_000_000_000)
+
+
+def test_audio_by_time_is_charged_to_the_nano_dollar():
+    assert of(WHISPER).price(Usage(audio_ms=3_600_000)) == (111_000_000, PriceState.KNOWN)
+    assert of(WHISPER).price(Usage(audio_ms=1)).amount == 31  # 30.83
+    assert of(WHISPER).bound(Extent(0, 0, 0, Pieces(audio_ms=7_200_000))) == 222_000_000
+    assert of(WHISPER).counts_pieces
+    assert not of(SIMPLE).counts_pieces
+
+
+def test_characters_are_charged_each():
+    assert of(Rates(character=15_000_000)).price(Usage(characters=4_096)) == (61_440_000, PriceState.KNOWN)
+    assert of(Rates(character=15_000_000)).bound(Extent(0, 0, 0, Pieces(characters=4_096))) == 61_440_000
+
+
+def test_tokens_of_audio_that_is_charged_by_time_are_not_charged_again():
+    usage = Usage(9, output=201, input_audio=375, audio_ms=4_000)
+    assert of(VOXTRAL).price(usage) == (from_pico(900_000 + 80_400_000 + 266_666_667), PriceState.KNOWN)
+    both = msgspec.structs.replace(VOXTRAL, input_audio=1_000_000)
+    assert of(both).price(usage).amount == from_pico(900_000 + 80_400_000 + 266_666_667 + 375_000_000)
+    assert of(VOXTRAL).price(Usage(9, output=201)) == (81_300, PriceState.KNOWN)
+
+
+def test_what_is_told_in_a_unit_that_has_no_price_is_unknown_and_not_free():
+    assert of(WHISPER).price(Usage(100, output=10)) == UNKNOWN
+    assert of(WHISPER).price(Usage(characters=10)) == UNKNOWN
+    assert of(SIMPLE).price(Usage(audio_ms=5_000)) == UNKNOWN
+    assert of(SIMPLE).price(Usage(100, audio_ms=5_000)).state is PriceState.KNOWN
+    assert of(Rates(input=0, output=0)).price(Usage(audio_ms=5_000)) == (0, PriceState.KNOWN)  # an own model
+    assert of(Rates(audio_hour=0)).price(Usage(audio_ms=5_000)) == (0, PriceState.KNOWN)
+
+
+@given(usages(), st.integers(0, 10**8), st.integers(0, 10**5))
+def test_lines_of_audio_and_characters_add_up_too(usage, audio_ms, characters):
+    usage = msgspec.structs.replace(usage, audio_ms=audio_ms, characters=characters)
+    for rates in (FULL, VOXTRAL, msgspec.structs.replace(FULL, audio_hour=111_000_000_001, character=15_000_000)):
+        lines = of(rates).lines(usage)
+        assert from_pico(sum(line.amount_pico for line in lines)) == of(rates).price(usage).amount
+        assert {line.what for line in lines} & {"audio_hour"} == ({"audio_hour"} if audio_ms and rates.audio_hour else set())
+    assert [line.what for line in of(WHISPER).lines(Usage(5, audio_ms=5))] == ["audio_hour"]
 
 
 def test_an_estimated_count_makes_an_estimated_price():

@@ -16,6 +16,7 @@ from weighbridge.wire.reply_facts import (
     read_message,
     read_message_event,
     read_openai,
+    read_openai_audio,
     read_openai_image,
     read_realtime_event,
     read_response,
@@ -28,6 +29,7 @@ READERS = [
     read_message,
     read_message_event,
     read_openai,
+    read_openai_audio,
     read_openai_image,
     read_realtime_event,
     read_response,
@@ -185,7 +187,16 @@ def test_what_a_user_said_is_transcribed_and_billed_by_itself() -> None:
     said = {"type": "conversation.item.input_audio_transcription.completed", "usage": {"input_tokens": 6, "output_tokens": 2}}
     assert facts_after(read_realtime_event, said).usage == Usage(6, output=2)
     seconds = {**said, "usage": {"type": "duration", "seconds": 3}}
-    assert facts_after(read_realtime_event, seconds).usage is NO_USAGE
+    assert facts_after(read_realtime_event, seconds).usage == Usage(audio_ms=3_000)
+
+
+def test_a_transcript_tells_its_seconds_as_usage_or_beside_the_text() -> None:
+    whisper = {"text": "hi", "usage": {"type": "duration", "seconds": 9}}
+    assert facts_after(read_openai_audio, whisper).usage == Usage(audio_ms=9_000)
+    verbose = {"task": "transcribe", "duration": 8.470000267028809, "text": "hi", "x_groq": {"id": "req_1"}}
+    assert facts_after(read_openai_audio, verbose).usage == Usage(audio_ms=8_470, provenance=Provenance.DERIVED)
+    assert facts_after(read_openai_audio, verbose | whisper).usage == Usage(audio_ms=9_000)
+    assert facts_after(read_openai_audio, {"text": "hi"}).usage is NO_USAGE
 
 
 def test_a_realtime_response_counts_when_it_is_done_and_not_before() -> None:

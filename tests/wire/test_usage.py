@@ -105,7 +105,16 @@ def test_images_are_image_tokens() -> None:
 def test_transcription_is_billed_by_tokens_or_by_seconds_which_are_no_tokens() -> None:
     tokens = openai(type="tokens", input_tokens=14, output_tokens=45, input_token_details={"audio_tokens": 14})
     assert tokens == Usage(0, output=45, input_audio=14)
-    assert openai(type="duration", seconds=7.5) is NO_USAGE
+    assert openai(type="duration", seconds=7.5) == Usage(audio_ms=7_500)
+
+
+def test_mistral_tells_audio_in_seconds_beside_the_tokens() -> None:
+    chat = {"prompt_tokens": 9, "total_tokens": 585, "completion_tokens": 201, "prompt_tokens_details": {"audio_tokens": 375}}
+    assert openai(prompt_audio_seconds=4, **chat) == Usage(9, output=201, input_audio=375, audio_ms=4_000)
+    # Where it transcribes, the tokens of audio are in the total alone.
+    transcript = openai(prompt_audio_seconds=203, prompt_tokens=4, total_tokens=3264, completion_tokens=635)
+    assert transcript == Usage(4, output=635, input_audio=2625, audio_ms=203_000, provenance=DERIVED)
+    assert openai(prompt_audio_seconds=None, prompt_tokens=4, completion_tokens=6, total_tokens=10) == Usage(4, output=6)
 
 
 def test_counts_that_overlap_keep_their_total_and_say_that_they_were_derived() -> None:
@@ -232,6 +241,7 @@ def openai_usages(draw) -> OpenAiUsage:
         if draw(RARELY):
             setattr(usage, field, draw(ANY_DETAILS))
     usage.server_tool_use_details = draw(st.sampled_from([None, None, None, ServerTools(), ServerTools(2)]))
+    usage.seconds, usage.prompt_audio_seconds = draw(RARELY), draw(RARELY)
     return usage
 
 

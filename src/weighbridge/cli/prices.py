@@ -19,7 +19,13 @@ prices_app: Final = typer.Typer(help="Show what models cost; correct what was bo
 
 _PICO_PER_USD_PER_MTOK: Final = 1_000_000
 _PICO_PER_USD: Final = 1_000_000_000_000
-_PER_PIECE: Final = frozenset(("tool_call", "request"))
+_PER_PIECE: Final = {
+    "tool_call": "each",
+    "file_search": "each",
+    "request": "each",
+    "audio_hour": "hour of audio",
+    "character": "million characters",
+}
 _MOST_SHOWN: Final = 200
 
 
@@ -28,7 +34,8 @@ def list_prices(
     pattern: Annotated[str, typer.Argument(help="`provider/model`, with `*` for anything.")] = "*",
     config: ConfigOption = None,
 ) -> None:
-    """List the models whose price is known, with their input and output in dollars per million tokens."""
+    """List the models whose price is known, with their input and output in dollars per million tokens or what they are charged
+    by."""
     from fnmatch import fnmatchcase
 
     book = _book(config)
@@ -162,7 +169,7 @@ def _rows(title: str, period: Period, bracket: Bracket) -> list[tuple[str, str, 
 
     when = ", ".join(word for word in (title or "standard", *_conditions(period, bracket)) if word)
     return [
-        (when, name.replace("_", " "), _amount(name, rate), "each" if name in _PER_PIECE else "million tokens")
+        (when, name.replace("_", " "), _amount(name, rate), _PER_PIECE.get(name, "million tokens"))
         for name, rate in asdict(bracket.rates).items()
         if rate is not None
     ]
@@ -181,10 +188,19 @@ def _conditions(period: Period, bracket: Bracket) -> list[str]:
 
 
 def _dollars(name: str, card: RateCard) -> str:
-    rate: int | None = getattr(card.periods[-1].brackets[0].rates, name) if card.periods else None
-    return "unknown" if rate is None else _amount(name, rate)
+    from weighbridge.core.rates import Rates
+
+    rates = card.periods[-1].brackets[0].rates if card.periods else Rates()
+    rate: int | None = getattr(rates, name)
+    if rate is not None:
+        return _amount(name, rate)
+    if name == "input" and rates.audio_hour is not None:
+        return f"{_amount('audio_hour', rates.audio_hour)} an hour of audio"
+    if name == "input" and rates.character is not None:
+        return f"{_amount('character', rates.character)} a million characters"
+    return "unknown" if rates == Rates() else ""
 
 
 def _amount(name: str, rate: int) -> str:
-    unit = _PICO_PER_USD if name in _PER_PIECE else _PICO_PER_USD_PER_MTOK
+    unit = _PICO_PER_USD if name in _PER_PIECE and name != "character" else _PICO_PER_USD_PER_MTOK
     return f"{rate / unit:.6f}".rstrip("0").rstrip(".")

@@ -41,7 +41,8 @@ Discount = Annotated[Decimal, BeforeValidator(_discount), _editor("percentage", 
 
 
 class PriceRule(Section):
-    """Prices in dollars per million tokens, for the models that `match`. Of several rules that match, later ones go on top."""
+    """Prices for the models that `match`, in dollars per million tokens if nothing else is said. Of several rules that match, later
+    ones go on top."""
 
     match: Annotated[str, Field(min_length=1, max_length=300)]
     """`provider/model`, with `*` for anything: `openai/gpt-5*`, `local/*`."""
@@ -59,6 +60,10 @@ class PriceRule(Section):
     """Output, reasoning included."""
     request: Dollars | None = None
     """Dollars for each request."""
+    audio_hour: Dollars | None = None
+    """Dollars for an hour of audio that is heard."""
+    characters: Dollars | None = None
+    """For a million characters that are spoken."""
     discount: Discount | None = None
     """Off what is listed, or off the prices of this rule."""
     regions: dict[Annotated[str, Field(min_length=1, max_length=100)], Discount] = Field({})
@@ -69,9 +74,14 @@ class PriceRule(Section):
 
     @model_validator(mode="after")
     def _says_something(self) -> PriceRule:
-        own = (self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h, self.request)
+        pieces = (self.request, self.audio_hour, self.characters)
+        own = (self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h, *pieces)
         if all(value is None for value in own) and self.discount is None and self.same_as is None and not self.regions:
             raise fault("match", "comes without a price, a `discount`, `same_as` or `regions`")
-        if any(value is not None for value in own) and (self.input is None or self.output is None) and self.request is None:
+        if (
+            any(value is not None for value in own)
+            and (self.input is None or self.output is None)
+            and all(value is None for value in pieces)
+        ):
             raise fault("match", "needs both `input` and `output`")
         return self

@@ -33,6 +33,7 @@ _PICO_PER_USD: Final = 1_000_000_000_000
 _PER_MTOK: Final = Decimal(1_000_000)
 """Dollars per million tokens -> pico-dollars per token."""
 _PER_KILO: Final = Decimal(_PICO_PER_USD) / 1000
+_EACH: Final = Decimal(_PICO_PER_USD)
 
 _TOKEN_RATES: Final = {
     "input_mtok": "input",
@@ -47,7 +48,9 @@ _TOKEN_RATES: Final = {
     "input_image_mtok": "input_image",
     "output_audio_mtok": "output_audio",
     "output_image_mtok": "output_image",
+    "input_mchars": "character",
 }
+_HOUR_RATES: Final = {"audio_hours": "audio_hour", "input_audio_hours": "audio_hour"}
 _PIECE_RATES: Final = {"web_searches_kcount": "tool_call", "storage_searches_kcount": "file_search", "requests_kcount": "request"}
 _TIER_KEYS: Final = ("service_tier", "processing", "speed")
 """How the lists name a tier: `{'service_tier': 'flex'}`, `{'processing': 'batch'}`, `{'speed': 'fast'}`."""
@@ -142,7 +145,7 @@ def _card(model: ModelInfo, source: str, regions: tuple[RegionFactor, ...]) -> R
 
 
 def _is_metered(name: str) -> bool:
-    return name in _TOKEN_RATES or name in _PIECE_RATES
+    return name in _TOKEN_RATES or name in _PIECE_RATES or name in _HOUR_RATES
 
 
 def _model_prices(entry: Any) -> Any:
@@ -182,7 +185,7 @@ def _brackets(prices: Any) -> tuple[Bracket, ...]:
 
 def _rates(given: Mapping[str, Any], above: int) -> Rates:
     rates: dict[str, int] = {}
-    for names, unit in ((_TOKEN_RATES, _PER_MTOK), (_PIECE_RATES, _PER_KILO)):
+    for names, unit in ((_TOKEN_RATES, _PER_MTOK), (_PIECE_RATES, _PER_KILO), (_HOUR_RATES, _EACH)):
         for name, ours in names.items():
             if name in given:
                 rates[ours] = int((_at(given[name], above) * unit).to_integral_value())

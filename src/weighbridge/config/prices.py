@@ -71,7 +71,9 @@ def _rule(rule: WrittenRule) -> PriceRule:
         cache_write_5m=_token_rate(rule.cache_write),
         cache_write_1h=_token_rate(rule.cache_write_1h),
         output=_token_rate(rule.output),
-        request=None if rule.request is None else int(rule.request * _PICO_PER_USD),
+        request=_rate_each(rule.request),
+        audio_hour=_rate_each(rule.audio_hour),
+        character=_token_rate(rule.characters),
     )
     starts = None if rule.starting is None else int((rule.starting - _EPOCH).total_seconds()) * NS_PER_S
     return PriceRule(
@@ -83,6 +85,10 @@ def _rule(rule: WrittenRule) -> PriceRule:
         regions=tuple(RegionFactor(name, int((1 + more) * UNIT)) for name, more in rule.regions.items()),
         source="the configuration",
     )
+
+
+def _rate_each(dollars: Decimal | None) -> int | None:
+    return None if dollars is None else int(dollars * _PICO_PER_USD)
 
 
 def _token_rate(dollars: Decimal | None) -> int | None:

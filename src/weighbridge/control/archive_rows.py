@@ -35,9 +35,12 @@ _TOKENS: Final = (
     "file_searches",
     "cached_audio",
     "cached_image",
+    "audio_ms",
+    "characters",
 )
-"""As `core.terms.Usage` has them: disjoint but for `reasoning`, a part of `output`, and the last two, parts of `cache_read`."""
-_PIECES: Final = frozenset(("tool_calls", "file_searches"))
+"""As `core.terms.Usage` has them: disjoint but for `reasoning`, a part of `output`, and the two of the cache, parts of
+`cache_read`."""
+_PIECES: Final = frozenset(("tool_calls", "file_searches", "audio_ms", "characters"))
 
 _ATTEMPT: Final = (
     *(Column(name, Kind.TEXT) for name in ("provider", "model", "credential")),

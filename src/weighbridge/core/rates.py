@@ -34,7 +34,8 @@ class PriceState(Enum):
 
 
 class Rates(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One row of a price list, by the dimensions of `Usage`. `tool_call`, `file_search` and `request` are for one each."""
+    """One row of a price list, by the dimensions of `Usage`. `tool_call`, `file_search` and `request` are for one each,
+    `audio_hour` for an hour."""
 
     input: int | None = None
     cache_read: int | None = None
@@ -51,6 +52,8 @@ class Rates(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     cached_audio: int | None = None
     cached_image: int | None = None
     request: int | None = None
+    audio_hour: int | None = None
+    character: int | None = None
 
 
 class Bracket(msgspec.Struct, frozen=True):
@@ -96,7 +99,7 @@ class RateCard(msgspec.Struct, frozen=True, omit_defaults=True):
     """All prices of one model at one provider. Of several active periods the last counts.
 
     `tiers` has service tiers (`batch`, `flex`, `priority`, `fast`) with prices of their own. `unmetered` names what the list
-    charges and `Usage` does not count (hours of audio, pages). A card without periods says nothing: its price is unknown.
+    charges and `Usage` does not count (pages, frames of video). A card without periods says nothing: its price is unknown.
     """
 
     model: str

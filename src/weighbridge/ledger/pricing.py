@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
+import msgspec
+
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.money import PICO_PER_NANO, Nanousd, from_pico, from_pico_difference
 from weighbridge.core.rates import HIGH_RATES, UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
@@ -39,16 +41,31 @@ class Line(NamedTuple):
 
 
 UNKNOWN: Final = Price(None, PriceState.UNKNOWN)
+_MS_AN_HOUR: Final = 3_600_000
+AUDIO_HOUR: Final = "audio_hour"
+"""The line of a bill for audio by time: so many milliseconds, at so much an hour."""
 TOLD: Final = "told"
 """The one line of a bill that the provider has made."""
 
 
+class Pieces(NamedTuple):
+    """What of a request may be charged by the piece: the time of audio, characters that are spoken."""
+
+    audio_ms: int = 0
+    characters: int = 0
+
+
+NO_PIECES: Final = Pieces()
+
+
 class Extent(NamedTuple):
-    """The most that a request may use: tokens that go in and come out, and calls of tools that the provider runs."""
+    """The most that a request may use: tokens that go in and come out, calls of tools that the provider runs, and what is charged
+    by the piece."""
 
     input_tokens: int
     output_tokens: int
     tool_calls: int = 0
+    pieces: Pieces = NO_PIECES
 
     @property
     def tokens(self) -> int:
@@ -96,6 +113,7 @@ _COUNTED: Final = (
     "cached_audio",
     "cached_image",
 )
+_CALLS: Final = frozenset(("tool_call", "file_search"))
 _FIELDS: Final = {name: {"tool_call": "tool_calls", "file_search": "file_searches"}.get(name, name) for name in _COUNTED}
 """As `Usage` calls them."""
 
@@ -105,12 +123,18 @@ class _Compiled:
 
     __slots__ = (
         "above",
+        "audio_hour",
         "borrowed",
+        "by_character",
+        "by_time",
         "cached",
+        "character",
+        "counts_pieces",
         "dearest_input",
         "dearest_media",
         "dearest_output",
         "dearest_write",
+        "has_tokens",
         "input",
         "output",
         "rates",
@@ -127,6 +151,13 @@ class _Compiled:
         self.reasoning = self.rates["reasoning"] - self.output
         """What a reasoning token costs beyond an output token, of which it is one."""
         self.request = _scaled(bracket.rates.request or 0, factor)
+        self.audio_hour = _scaled(bracket.rates.audio_hour or 0, factor)
+        self.character = _scaled(bracket.rates.character or 0, factor)
+        self.by_time = bracket.rates.audio_hour is not None
+        self.by_character = bracket.rates.character is not None
+        self.counts_pieces = self.by_time or self.by_character
+        """Whether it has a price of audio by time, or of characters."""
+        self.has_tokens = bracket.rates.input is not None or bracket.rates.output is not None
         named = self.rates
         self.dearest_input = max(named["input"], named["cache_read"])
         media = ("input_audio", "input_image", "cached_audio", "cached_image")
@@ -140,7 +171,12 @@ class _Compiled:
         if kinds.writes_cache and self.dearest_write > rate:
             rate = self.dearest_write
         tools = extent.tool_calls * max(self.rates["tool_call"], self.rates["file_search"]) if extent.tool_calls else 0
-        return extent.input_tokens * rate + extent.output_tokens * self.dearest_output + self.request + tools
+        pieces = self.of_pieces(*extent.pieces) if self.counts_pieces else 0
+        return extent.input_tokens * rate + extent.output_tokens * self.dearest_output + self.request + tools + pieces
+
+    def of_pieces(self, audio_ms: int, characters: int) -> int:
+        """What audio by time and characters cost, in pico-dollars."""
+        return (audio_ms * self.audio_hour + _MS_AN_HOUR // 2) // _MS_AN_HOUR + characters * self.character
 
 
 def _distinguishes(brackets: Iterable[_Compiled]) -> Kinds:
@@ -191,7 +227,17 @@ def _is_within(window: DayWindow, wall_ns: int) -> bool:
 class Pricer:
     """One rate card, ready for the hot path."""
 
-    __slots__ = ("_brackets", "_dearest_region", "_only", "_periods", "_tiers", "card", "distinguishes")
+    __slots__ = (
+        "_brackets",
+        "_dearest_region",
+        "_only",
+        "_periods",
+        "_tiers",
+        "card",
+        "counts_pieces",
+        "distinguishes",
+        "has_tokens",
+    )
 
     def __init__(self, card: RateCard) -> None:
         self.card = card
@@ -201,6 +247,10 @@ class Pricer:
         self._brackets = [bracket for period in every for bracket in period.brackets]
         self.distinguishes = _distinguishes(self._brackets)
         """Which kinds of input are dearer than plain text."""
+        self.counts_pieces = any(bracket.counts_pieces for bracket in self._brackets)
+        """Whether audio by time, or characters, have a price."""
+        self.has_tokens = any(bracket.has_tokens for bracket in self._brackets)
+        """Whether tokens have one."""
         only = self._periods[0] if len(self._periods) == 1 else None
         is_simple = only is not None and only.from_wall_ns is None and only.window is None and len(only.brackets) == 1
         self._dearest_region = max((each.factor for each in card.regions), default=UNIT)
@@ -248,17 +298,26 @@ class Pricer:
         if found is None:
             return []
         bracket, factor = found[0], self._region_factor(region)
+        pieces: list[Line] = []
+        if bracket.counts_pieces:
+            if usage.audio_ms and bracket.by_time:
+                amount = _scaled(bracket.of_pieces(usage.audio_ms, 0), factor)
+                pieces.append(Line(AUDIO_HOUR, usage.audio_ms, _scaled(bracket.audio_hour, factor), amount))
+            if usage.characters and bracket.by_character:
+                rate = _scaled(bracket.character, factor)
+                pieces.append(Line("character", usage.characters, rate, usage.characters * rate))
+            usage = _without_heard(usage, bracket)
         counts = {name: getattr(usage, field) for name, field in _FIELDS.items()}
         counts["output"] -= usage.reasoning
         counts["cache_read"] -= usage.cached_audio + usage.cached_image
         lines = [
             Line(name, count, _scaled(bracket.rates[name], factor), count * _scaled(bracket.rates[name], factor))
             for name, count in counts.items()
-            if count
+            if count and (bracket.has_tokens or name in _CALLS)
         ]
         if bracket.request:
             lines.append(Line("request", 1, _scaled(bracket.request, factor), _scaled(bracket.request, factor)))
-        return lines
+        return lines + pieces
 
     def rates_now(self, wall_ns: int) -> tuple[float, float]:
         """Nano-dollars per token of input and of output, for comparing; infinite where not known."""
@@ -289,6 +348,10 @@ class Pricer:
             return None
         factor = self._region_factor(region) if region else self._dearest_region
         return from_pico(dearest if factor == UNIT else _scaled(dearest, factor))
+
+    def bound_of(self, pieces: Pieces) -> int:
+        """The most that these may cost at any time, in pico-dollars."""
+        return max((bracket.of_pieces(*pieces) for bracket in self._brackets), default=0)
 
     def dearest(self, region: str) -> tuple[int, int, int] | None:
         """The highest rates of a token in, a token out and a request that it has for anything at any time, in pico-dollars. None
@@ -326,12 +389,19 @@ def _active(periods: Sequence[_Period], wall_ns: int) -> _Period | None:
 def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) -> Price:
     if usage.provenance is _UNKNOWN_USAGE:
         return UNKNOWN
+    pieces = 0
+    if bracket.counts_pieces:
+        if not bracket.has_tokens and not (usage.audio_ms and bracket.by_time) and not (usage.characters and bracket.by_character):
+            return UNKNOWN  # nobody has told what it is that has a price
+        pieces = bracket.of_pieces(usage.audio_ms, usage.characters)
+        usage = _without_heard(usage, bracket)
     pico = (
         usage.input * bracket.input
         + usage.output * bracket.output
         + usage.cache_read * bracket.cached
         + usage.reasoning * bracket.reasoning
         + bracket.request
+        + pieces
     )
     others = (
         usage.cache_write_5m
@@ -358,11 +428,20 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
     if usage.cache_read and (usage.cached_audio or usage.cached_image):
         pico += usage.cached_audio * (bracket.rates["cached_audio"] - bracket.cached)
         pico += usage.cached_image * (bracket.rates["cached_image"] - bracket.cached)
+    if not pico and (usage.audio_ms or usage.characters) and (bracket.input or bracket.output):
+        return UNKNOWN  # what was told has no price here
     if bracket.borrowed and (others or usage.cache_read) and _borrows(usage, bracket.borrowed):
         state = _ESTIMATED
     if usage.provenance is not _REPORTED and usage.provenance is not Provenance.DERIVED:
         state = _ESTIMATED
     return Price(from_pico(pico if factor == UNIT else _scaled(pico, factor)), state)
+
+
+def _without_heard(usage: Usage, bracket: _Compiled) -> Usage:
+    """Without the tokens of audio that is charged by time, where the list has no price of theirs."""
+    if not usage.audio_ms or not bracket.by_time or not usage.input_audio or "input_audio" not in bracket.borrowed:
+        return usage
+    return msgspec.structs.replace(usage, input_audio=0)
 
 
 def _borrows(usage: Usage, borrowed: frozenset[str]) -> bool:

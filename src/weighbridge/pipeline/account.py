@@ -9,6 +9,7 @@ from weighbridge.core.allowances import Measure
 from weighbridge.core.rates import Tariff, charged
 from weighbridge.core.terms import Deployment, Usage
 from weighbridge.ledger.books import chargeable
+from weighbridge.ledger.pricing import NO_PIECES
 from weighbridge.ledger.terms import Charge
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
 from weighbridge.limits.shared import Asked
@@ -102,6 +103,7 @@ class Holding:
         "number",
         "output_tokens",
         "own_key",
+        "pieces",
         "slices",
         "spent_charge",
         "spent_input",
@@ -118,6 +120,8 @@ class Holding:
         self.output_tokens = output_tokens
         self.nanousd = nanousd
         """The most that it may cost."""
+        self.pieces = NO_PIECES
+        """What it may be charged for by the piece."""
         self.own_key = ""
         """The credential, where it is one that the customer has brought."""
         self.counts = False

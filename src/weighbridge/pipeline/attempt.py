@@ -19,10 +19,11 @@ from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Attempt, Provenance, Usage, WireFormat
 from weighbridge.ledger.apart import Circumstances, price_with_parts, saved_with_parts
-from weighbridge.ledger.pricing import UNKNOWN, Price, Pricer
+from weighbridge.ledger.pricing import NO_PIECES, UNKNOWN, Price, Pricer
 from weighbridge.pipeline.account import Holding
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.pieces import likely_pieces
 from weighbridge.pipeline.prepare import prepare
 from weighbridge.pipeline.slices import Slices
 from weighbridge.pipeline.target import Target
@@ -183,7 +184,7 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
             holding.came_to_all()
             return UNKNOWN, reserved
         seen = exchange.reply_bytes if error is None else exchange.reply_bytes + _AHEAD_TOKENS
-        told, usage = usage, _estimated(usage, holding, seen)
+        told, usage = usage, _estimated(exchange, target, usage, holding, seen)
         exchange.usage = usage
         cost = _cost(exchange, target, error)
         if exchange.counted is not None:
@@ -208,7 +209,7 @@ def _weigh_session(exchange: Exchange, target: Target, holding: Holding, slices:
     elif slices.n_open:  # a floor, of which customers pay what was told
         usage = exchange.usage = as_derived(usage)
     cost = _cost(exchange, target, None)
-    holding.spent_nanousd, (holding.spent_input, holding.spent_output, _calls) = slices.bound(slices.n_open, usage)
+    holding.spent_nanousd, (holding.spent_input, holding.spent_output, *_pieces) = slices.bound(slices.n_open, usage)
     tariff = exchange.account.accounts.tariff
     if tariff is not None:
         holding.spent_charge = exchange.account.charge(cost.amount, usage, tariff, is_own=target.own is not None)
@@ -223,10 +224,16 @@ def _is_told(exchange: Exchange, error: str | None) -> bool:
     return error is None or exchange.finish_reason is not None or exchange.status == 101
 
 
-def _estimated(told: Usage, holding: Holding, most_output: int) -> Usage:
+def _estimated(exchange: Exchange, target: Target, told: Usage, holding: Holding, most_output: int) -> Usage:
+    if holding.pieces is not NO_PIECES and told.provenance is _UNKNOWN_USAGE:
+        pieces = likely_pieces(exchange, holding.pieces)
+        if target.pricer is not None and not target.pricer.has_tokens:
+            by = Provenance.ESTIMATED if pieces.audio_ms else Provenance.COUNTED
+            return Usage(provenance=by, audio_ms=pieces.audio_ms, characters=pieces.characters)
+        told = Usage(provenance=_UNKNOWN_USAGE, audio_ms=pieces.audio_ms, characters=pieces.characters)
     output = max(told.output, min(holding.output_tokens, most_output), _n_seen(holding))
     if told.provenance is _UNKNOWN_USAGE or not told.total_input:
-        return Usage(holding.input_tokens, output=output, provenance=Provenance.ESTIMATED)
+        return msgspec.structs.replace(told, input=holding.input_tokens, output=output, provenance=Provenance.ESTIMATED)
     return msgspec.structs.replace(told, output=output, provenance=Provenance.ESTIMATED)
 
 

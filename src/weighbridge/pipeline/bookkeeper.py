@@ -18,7 +18,7 @@ from weighbridge.core.tasks import Signal, on_a_task
 from weighbridge.core.terms import Operation, Record, Usage, WireFormat
 from weighbridge.ledger.books import payer_of
 from weighbridge.ledger.journal import Journal
-from weighbridge.ledger.pricing import Extent
+from weighbridge.ledger.pricing import NO_PIECES, Extent
 from weighbridge.ledger.tariffs import Customer
 from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, Amounts, BudgetAccount, Ledgers, Subject
@@ -45,6 +45,7 @@ from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.limiter import SharedLimiter, take
 from weighbridge.pipeline.output_cap import thinking_budget
 from weighbridge.pipeline.output_watch import OutputWatch, marker_of
+from weighbridge.pipeline.pieces import most_pieces
 from weighbridge.pipeline.refusals import (
     budget_exceeded,
     budgets_unknown,
@@ -293,6 +294,7 @@ class Bookkeeper:
                 raise budget_exceeded(lacking, short.amount, self._table, wall_ns)
         holding = Holding(exchange.account.n_started, target.deployment, wanted.extent[0], wanted.extent[1], wanted.nanousd)
         holding.budgets, holding.holds, holding.counts = budgets, holds, True
+        holding.pieces = wanted.extent.pieces
         if is_session:
             holding.slices = self._slices(exchange, holding, wanted)
         elif exchange.is_stream and any(each.budget.is_hard for each in budgets):
@@ -342,7 +344,7 @@ class Bookkeeper:
             return False
         for each, hold in pairs:
             hold.amount = amounts[each.unit]
-        holding.nanousd, (holding.input_tokens, holding.output_tokens, _calls) = nanousd, tokens
+        holding.nanousd, (holding.input_tokens, holding.output_tokens, *_pieces) = nanousd, tokens
         self._journal.append_started(_started(exchange, holding, nanousd, holding.held()))
         self._table.settle(less, [0] * len(less), (), ())
         return True
@@ -506,8 +508,13 @@ def _bounded(exchange: Exchange, target: Target, cap: int | None, n_said: int) -
     if window is not None and into > window:
         into = window
     out = most_output(exchange, target, cap, size)
-    pico = into * rates[0] + out * rates[1] + rates[2]
-    return Holding(exchange.account.n_started, target.deployment, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
+    pico, pieces = into * rates[0] + out * rates[1] + rates[2], NO_PIECES
+    if target.pricer is not None and target.pricer.counts_pieces:
+        pieces = most_pieces(exchange, target.pricer)
+        pico += target.pricer.bound_of(pieces)
+    holding = Holding(exchange.account.n_started, target.deployment, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
+    holding.pieces = pieces
+    return holding
 
 
 def _started(exchange: Exchange, holding: Holding, nanousd: int, charges: tuple[Charge, ...]) -> Started:

@@ -14,6 +14,7 @@ from weighbridge.core.model_sizes import ASSUMED_OUTPUT
 from weighbridge.core.terms import Dialect, Operation
 from weighbridge.ledger.pricing import ALL_KINDS, Extent, Kinds
 from weighbridge.pipeline.exchange import Exchange
+from weighbridge.pipeline.pieces import most_pieces
 from weighbridge.pipeline.target import OUTPUT_FIELDS, Target
 from weighbridge.wire.envelope import Envelope
 from weighbridge.wire.response_tools import most_of_a_picture
@@ -97,6 +98,8 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
     output = most_output(exchange, target, cap, size)
     if envelope is not None and envelope.has_any(_MAY_SUM_UP) and _sums_up(envelope):
         return Extent(2 * tokens, output + model_output(exchange, target), calls), kinds
+    if target.pricer is not None and target.pricer.counts_pieces:
+        return Extent(tokens, output, calls, most_pieces(exchange, target.pricer)), kinds
     return Extent(tokens, output, calls), kinds
 
 

@@ -90,6 +90,6 @@ class Slices:
 
     def bound(self, n_responses: int, usage: Usage) -> tuple[int, Extent]:
         """What was used and so many responses: nano-dollars, and tokens."""
-        (into, out, _calls), nanousd = self.each
+        (into, out, *_pieces), nanousd = self.each
         tokens = Extent(usage.total_input + n_responses * into, usage.total_output + n_responses * out)
         return self._cost_of(usage) + n_responses * nanousd, tokens

@@ -23,7 +23,7 @@ _TIER_IN_HALVES: Final = {"default": 2, "standard": 2, "auto": 2, "batch": 1, "f
 
 
 class Prices(msgspec.Struct, frozen=True):
-    """Nano-dollars a token. Even numbers, so that the half price of a batch is exact."""
+    """Nano-dollars a token, or a piece. Even numbers, so that the half price of a batch is exact."""
 
     input: int = 1_000
     cache_read: int = 100
@@ -35,6 +35,8 @@ class Prices(msgspec.Struct, frozen=True):
     output_audio: int = 12_000
     output_image: int = 30_000
     tool_call: int = 10_000_000
+    audio_second: int = 100_000
+    character: int = 15_000
 
 
 class Bill(msgspec.Struct, frozen=True):
@@ -81,6 +83,8 @@ def amount_of(usage: Usage, prices: Prices, tier: str) -> Nanousd:
         + usage.output_audio * prices.output_audio
         + usage.output_image * prices.output_image
         + usage.tool_calls * prices.tool_call
+        + usage.audio_ms // 1_000 * prices.audio_second
+        + usage.characters * prices.character
     )
     return Nanousd(at_full_price * _TIER_IN_HALVES[tier] // 2)
 

@@ -38,6 +38,7 @@ class SimulatedOpenAI(SimulatedProvider):
         "omni-moderation-latest",
         "gpt-image-1",
         "gpt-4o-mini-tts",
+        "tts-1",
         "whisper-1",
         "gpt-realtime",
     )

@@ -26,6 +26,8 @@ IMAGE_OUTPUT_TOKENS: Final = 272
 """Of one generated image: gpt-image-1 at low quality, 1024 x 1024."""
 AUDIO_BYTES_PER_TOKEN: Final = 100
 _SPEECH_CHUNK: Final = 4096
+_BY_CHARACTERS: Final = "tts-1"
+_BY_SECONDS: Final = "whisper"
 _TRANSCRIPTION_FIELDS: Final = frozenset(
     {
         "chunking_strategy", "file", "include", "keywords", "known_speaker_names", "known_speaker_references", "language",
@@ -168,7 +170,8 @@ class SpeechRequest(msgspec.Struct):
 
 
 def speak(call: Call) -> Reply:
-    """`POST /v1/audio/speech`: binary that is streamed, 100 bytes for each token of audio and 20 tokens for each of text."""
+    """`POST /v1/audio/speech`: binary that is streamed, 100 bytes for each token of audio and 20 tokens for each of text. `tts-1`
+    is billed by the characters that it speaks."""
     request = call.read(SpeechRequest)
     call.check_model(request.model)
     tokens = count_tokens(request.input)
@@ -176,6 +179,8 @@ def speak(call: Call) -> Reply:
     audio = b"".join(
         bytes.fromhex(stable_id("", request.input, str(block))) * 9 for block in range(-(-usage.output_audio * 100 // 108))
     )[: usage.output_audio * AUDIO_BYTES_PER_TOKEN]
+    if request.model.startswith(_BY_CHARACTERS):
+        usage = Usage(characters=len(request.input))
     bills = (Bill("audio.speech", request.model, usage),)
     if request.stream_format == "sse":
         return Reply(content_type=SSE_TYPE, chunks=_speech_events(audio, usage), is_stream=True, bills=bills)
@@ -193,7 +198,8 @@ def _speech_events(audio: bytes, usage: Usage) -> Iterator[Chunk]:
 
 
 def transcribe(call: Call) -> Reply:
-    """`POST /v1/audio/transcriptions`: the text names the upload and its hash."""
+    """`POST /v1/audio/transcriptions`: the text names the upload and its hash. `whisper-1` is billed by the second, of which it
+    hears one in each kilobyte."""
     parts = parts_of(call.body, call.request.header("content-type"))
     fields = {part.name.removesuffix("[]"): part for part in parts}
     for name in ("file", "model"):
@@ -203,8 +209,19 @@ def transcribe(call: Call) -> Reply:
     model = fields["model"].data.decode()
     call.check_model(model)
     text = f"{fields['file'].filename} {stable_id('', fields['file'].data)}"
+    if model.startswith(_BY_SECONDS):
+        return _timed_transcript(text, -(-len(fields["file"].data) // 1_000), model, fields)
     usage = Usage(input_audio=count_bytes(len(fields["file"].data)), output=count_tokens(text))
     return _transcript(text, usage, Bill("audio.transcriptions", model, usage), fields)
+
+
+def _timed_transcript(text: str, seconds: int, model: str, fields: dict[str, FormPart]) -> Reply:
+    bill = Bill("audio.transcriptions", model, Usage(audio_ms=seconds * 1_000))
+    form = fields["response_format"].data if "response_format" in fields else b"json"
+    if form not in (b"json", b"verbose_json"):
+        return Reply(content_type="text/plain; charset=utf-8", chunks=whole(text.encode() + b"\n", (bill,)), bills=(bill,))
+    more = {"task": "transcribe", "language": "english", "duration": float(seconds)} if form == b"verbose_json" else {}
+    return json_reply({**more, "text": text, "usage": {"type": "duration", "seconds": seconds}}, bills=(bill,))
 
 
 def _transcript(text: str, usage: Usage, bill: Bill, fields: dict[str, FormPart]) -> Reply:

@@ -27,6 +27,7 @@ from weighbridge.wire.reply_facts import (
     read_message,
     read_message_event,
     read_openai,
+    read_openai_audio,
     read_openai_image,
     read_realtime_event,
     read_response,
@@ -52,7 +53,7 @@ _WHOLE: Final[dict[Operation, Read]] = {
     _COMPLETIONS: read_openai,
     Operation.EMBEDDINGS: read_openai,
     Operation.MODERATIONS: read_openai,
-    Operation.AUDIO: read_openai,
+    Operation.AUDIO: read_openai_audio,
     Operation.IMAGES: read_openai_image,
     _RESPONSES: read_response,
     _MESSAGES: read_message,
@@ -95,7 +96,7 @@ def _stream_meter(operation: Operation, decoder: Decoder | None) -> Meter:
     if operation is Operation.IMAGES:
         return SseMeter(read_openai_image, openai_tells, OPENAI_MARKERS, probes=0, decoder=decoder)
     if operation is Operation.AUDIO:
-        return SseMeter(read_openai, openai_tells, OPENAI_MARKERS, probes=0, decoder=decoder)
+        return SseMeter(read_openai_audio, openai_tells, OPENAI_MARKERS, probes=0, decoder=decoder)
     return Meter()
 
 

@@ -77,6 +77,14 @@ def find_field(content_type: str, body: bytes, name: str) -> FormField | None:
     return FormField(values.pop(), tuple((part.start, part.end) for part in found))
 
 
+def find_file(content_type: str, body: bytes, name: str) -> bytes | None:
+    """What the file of that name holds; None if there is none, or more than one. Raises `GatewayError` INVALID_REQUEST as
+    `find_field` does."""
+    wanted = name.encode()
+    found = [part for part in _parts(body, b"\n--" + boundary_of(content_type)) if part.name == wanted]
+    return body[found[0].start : found[0].end] if len(found) == 1 else None
+
+
 def boundary_of(content_type: str) -> bytes:
     """The boundary of a `multipart/form-data` content type. Raises `GatewayError` INVALID_REQUEST if there is none."""
     media_type, semicolon, rest = content_type.partition(";")

@@ -21,6 +21,7 @@ from weighbridge.wire.reply_shapes import (
     decode_realtime_event,
     decode_response,
     decode_response_event,
+    decode_transcript,
     split_gemini_array,
 )
 from weighbridge.wire.response_tools import Step, with_tools
@@ -32,6 +33,7 @@ from weighbridge.wire.usage import (
     from_gemini,
     from_openai,
     from_openai_in_full,
+    heard,
     merge_anthropic,
     with_gemini_searches,
 )
@@ -117,6 +119,13 @@ def read_openai(facts: ReplyFacts, document: bytes, *, is_image_output: bool = F
 def read_openai_image(facts: ReplyFacts, document: bytes) -> None:
     """A reply or an event of the image endpoints, whose output tokens are images."""
     read_openai(facts, document, is_image_output=True)
+
+
+def read_openai_audio(facts: ReplyFacts, document: bytes) -> None:
+    """A transcript or an event of the audio endpoints. Its `duration` counts where it has no usage: Groq's have none."""
+    read_openai(facts, document)
+    if facts.usage is NO_USAGE and (duration := decode_transcript(document).duration):
+        facts.usage = as_derived(heard(duration))
 
 
 def read_response(facts: ReplyFacts, document: bytes) -> None:

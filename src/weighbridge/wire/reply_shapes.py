@@ -9,7 +9,7 @@ import msgspec
 from weighbridge.core.codec import JsonError
 from weighbridge.wire.response_tools import ResponseTool, ToolUsage
 from weighbridge.wire.tolerant_decoder import tolerant_decoder
-from weighbridge.wire.usage import AnthropicUsage, GeminiUsage, OpenAiUsage
+from weighbridge.wire.usage import AnthropicUsage, GeminiUsage, OpenAiUsage, Seconds
 
 
 class ErrorShape(msgspec.Struct, gc=False):
@@ -44,6 +44,12 @@ class OpenAiReply(msgspec.Struct, gc=False):
     error: ErrorShape | str | None = None
     x_groq: GroqExtra | None = None
     type: str | None = None
+
+
+class Transcript(msgspec.Struct, gc=False):
+    """What `verbose_json` and `diarized_json` say beside it: how many seconds the audio took."""
+
+    duration: Seconds = None
 
 
 class Action(msgspec.Struct, gc=False):
@@ -189,6 +195,7 @@ class GeminiReply(msgspec.Struct, rename="camel", gc=False):
 
 
 decode_openai: Final = tolerant_decoder(OpenAiReply)
+decode_transcript: Final = tolerant_decoder(Transcript)
 decode_response: Final = tolerant_decoder(ResponseReply)
 decode_response_event: Final = tolerant_decoder(ResponseEvent)
 decode_realtime_event: Final = tolerant_decoder(RealtimeEvent)

@@ -20,6 +20,8 @@ MAX_COUNT: Final = 2**40
 """A count above a trillion is a provider's bug: no context window is within five orders of magnitude of it."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)] | None
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=10**8)] | None
+"""Three years are no request."""
 
 # Bound once: reaching a member through its class costs 0.1 µs on CPython 3.11.
 _REPORTED: Final = Provenance.REPORTED
@@ -68,7 +70,8 @@ class OpenAiUsage(msgspec.Struct, gc=False):
 
     Chat, completions and embeddings say `prompt_tokens`; Responses, images, audio and realtime say `input_tokens`, the last
     two with `input_token_details` in the singular. The cache counts at the top are those of vendors that report them there:
-    Mistral (`num_cached_tokens`), DeepSeek (`prompt_cache_hit_tokens`), Moonshot and Novita (`cached_tokens`).
+    Mistral (`num_cached_tokens`), DeepSeek (`prompt_cache_hit_tokens`), Moonshot and Novita (`cached_tokens`). Audio is told in
+    `seconds` by OpenAI (`type: duration`) and OpenRouter, in `prompt_audio_seconds` by Mistral.
     """
 
     prompt_tokens: Count = None
@@ -91,6 +94,8 @@ class OpenAiUsage(msgspec.Struct, gc=False):
     cost_details: OpenAiCostDetails | None = None
     is_byok: bool | None = None
     cost_in_usd_ticks: Count = None
+    seconds: Seconds = None
+    prompt_audio_seconds: Seconds = None
 
 
 class AnthropicCacheCreation(msgspec.Struct, gc=False):
@@ -169,7 +174,7 @@ _AUDIO: Final[frozenset[str | int | None]] = frozenset({"AUDIO", 4})
 
 
 def from_openai(usage: OpenAiUsage) -> Usage:
-    """OpenAI's counts made disjoint; `NO_USAGE` where no token count is given (images and seconds billed by the piece)."""
+    """OpenAI's counts made disjoint; `NO_USAGE` where nothing is counted (images billed by the piece)."""
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     if completion is None:  # embeddings
         completion = usage.output_tokens or 0
@@ -178,6 +183,8 @@ def from_openai(usage: OpenAiUsage) -> Usage:
     if prompt is None or prompt + completion != usage.total_tokens or usage.server_tool_use_details is not None:
         return from_openai_in_full(usage)
     if usage.cost is not None or usage.cost_in_usd_ticks is not None:
+        return from_openai_in_full(usage)
+    if usage.prompt_audio_seconds is not None or usage.seconds is not None:
         return from_openai_in_full(usage)
     cached = reasoning = 0
     if read is not None:
@@ -202,8 +209,16 @@ def from_openai_in_full(usage: OpenAiUsage, *, is_image_output: bool = False) ->
     """As `from_openai`, for any reply, with the cost that the provider tells. `is_image_output` says that output without details is
     images."""
     counted = _counted_in_full(usage, is_image_output=is_image_output)
+    if (seconds := usage.seconds or usage.prompt_audio_seconds) is not None:
+        counted = heard(seconds, counted)
     told = _told_cost(usage)
     return counted if told is None or counted is NO_USAGE else msgspec.structs.replace(counted, told_nanousd=told)
+
+
+def heard(seconds: float, counted: Usage = NO_USAGE) -> Usage:
+    """What was counted, and so much audio, which is charged by time at some vendors (https://platform.openai.com/docs/pricing)."""
+    audio_ms = round(seconds * 1_000)
+    return Usage(audio_ms=audio_ms) if counted is NO_USAGE else msgspec.structs.replace(counted, audio_ms=audio_ms)
 
 
 def _told_cost(usage: OpenAiUsage) -> int | None:
@@ -232,16 +247,18 @@ def _counted_in_full(usage: OpenAiUsage, *, is_image_output: bool) -> Usage:
     made = usage.completion_tokens_details or usage.output_tokens_details or usage.output_token_details or _NO_DETAILS
     total_input, total_output = total_input or 0, total_output or 0
     reasoning = made.reasoning_tokens or 0
-    provenance = _REPORTED
+    audio_beside, provenance = 0, _REPORTED
     if usage.prompt_tokens is not None and (excess := (usage.total_tokens or 0) - total_input - total_output) > 0:
         if excess == reasoning:  # xAI's chat: completion_tokens is without reasoning_tokens
             total_output += excess
         elif excess == read.audio_tokens:  # Mistral's Voxtral: prompt_tokens is without audio_tokens
             total_input += excess
+        elif usage.prompt_audio_seconds:  # and where it transcribes, only the total has them
+            total_input, audio_beside, provenance = total_input + excess, excess, _DERIVED
         else:  # Gemini's OpenAI-compatible endpoint: thinking shows only in the total
             total_output, reasoning, provenance = total_output + excess, reasoning + excess, _DERIVED
     cached = read.cached_tokens or usage.num_cached_tokens or usage.prompt_cache_hit_tokens or usage.cached_tokens or 0
-    audio, image = read.audio_tokens or 0, read.image_tokens or 0
+    audio, image = audio_beside or read.audio_tokens or 0, read.image_tokens or 0
     cached_audio = cached_image = 0
     if read.cached_tokens_details is not None:
         cached_audio = read.cached_tokens_details.audio_tokens or 0

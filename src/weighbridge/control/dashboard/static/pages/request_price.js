@@ -20,6 +20,8 @@ export const COUNTS = [
   ["output_image", "Images out"],
   ["tool_calls", "Searches of the web"],
   ["file_searches", "Searches of files"],
+  ["audio_ms", "Audio, milliseconds"],
+  ["characters", "Characters spoken"],
 ];
 export const PRICES = { known: "good", estimated: "warn", unknown: "bad" };
 const BILLED = {
@@ -31,6 +33,8 @@ const BILLED = {
   tool_call: "Searches of the web",
   file_search: "Searches of files",
   request: "The request itself",
+  audio_hour: "Audio, milliseconds",
+  character: "Characters spoken",
   told: "All of it, as the provider says",
 };
 
@@ -91,8 +95,9 @@ export function billCard(found) {
   );
 }
 
-/** A token's price is told for a million of them, a call's for one. */
+/** A token's or a character's price is told for a million of them, audio's for an hour, a call's for one. */
 function rate({ what, rate_usd: usd }) {
+  if (what === "audio_hour") return `$${usd} / h`;
   if (what === "tool_call" || what === "file_search" || what === "request" || what === "told") return `$${usd} each`;
   return `$${Number((Number(usd) * 1e6).toPrecision(12))} / M`;
 }
