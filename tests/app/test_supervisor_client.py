@@ -7,6 +7,7 @@ import pytest
 from weighbridge.app import supervisor_client
 from weighbridge.app.supervisor_client import KeyQuestions, ModelQuestions, PayloadSender, ResponseQuestions, TokenQuestions
 from weighbridge.control.channel import (
+    ClaimResponse,
     CountedTokens,
     CountTokens,
     FindKey,
@@ -63,6 +64,15 @@ async def test_responses_are_kept_found_and_forgotten_by_way_of_the_supervisor()
     assert await found == b"content"
     responses.forget("key_1", "resp_1")
     assert sent.pop() == ForgetResponse("key_1", "resp_1")
+
+
+async def test_what_is_kept_under_a_name_is_claimed_in_one_question():
+    sent = []
+    responses = ResponseQuestions(sent.append)
+    claimed = asyncio.ensure_future(responses.claim("pending"))
+    assert await asked(sent) == ClaimResponse(1, "pending")
+    responses.answered(FoundResponse(1, b"content"))
+    assert await claimed == b"content"
 
 
 @pytest.mark.parametrize("number", [0, 99])

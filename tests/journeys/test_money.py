@@ -16,6 +16,7 @@ from http.client import IncompleteRead
 from types import SimpleNamespace
 
 import aiohttp
+import openai
 import pytest
 from sqlalchemy import text
 
@@ -300,3 +301,24 @@ def test_nothing_is_lost_whoever_is_killed(provider, start_gateway):
     gateway.stop()
     assert len(caller.whole) > 10 * ROUNDS
     assert_nothing_is_lost(caller, books_of(gateway), provider)
+
+
+def test_a_background_response_is_held_at_its_bound_and_costs_what_it_took_once_it_is_fetched(provider, start_gateway):
+    """Whichever worker is asked, however often: budgets and the provider's invoice agree in the end, and the ledger adds up."""
+    gateway = start_gateway(configured(provider, budgets=[{"scope": "key:app", "amount": "$1", "period": "total"}]))
+    with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=APP_KEY, max_retries=0) as client:
+        made = client.responses.with_raw_response.create(model=MODEL, input="Weigh this.", max_output_tokens=4_000, background=True)
+        begun = gateway.booked(made.headers["x-weighbridge-request-id"])
+        bound = begun["attempts"][0]["reserved_nanousd"]
+        assert (begun["cost_nanousd"], begun["price_state"]) == (None, "unknown")
+        assert gateway.admin("/budgets")["data"][0]["accounts"][0]["spent"] == bound > 16_000_000
+        fetched = [client.responses.with_raw_response.retrieve(made.parse().id) for _ in range(6)]
+    found = [gateway.booked(reply.headers["x-weighbridge-request-id"]) for reply in fetched]
+    billed = provider.invoice().total
+    assert [each["cost_nanousd"] for each in found] == [billed, 0, 0, 0, 0, 0]
+    assert (found[0]["model"], found[0]["team"]) == (begun["model"], "proof")
+    gateway.stop()
+    books = books_of(gateway)
+    assert books.findings.problems == []
+    assert books.spent == books.accounts["provider_cost:sim"] == billed
+    assert books.accounts["unresolved_cost:sim"] == 0

@@ -101,6 +101,10 @@ class Responses:
     def forget(self, key_id, response_id):
         self.kept.pop((key_id, response_id), None)
 
+    async def claim(self, response_id):
+        await asyncio.sleep(0)
+        return next((self.kept.pop(each) for each in list(self.kept) if each[1] == response_id), None)
+
 
 class Sink:
     def __init__(self, events):

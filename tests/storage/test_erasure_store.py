@@ -106,7 +106,9 @@ def test_responses_that_name_an_end_user_are_deleted_and_no_others(store):
     for number, said in enumerate(({"user": ANN}, {"safety_identifier": ANN}, {"user": BOB}, {"metadata": {"x": ANN}}, {})):
         store.responses.keep("key_1", f"resp_{number}", encode_json({"input": [], "response": {"id": "x", **said}}))
     store.responses.keep("key_1", "resp_odd", f"no json, and {ANN}".encode())
-    assert store.erasures.erase(SubjectKind.END_USER, ANN, ACT).responses == 2
+    store.responses.keep("key_1", "pending", encode_json({"name": "pending", "end_user": ANN}))
+    assert store.erasures.erase(SubjectKind.END_USER, ANN, ACT).responses == 3
+    assert store.responses.claim("pending") is None
     assert [store.responses.find("key_1", f"resp_{n}") is None for n in range(5)] == [True, True, False, False, False]
 
 

@@ -31,6 +31,14 @@ def test_a_deleted_response_is_gone_and_only_its_own_key_can_delete_it(responses
     assert responses.find("key_1", "resp_1") is None
 
 
+def test_what_is_claimed_is_had_once(responses):
+    responses.keep("key_1", "pending", b"content")
+    assert responses.claim("other") is None
+    assert responses.claim("pending") == b"content"
+    assert responses.claim("pending") is None
+    assert responses.find("key_1", "pending") is None
+
+
 def test_an_id_is_kept_once(responses):
     responses.keep("key_1", "resp_1", b"first")
     responses.keep("key_2", "resp_1", b"second")

@@ -254,10 +254,15 @@ def test_a_reply_that_holds_nothing_to_read_is_left_alone() -> None:
     assert (meter.usage, meter.is_complete) == (NO_USAGE, True)
 
 
-def test_fetching_a_stored_response_does_not_charge_for_it_again() -> None:
+def test_a_stored_response_tells_what_it_took_and_whether_it_went_on_in_the_background() -> None:
+    """It is charged for that in the second case alone: see `pipeline/background.py`."""
     stored = Endpoint(Dialect.OPENAI, Operation.RESPONSES_STORED)
-    assert metered(stored, JSON, [compact(RESPONSE)]).usage is NO_USAGE
-    assert metered(stored, SSE, [events(*RESPONSE_STREAM)]).usage is NO_USAGE
+    meter = metered(stored, JSON, [compact(RESPONSE)])
+    assert (meter.usage.total_input, meter.is_background) == (20, False)
+    meter = metered(stored, JSON, [compact(RESPONSE | {"background": True, "status": "queued"})])
+    assert (meter.is_background, meter.finish_reason) == (True, None)
+    meter = metered(stored, SSE, [events({"type": "response.completed", "response": RESPONSE | {"background": True}})])
+    assert (meter.is_background, meter.is_complete) == (True, True)
 
 
 def test_a_compressed_reply_is_decoded_on_a_copy() -> None:

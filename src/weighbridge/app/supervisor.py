@@ -45,6 +45,7 @@ from weighbridge.control.channel import (
     Applied,
     AskLeases,
     Bug,
+    ClaimResponse,
     ClearHealth,
     CountedTokens,
     CountTokens,
@@ -335,7 +336,7 @@ class Supervisor:
         elif isinstance(message, KeepPayload):
             self.payloads.n_dropped += message.n_dropped
             self.payloads.take(message.payload)
-        elif isinstance(message, FindResponse | KeepResponse | ForgetResponse):
+        elif isinstance(message, FindResponse | ClaimResponse | KeepResponse | ForgetResponse):
             self._tasks.spawn(self._serve_responses(worker, message))
         elif isinstance(message, Ready | Applied):
             worker.version = message.version
@@ -407,7 +408,9 @@ class Supervisor:
         granted = await self.ledger.lease(question.wants) if self.ledger is not None else None
         worker.send(GotLeases(question.question, None if granted is None else tuple(granted)))
 
-    async def _serve_responses(self, worker: WorkerProcess, message: FindResponse | KeepResponse | ForgetResponse) -> None:
+    async def _serve_responses(
+        self, worker: WorkerProcess, message: FindResponse | ClaimResponse | KeepResponse | ForgetResponse
+    ) -> None:
         """Kept responses, in the order in which workers ask: what one has kept, the next question finds."""
         store = self.store.responses
         found: bytes | None = None
@@ -415,13 +418,15 @@ class Supervisor:
             try:
                 if isinstance(message, FindResponse):
                     found = await asyncio.to_thread(store.find, message.key_id, message.response_id)
+                elif isinstance(message, ClaimResponse):
+                    found = await asyncio.to_thread(store.claim, message.response_id)
                 elif isinstance(message, KeepResponse):
                     await asyncio.to_thread(store.keep, message.key_id, message.response_id, message.content)
                 else:
                     await asyncio.to_thread(store.forget, message.key_id, message.response_id)
             except StorageError as error:
                 sys.stderr.write(f"Responses cannot be kept or found: {error}\n")
-        if isinstance(message, FindResponse):
+        if isinstance(message, FindResponse | ClaimResponse):
             worker.send(FoundResponse(message.question, found))
 
     async def _watch_store(self) -> None:

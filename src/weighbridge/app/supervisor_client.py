@@ -10,6 +10,7 @@ import msgspec
 
 from weighbridge.control.channel import (
     AskLeases,
+    ClaimResponse,
     CountedTokens,
     CountTokens,
     FindKey,
@@ -174,6 +175,10 @@ class ResponseQuestions:
     async def find(self, key_id: str, response_id: str) -> bytes | None:
         """Ask for a kept response."""
         return await self._questions.ask(lambda number: FindResponse(number, key_id, response_id))
+
+    async def claim(self, response_id: str) -> bytes | None:
+        """Ask for what is kept, once."""
+        return await self._questions.ask(lambda number: ClaimResponse(number, response_id))
 
     def keep(self, key_id: str, response_id: str, content: bytes) -> None:
         """Have a response kept."""

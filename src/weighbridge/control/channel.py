@@ -76,7 +76,7 @@ class FoundKey(msgspec.Struct, frozen=True, tag="found_key"):
 
 
 class FoundResponse(msgspec.Struct, frozen=True, tag="found_response"):
-    """The answer to `FindResponse`."""
+    """The answer to `FindResponse` and `ClaimResponse`."""
 
     question: int
     content: bytes | None
@@ -159,6 +159,13 @@ class FindResponse(msgspec.Struct, frozen=True, tag="find_response"):
 
     question: int
     key_id: str
+    response_id: str
+
+
+class ClaimResponse(msgspec.Struct, frozen=True, tag="claim_response"):
+    """What is kept under this name? It is forgotten by that. Answered by `FoundResponse`."""
+
+    question: int
     response_id: str
 
 
@@ -254,6 +261,7 @@ FromWorker = (
     | CountTokens
     | ListModels
     | FindResponse
+    | ClaimResponse
     | KeepResponse
     | KeepPayload
     | ForgetResponse

@@ -177,6 +177,7 @@ def _of_record(record: Record) -> dict[str, object]:
         "request_bytes": record.request_bytes,
         "reply_bytes": record.reply_bytes,
         "config_version": record.config_version,
+        "resolves": None if record.resolves is None else record.resolves.request_id,
     }
 
 

@@ -231,6 +231,10 @@ class ResponseKeeper(Protocol):
         """Delete it, if it is there."""
         ...
 
+    async def claim(self, response_id: str) -> bytes | None:
+        """What was kept, whoever has made it, and forgotten by that: nobody else gets it. None if it is not there."""
+        ...
+
 
 class Sink(Protocol):
     """Who takes settled accounts."""

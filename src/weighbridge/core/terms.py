@@ -324,6 +324,16 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         return self.credential.startswith(OWN_KEY_PREFIX)
 
 
+class Resolves(msgspec.Struct, frozen=True, gc=False):
+    """What an exchange of the past took is known by now, and is in this one's account: the bound at which that was booked is taken
+    back."""
+
+    request_id: str
+    attempt: int
+    provider: str
+    nanousd: int
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """The settled account of one exchange: made exactly once, whatever happened. Sinks get these and nothing else."""
 
@@ -368,3 +378,5 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """The key's, and the request's own."""
     trace: str = ""
     """The caller's `traceparent`, as it came."""
+    resolves: Resolves | None = None
+    """It has fetched a response that went on in the background, whose cost is in this account."""

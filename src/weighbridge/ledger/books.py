@@ -85,6 +85,9 @@ def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | Non
             entries.append(_cost(request_id, number, attempt.provider, amount, _UNRESOLVED, wall_ns))
         elif amount:
             entries.append(_cost(request_id, number, attempt.provider, amount, _COST, wall_ns))
+    if (told := record.resolves) is not None:
+        entry_id = f"{told.request_id}/{told.attempt}/told"
+        entries.append(resolved(entry_id, told.provider, told.nanousd, wall_ns, told.request_id, told.attempt))
     amount = charge_of(record.attempts, tariff) if charged is None else charged
     if amount:
         entries.append(_charge(request_id, payer(record), amount, wall_ns))

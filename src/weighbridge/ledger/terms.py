@@ -54,6 +54,28 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="e"):
     charges: tuple[Charge, ...] = ()
 
 
+class Pending(msgspec.Struct, frozen=True):
+    """A response that goes on in the background: its attempt was counted at its bound, and whoever is told first what it took is
+    charged that, in the name of whoever asked for it."""
+
+    name: str
+    """What it is kept under."""
+    request_id: str
+    attempt: int
+    provider: str
+    model: str
+    wall_ns: int
+    nanousd: int
+    """The bound in the books; 0 where it is not in ours."""
+    requested_model: str
+    route: str
+    end_user: str
+    session: str
+    tags: tuple[str, ...]
+    charges: tuple[Charge, ...]
+    """What budgets count for it."""
+
+
 class EntryKind(IntEnum):
     """Why an entry was written. The numbers lie in the store: they are never used for anything else."""
 

@@ -29,7 +29,7 @@ _MAX_KEPT: Final = 16_384
 
 Amounts = tuple[int, int, int]
 """What an attempt comes to: nano-dollars that it costs, tokens, and nano-dollars that its customer is charged."""
-_PLACES: Final = {Unit.USD: 0, Unit.TOKENS: 1, Unit.CREDITS: 2}
+PLACES: Final = {Unit.USD: 0, Unit.TOKENS: 1, Unit.CREDITS: 2}
 
 
 class BudgetAccount:
@@ -40,7 +40,7 @@ class BudgetAccount:
     def __init__(self, budget: Budget, subject: str, *, is_leased: bool = False) -> None:
         self.budget = budget
         self.subject = subject
-        self.unit = _PLACES[budget.unit]
+        self.unit = PLACES[budget.unit]
         """Where its amount is among those of an attempt: see `Amounts`."""
         self.is_leased = is_leased and budget.is_hard
         """Whether hosts share it: then what this one may use is what its table was lent, and its `limit` is 0."""

@@ -20,7 +20,9 @@ from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Attempt, Provenance, Usage, WireFormat
 from weighbridge.ledger.apart import Circumstances, price_with_parts, saved_with_parts
 from weighbridge.ledger.pricing import NO_PIECES, UNKNOWN, Price, Pricer
+from weighbridge.ledger.terms import Pending
 from weighbridge.pipeline.account import Holding
+from weighbridge.pipeline.background import STORED, goes_on, note_pending
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.pieces import likely_pieces
@@ -80,9 +82,10 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
     meter = exchange.meter
     if meter is not None:
         meter.finish()
-        exchange.usage = meter.usage
-        exchange.finish_reason = meter.finish_reason
-        error = error or meter.stream_error
+        if exchange.endpoint.operation is not STORED:  # what is fetched was charged when it was made, or is claimed
+            exchange.usage = meter.usage
+            exchange.finish_reason = meter.finish_reason
+            error = error or meter.stream_error
     holding = exchange.holding
     if target is None or not exchange.decided_ns:
         if holding is not None:  # announced, and never sent
@@ -91,14 +94,15 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
                 exchange.account.over.append(holding)
         return error
     start = exchange.downstream.received_ns
-    cost, reserved = _cost(exchange, target, error), 0
+    claimed = exchange.claimed
+    cost, reserved = _cost(exchange, target, error) if claimed is None else _cost_of_claimed(exchange, target, claimed), 0
     if holding is not None:
         cost, reserved = weigh(exchange, target, holding, cost, error)
         exchange.holding = holding.watch = holding.slices = None  # the latter hold the exchange
     exchange.attempts.append(
         Attempt(  # by position: see settle.py
             target.deployment.provider,
-            target.deployment.model,
+            target.deployment.model if claimed is None else claimed.model,
             credential_name(target, exchange.credential_turn),
             reply.status if reply is not None else 0,
             error,
@@ -123,7 +127,7 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
     reply = exchange.reply
     if reply is None:
         return _NOTHING if error in _NEVER_SENT else UNKNOWN
-    if reply.status >= 400:
+    if reply.status >= 400 or exchange.endpoint.operation is STORED:
         return _NOTHING
     if target.pricer is None:
         told = exchange.usage.told_nanousd
@@ -136,6 +140,16 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
         where = Circumstances(tier, exchange.start_wall_ns, region)
         return price_with_parts(exchange.usage, meter.apart, target.pricer, _pricers_beside(exchange, target), where)
     return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region)
+
+
+def _cost_of_claimed(exchange: Exchange, target: Target, claimed: Pending) -> Price:
+    """What a response took that went on in the background, by the prices of when it was asked for."""
+    meter = exchange.meter
+    pricer = exchange.snapshot.pricer_of(claimed.provider, claimed.model)
+    if pricer is None or meter is None:
+        return UNKNOWN
+    where = Circumstances(meter.service_tier, claimed.wall_ns, meter.region or region_of(target))
+    return price_with_parts(exchange.usage, meter.apart, pricer, _pricers_beside(exchange, target), where)
 
 
 def _pricers_beside(exchange: Exchange, target: Target) -> Callable[[str], Pricer | None]:
@@ -180,6 +194,10 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
         return cost, reserved
     usage = exchange.usage
     if not _is_told(exchange, error):
+        if goes_on(exchange):
+            holding.came_to_all()
+            note_pending(exchange, holding)
+            return UNKNOWN, reserved
         if reply is None or not exchange.reply_bytes:
             holding.came_to_all()
             return UNKNOWN, reserved

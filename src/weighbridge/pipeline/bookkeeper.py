@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from weighbridge.core.allowances import ScopeKind, Shortage
+from weighbridge.core.allowances import UNLIMITED, ScopeKind, Shortage
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import PICO_PER_NANO
 from weighbridge.core.rates import Tariff
@@ -24,10 +24,11 @@ from weighbridge.ledger.terms import Charge, Settled, Started
 from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, Amounts, BudgetAccount, Ledgers, Subject
 from weighbridge.limits.leases import LeaseWant, Lessor
 from weighbridge.limits.shared import Asked, SharedLimits
-from weighbridge.limits.table import Draw, Hold, Table, TableFullError
+from weighbridge.limits.table import Draw, Hold, Slot, Table, TableFullError
 from weighbridge.pipeline.account import Account, Holding, used_of
 from weighbridge.pipeline.attempt import credential_name
 from weighbridge.pipeline.attribution import attribution_of
+from weighbridge.pipeline.background import exchanged
 from weighbridge.pipeline.bounds import (
     BOUNDLESS,
     HIDDEN_TOKENS,
@@ -424,6 +425,15 @@ class Bookkeeper:
     def settle(self, exchange: Exchange, record: Record) -> Signal | None:
         """Write the Record, then exchange what was held for what was spent, and correct what rate limits were drawn at. A signal:
         wait for it before the reply's last byte goes."""
+        if exchange.claimed is None:
+            return self._write(exchange, record)
+        more = exchanged(exchange, exchange.claimed, record)
+        exchange.account.charges += more
+        signal = self._write(exchange, record)
+        self._settle([Hold(Slot(each.counter), UNLIMITED, 0) for each in more], [each.amount for each in more], (), ())
+        return signal
+
+    def _write(self, exchange: Exchange, record: Record) -> Signal | None:
         account = exchange.account
         over = account.over
         if self._shared is not None:

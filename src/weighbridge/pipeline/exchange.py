@@ -10,6 +10,7 @@ from urllib.parse import quote
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Downstream, TokensSeen, UpstreamReply
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Endpoint, Operation, Usage, VirtualKey
+from weighbridge.ledger.terms import Pending
 from weighbridge.pipeline.account import NOBODY, Account, Holding
 from weighbridge.pipeline.sample import Sample
 from weighbridge.pipeline.snapshot import Snapshot
@@ -116,6 +117,10 @@ class Exchange:
     """What a tokenizer says of the attempt that is over, where its provider has not."""
     witness: Witness | None = None
     """Who remembers the reply, where payloads are kept."""
+    pending: Pending | None = None
+    """The response goes on in the background: what its attempt counts for."""
+    claimed: Pending | None = None
+    """A response was fetched that went on in the background: its charge is this exchange's."""
     output_cap: int = 0
     """The bound that the gateway sets on each answer's tokens; 0: none."""
     withholds_usage: bool = False

@@ -20,6 +20,7 @@ from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import FindAuthorizer
 from weighbridge.pipeline.attempts import Attempts
+from weighbridge.pipeline.background import claim, keep_pending, may_settle
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.compiled_routes import CompiledRoute, target_of
 from weighbridge.pipeline.control_proxy import forward_to_control, is_control_path
@@ -390,12 +391,16 @@ class Gateway:
             try:
                 if exchange.sample is not None and self._token_counter is not None and may_need_count(exchange):
                     await count_tokens(exchange, self._token_counter)
+                elif exchange.endpoint.operation is _STORED and may_settle(exchange):
+                    await claim(exchange, self._responses)
             finally:
                 written = settle(exchange, self._clock, self._books, self._sink)
             if written is not None:
                 await written
         finally:
             self._close(exchange)
+            if exchange.pending is not None:
+                keep_pending(exchange, self._responses)
             if exchange.witness is not None:
                 self._keep_payload(exchange, exchange.witness)
             exchange.let_go()

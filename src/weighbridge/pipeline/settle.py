@@ -9,6 +9,7 @@ from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Attempt, Record
 from weighbridge.pipeline.attempt import note_attempt
+from weighbridge.pipeline.background import resolves
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.exchange import Exchange
 
@@ -46,7 +47,7 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
     endpoint = exchange.endpoint
     key = exchange.key
     account = exchange.account
-    memo = exchange.head_memo
+    memo, claimed = exchange.head_memo, exchange.claimed
     # By position: msgspec looks each keyword up among the names, 1.2 µs for a Record.
     return Record(
         exchange.request_id,
@@ -58,7 +59,7 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
         memo.path_text if memo is not None else exchange.path.decode("latin-1"),
         exchange.requested_model,
         target.deployment.provider if target is not None else "",
-        target.deployment.model if target is not None else "",
+        (target.deployment.model if claimed is None else claimed.model) if target is not None else "",
         exchange.status,
         error_kind,
         exchange.error.detail if exchange.error is not None else "",
@@ -82,6 +83,7 @@ def _record(exchange: Exchange, end_ns: int, error_kind: str | None) -> Record:
         account.session,
         account.tags,
         account.trace,
+        None if claimed is None else resolves(claimed, exchange.attempts[-1].cost_nanousd),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from weighbridge.core.ports import TextSeen, TokenCounter, TokensSeen
 from weighbridge.core.tasks import Signal
 from weighbridge.core.terms import Provenance
+from weighbridge.pipeline.background import goes_on
 from weighbridge.pipeline.bounds import WRITES_TEXT, shows_all_it_asks
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.sample import Sample
@@ -34,6 +35,8 @@ def may_need_count(exchange: Exchange) -> bool:
     if meter is None or exchange.sample is None or exchange.holding is None:
         return False
     meter.finish()
+    if goes_on(exchange):
+        return False
     return exchange.error is not None or meter.usage.provenance is _UNKNOWN
 
 

@@ -48,13 +48,14 @@ class Erased(NamedTuple):
     responses: int
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, frozen=True):
     user: str | None = None
     safety_identifier: str | None = None
 
 
 class _Kept(msgspec.Struct):
-    response: _Named
+    response: _Named = _Named()
+    end_user: str | None = None
 
 
 _names_in = msgspec.json.Decoder(_Kept, strict=False).decode
@@ -202,10 +203,10 @@ def _forget_responses(connection: Connection, kind: SubjectKind, name: str) -> i
 
 def _names(told: bytes) -> tuple[str | None, ...]:
     try:
-        response = _names_in(told).response
+        kept = _names_in(told)
     except UNREADABLE:
         return ()
-    return response.user, response.safety_identifier
+    return kept.response.user, kept.response.safety_identifier, kept.end_user
 
 
 def _used_otherwise(connection: Connection) -> set[int]:

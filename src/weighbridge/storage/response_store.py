@@ -68,6 +68,16 @@ class ResponseStore:
             return None
         return zstandard.ZstdDecompressor().decompress(content, max_output_size=MAX_CONTENT_BYTES)
 
+    def claim(self, response_id: str) -> bytes | None:
+        """The content of a response, which is deleted: of several who ask for it one gets it."""
+        query = select(stored_responses.c.content).where(stored_responses.c.id == response_id)
+        with plain_errors(), self._writer.begin() as connection:
+            content = connection.execute(query).scalar_one_or_none()
+            found = connection.execute(delete(stored_responses).where(stored_responses.c.id == response_id)).rowcount
+        if content is None or not found:
+            return None
+        return zstandard.ZstdDecompressor().decompress(content, max_output_size=MAX_CONTENT_BYTES)
+
     def forget(self, key_id: str, response_id: str) -> None:
         """Delete a response of this key, if there is one."""
         mine = (stored_responses.c.id == response_id) & (stored_responses.c.key_id == key_id)

@@ -46,8 +46,8 @@ _RESPONSES: Final = Operation.RESPONSES
 _MESSAGES: Final = Operation.MESSAGES
 _GENERATE: Final = Operation.GENERATE
 _STREAM_GENERATE: Final = Operation.STREAM_GENERATE
-# An operation belongs to one dialect, but for those whose replies hold no usage. Fetching a stored response is not here: its
-# usage was charged when it was made.
+# An operation belongs to one dialect, but for those whose replies hold no usage. What a stored response took was charged when it
+# was made, but for one that went on in the background.
 _WHOLE: Final[dict[Operation, Read]] = {
     _CHAT: read_openai,
     _COMPLETIONS: read_openai,
@@ -56,6 +56,7 @@ _WHOLE: Final[dict[Operation, Read]] = {
     Operation.AUDIO: read_openai_audio,
     Operation.IMAGES: read_openai_image,
     _RESPONSES: read_response,
+    Operation.RESPONSES_STORED: read_response,
     _MESSAGES: read_message,
     _GENERATE: read_gemini,
     Operation.EMBED: read_gemini,
@@ -87,7 +88,7 @@ def meter_for(endpoint: Endpoint, *, content_type: bytes, content_encoding: byte
 def _stream_meter(operation: Operation, decoder: Decoder | None) -> Meter:
     if operation is _CHAT or operation is _COMPLETIONS:
         return ChatSseMeter(decoder)
-    if operation is _RESPONSES:
+    if operation is _RESPONSES or operation is Operation.RESPONSES_STORED:
         return SseMeter(read_response_event, response_tells, RESPONSE_MARKERS, probes=0, decoder=decoder)
     if operation is _MESSAGES:
         return SseMeter(read_message_event, message_tells, MESSAGE_MARKERS, probes=0, decoder=decoder)

@@ -48,6 +48,7 @@ class ReplyFacts:
         "anthropic_start",
         "apart",
         "finish_reason",
+        "is_background",
         "is_complete",
         "region",
         "response_id",
@@ -68,6 +69,8 @@ class ReplyFacts:
         self.region: str = ""
         """Where it was served, for providers whose prices depend on it; empty: not said."""
         self.response_id: str | None = None
+        self.is_background: bool = False
+        """It may go on when it is answered, or its stream is left."""
         self.is_complete: bool = False
         """The protocol's own end was seen."""
         self.stream_error: str | None = None
@@ -159,6 +162,8 @@ def _take_response(facts: ReplyFacts, reply: ResponseReply) -> None:
     facts.served_model = reply.model or facts.served_model
     facts.response_id = reply.id or facts.response_id
     facts.service_tier = reply.service_tier or facts.service_tier
+    if reply.background:
+        facts.is_background = True
     if reply.status not in {None, "in_progress", "queued"}:
         why = reply.incomplete_details.reason if reply.incomplete_details is not None else None
         facts.finish_reason = why or reply.status

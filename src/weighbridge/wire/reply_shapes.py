@@ -80,6 +80,7 @@ class ResponseReply(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     status: str | None = None
+    background: bool | None = None
     usage: OpenAiUsage | None = None
     tool_usage: ToolUsage | None = None
     tools: list[ResponseTool] | None = None

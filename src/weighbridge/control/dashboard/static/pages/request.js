@@ -173,6 +173,11 @@ function aboutCard(found) {
               )
             : "none: the bytes went through untouched",
         ],
+        [
+          "Charged for",
+          found.resolves &&
+            h("a", { href: `/dashboard/requests/${encodeURIComponent(found.resolves)}` }, "a response that went on in the background"),
+        ],
         ["Size", `${bytes(found.request_bytes)} in, ${bytes(found.reply_bytes)} out`],
         ["Configuration", `version ${found.config_version}`],
       ].map(([name, value]) => [name, value || null]),

@@ -1,0 +1,121 @@
+"""Responses that go on in the background: nobody is told what they took until somebody asks for them.
+
+Such a response is answered as `queued`, or its stream is left, and the provider goes on and bills it. So its attempt counts for its
+bound, and what is needed to put that right is kept under the response's id. Whoever first fetches the response when it is done is
+charged what it took, in the name of whoever asked for it, and the bound is given back. One that nobody fetches stays at its bound.
+https://platform.openai.com/docs/guides/background
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from weighbridge.core.codec import encode_json
+from weighbridge.core.ports import ResponseKeeper
+from weighbridge.core.tasks import on_a_task
+from weighbridge.core.terms import NO_USAGE, Operation, Provenance, Record, Resolves, Usage
+from weighbridge.ledger.terms import Charge, Pending
+from weighbridge.limits.accounts import PLACES
+from weighbridge.limits.counters import parse_counter
+from weighbridge.pipeline.account import Holding
+from weighbridge.pipeline.exchange import Exchange
+from weighbridge.wire.meter import Meter
+
+STORED: Final = Operation.RESPONSES_STORED
+_FAILED: Final = "failed"
+_decode: Final = msgspec.json.Decoder(Pending).decode
+
+
+def goes_on(exchange: Exchange) -> bool:
+    """Whether the provider works on although it has answered, and has not said yet what that takes."""
+    meter = exchange.meter
+    return meter is not None and meter.is_background and meter.finish_reason is None and exchange.endpoint.operation is not STORED
+
+
+def note_pending(exchange: Exchange, holding: Holding) -> None:
+    """Remember what an attempt that goes on is counted at. To be called while it is not among the exchange's attempts yet."""
+    target, meter, account = exchange.target, exchange.meter, exchange.account
+    if target is None or meter is None or meter.response_id is None:
+        return
+    exchange.pending = Pending(
+        _name(target.deployment.provider, meter.response_id),
+        exchange.request_id,
+        len(exchange.attempts),
+        target.deployment.provider,
+        target.deployment.model,
+        exchange.start_wall_ns,
+        0 if target.own is not None else holding.nanousd,
+        exchange.requested_model,
+        exchange.route_name,
+        account.end_user,
+        account.session,
+        account.tags,
+        tuple([Charge(hold.slot.name, amount) for hold, amount in zip(holding.holds, holding.spent(), strict=True)]),
+    )
+
+
+def keep_pending(exchange: Exchange, keeper: ResponseKeeper) -> None:
+    """Have it kept, once it is in the books."""
+    pending = exchange.pending
+    if pending is not None:
+        keeper.keep(exchange.key_id, pending.name, encode_json(pending))
+
+
+def may_settle(exchange: Exchange) -> bool:
+    """Whether what was fetched says what a response in the background took. Nothing more is metered then."""
+    meter = exchange.meter
+    if exchange.endpoint.operation is not STORED or meter is None or exchange.error is not None:
+        return False
+    meter.finish()
+    return meter.is_background and meter.response_id is not None and _taken(meter) is not NO_USAGE
+
+
+async def claim(exchange: Exchange, keeper: ResponseKeeper) -> None:
+    """Take the charge on, if nobody has yet."""
+    meter, target = exchange.meter, exchange.target
+    if meter is None or target is None or meter.response_id is None:
+        return
+    await on_a_task()
+    content = await keeper.claim(_name(target.deployment.provider, meter.response_id))
+    if content is None:
+        return
+    claimed = exchange.claimed = _decode(content)
+    exchange.usage = _taken(meter)
+    exchange.finish_reason = meter.finish_reason
+    exchange.requested_model, exchange.route_name = claimed.requested_model, claimed.route
+    account = exchange.account
+    account.end_user, account.session, account.tags = claimed.end_user, claimed.session, claimed.tags
+
+
+def exchanged(exchange: Exchange, claimed: Pending, record: Record) -> list[Charge]:
+    """What budgets count more, or less, for what it took than for its bound. Where nobody knows what that costs, they count the
+    bound of it still."""
+    account, target, cost = exchange.account, exchange.target, record.cost_nanousd
+    charge, tariff = 0, account.accounts.tariff
+    if tariff is not None and target is not None:
+        charge = account.charge(cost, record.usage, tariff, is_own=target.own is not None)
+    came_to = (cost, record.usage.total_input + record.usage.total_output, charge)
+    counted = [(each, came_to[PLACES[parse_counter(each.counter).unit]]) for each in claimed.charges]
+    return [Charge(each.counter, amount - each.amount) for each, amount in counted if amount is not None]
+
+
+def resolves(claimed: Pending, cost: int | None) -> Resolves | None:
+    """The bound that is taken back; None where the cost is not known yet, and where the customer's own provider bills, of which the
+    books ask nothing."""
+    if cost is None or not claimed.nanousd:
+        return None
+    return Resolves(claimed.request_id, claimed.attempt, claimed.provider, claimed.nanousd)
+
+
+def _taken(meter: Meter) -> Usage:
+    """What it took; nothing if it failed, as any error of a provider."""
+    if meter.finish_reason == _FAILED and meter.usage is NO_USAGE:
+        return Usage(provenance=Provenance.DERIVED)
+    return meter.usage if meter.finish_reason is not None else NO_USAGE
+
+
+def _name(provider: str, response_id: str) -> str:
+    """What no caller can ask for: the separator is in no path."""
+    return f"pending\x1f{provider}\x1f{response_id}"
