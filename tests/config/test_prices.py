@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from weighbridge.config.load import load_config
+from weighbridge.config.load import ConfigError, load_config
 from weighbridge.config.prices import compile_prices
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.terms import Usage
@@ -19,6 +19,9 @@ providers:
 """
 
 
+FAR_NS = 1_800_000_000 * NS_PER_S
+
+
 @pytest.fixture
 def prices_of(tmp_path):
     def of(rules):
@@ -31,7 +34,7 @@ def prices_of(tmp_path):
 
 @pytest.fixture
 def cost(prices_of):
-    def of(rules, name, usage, at_wall_ns=1_800_000_000 * NS_PER_S):
+    def of(rules, name, usage, at_wall_ns=FAR_NS):
         provider, _, model = name.partition("/")
         card = card_for(prices_of(rules), provider, model)
         return None if card is None else Pricer(card).price(usage, at_wall_ns=at_wall_ns).amount
@@ -74,3 +77,31 @@ def test_inference_of_anthropics_in_the_united_states_alone_costs_a_tenth_more(p
 def test_a_copy_of_a_model_is_priced_like_it(cost):
     rules = "prices:\n  - {match: local/mine, same_as: openai/gpt-5}\n"
     assert cost(rules, "local/mine", Usage(input=1_000_000)) == 1_250_000_000
+
+
+def test_tiers_cost_multiples_of_own_prices_and_of_listed_ones(prices_of):
+    rules = """
+prices:
+  - {match: 'local/*', input: 1, output: 10, discount: 10%, tiers: {batch: 0.5, priority: 2}}
+  - {match: 'openai/gpt-5', tiers: {batch: 0.25}}
+"""
+    book = prices_of(rules)
+
+    def cost_in(tier, name):
+        provider, _, model = name.partition("/")
+        return Pricer(card_for(book, provider, model)).price(Usage(input=1_000_000), tier=tier, at_wall_ns=FAR_NS).amount
+
+    assert [cost_in(tier, "local/any") for tier in (None, "batch", "priority", "flex")] == [
+        900_000_000,
+        450_000_000,
+        1_800_000_000,
+        900_000_000,
+    ]
+    assert cost_in("batch", "openai/gpt-5") * 4 == cost_in(None, "openai/gpt-5")
+    assert cost_in("flex", "openai/gpt-5") * 2 == cost_in(None, "openai/gpt-5")  # as the list has it
+
+
+@pytest.mark.parametrize("multiple", ["-1", "half", "true", "101"])
+def test_a_multiple_is_a_number(prices_of, multiple):
+    with pytest.raises(ConfigError, match="must be a multiple"):
+        prices_of(f"prices:\n  - {{match: 'openai/*', tiers: {{batch: {multiple}}}}}\n")

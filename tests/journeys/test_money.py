@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import text
 
 from weighbridge.core.clock import SystemClock
-from weighbridge.core.codec import decode_json
+from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.storage.engine import sqlite_url
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.store import Store
@@ -322,3 +322,30 @@ def test_a_background_response_is_held_at_its_bound_and_costs_what_it_took_once_
     assert books.findings.problems == []
     assert books.spent == books.accounts["provider_cost:sim"] == billed
     assert books.accounts["unresolved_cost:sim"] == 0
+
+
+def test_a_batch_costs_what_the_provider_bills_once_somebody_looks_at_it(provider, start_gateway):
+    prices = [PRICES[0] | {"tiers": {"batch": 0.5}}]
+    gateway = start_gateway(configured(provider, prices=prices))
+    lines = b"".join(
+        encode_json({"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": batched(n)}) + b"\n"
+        for n in range(5)
+    )
+    with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=APP_KEY, max_retries=0) as client:
+        file = client.files.create(file=("batch.jsonl", lines), purpose="batch")
+        asked = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        made = client.batches.with_raw_response.create(**asked)
+        looked = [client.batches.with_raw_response.retrieve(made.parse().id) for _ in range(3)]
+    assert gateway.booked(made.headers["x-weighbridge-request-id"])["cost_nanousd"] is None
+    found = [gateway.booked(reply.headers["x-weighbridge-request-id"]) for reply in looked]
+    billed = provider.invoice().total
+    assert [each["cost_nanousd"] for each in found] == [billed, 0, 0]
+    assert found[0]["attempts"][0]["bill"]["amount_nanousd"] == billed
+    gateway.stop()
+    books = books_of(gateway)
+    assert books.findings.problems == []
+    assert (books.accounts["provider_cost:sim"], books.accounts["unresolved_cost:sim"]) == (billed, 0)
+
+
+def batched(n):
+    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Weigh number {n}, please."}]}

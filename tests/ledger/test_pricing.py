@@ -211,6 +211,17 @@ def test_a_long_prompt_is_charged_whole_at_its_brackets_rates():
     assert card.price(Usage(input=150_000, cache_read=50_001)).amount == from_pico(200_001 * 2_500_000)
 
 
+def test_many_requests_together_are_each_as_long_as_they_are_on_average():
+    rates = Rates(input=1_000_000, output=1_000_000, request=5_000_000_000)
+    card = pricer(Period((Bracket(rates), Bracket(Rates(input=2_000_000, output=1_000_000), 200_000))))
+    usage = Usage(input=1_000_000)
+    assert card.price(usage, n_requests=1_000).amount == 1_000_000_000 + 1_000 * 5_000_000
+    assert card.price(usage, n_requests=4).amount == 2_000_000_000
+    assert card.price(usage).amount == 2_000_000_000
+    assert sum(line.amount_pico for line in card.lines(usage, n_requests=1_000)) == 6 * 10**12
+    assert card.cache_saved(Usage(cache_read=1_000_000), n_requests=1_000) == 0
+
+
 def test_the_tier_that_was_served_is_what_counts():
     flex = (Period((Bracket(Rates(input=625_000, output=5_000_000)),)),)
     card = of(SIMPLE, tiers={"flex": flex})

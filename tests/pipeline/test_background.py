@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.pipeline.test_bookkeeper import KEY_BUDGET, PRICES, charged, of, spent
+from tests.pipeline.test_bookkeeper import KEY_BUDGET, PRICES, RATES, charged, of, spent
 
 from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind, Unit
 from weighbridge.core.codec import encode_json
-from weighbridge.core.rates import PriceState
+from weighbridge.core.rates import UNIT, PriceBook, PriceRule, PriceState
 from weighbridge.core.terms import NO_USAGE, Usage
 from weighbridge.ledger.books import entries_of
 from weighbridge.ledger.terms import EntryKind
@@ -186,3 +186,52 @@ async def test_where_nobody_knows_the_price_the_bound_stays(build):
     assert spent(world) == (held, 0)
     assert (last(world).cost_nanousd, last(world).resolves) == (None, None)
     assert last(world).usage == Usage(100, output=50)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------
+
+HALF = PriceBook(rules=(PriceRule("*", own=(RATES,), tiers={"batch": UNIT // 2}, source="tests"),))
+
+
+def openai_batch(status, usage=None):
+    told = {"id": "batch_1", "object": "batch", "status": status, "model": "gpt-4o", "usage": usage}
+    return encode_json(told | {"request_counts": {"total": 3, "completed": 3, "failed": 0}})
+
+
+async def test_openais_batch_costs_half_of_what_it_took_once_its_state_tells(build):
+    world = build(prices=HALF)
+    made = openai_batch("validating")
+    world.will_reply(made, length=len(made))
+    await world.ask("POST", "/v1/batches", {"input_file_id": "file_1", "endpoint": "/v1/responses", "completion_window": "24h"})
+    assert (last(world).cost_nanousd, last(world).price_state) == (None, PriceState.UNKNOWN)
+    await fetch(world, openai_batch("in_progress"), "/v1/batches/batch_1")
+    assert last(world).cost_nanousd == 0
+    for cost in (COST // 2, 0):
+        await fetch(world, openai_batch("completed", TOLD), "/v1/batches/batch_1")
+        assert last(world).cost_nanousd == cost
+    charged_one = world.sink.records[-2]
+    assert (charged_one.model, charged_one.attempts[0].tier, charged_one.usage.total_input) == ("gpt-4o", "batch", 100)
+    assert charged_one.resolves.request_id == world.sink.records[0].request_id
+
+
+async def test_anthropics_batch_costs_half_of_what_its_results_tell(build):
+    world = build(prices=HALF)
+    made = b'{"id":"msgbatch_1","type":"message_batch","processing_status":"in_progress"}'
+    world.will_reply(made, length=len(made))
+    message = {"model": "claude-4", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+    await world.ask("POST", "/v1/messages/batches", {"requests": [{"custom_id": "a", "params": message}]})
+    line = {"custom_id": "a", "result": {"type": "succeeded", "message": {"model": "claude-4", "usage": TOLD}}}
+    results = encode_json(line) + b"\n" + encode_json(line) + b"\n"
+    await fetch(world, results, "/v1/messages/batches/msgbatch_1/results")
+    assert (last(world).cost_nanousd, last(world).model) == (COST, "claude-4")
+    await fetch(world, results, "/v1/messages/batches/msgbatch_1/results")
+    assert last(world).cost_nanousd == 0
+
+
+async def test_a_batch_that_is_cancelled_is_no_batch_that_is_made(build):
+    """Under a hard budget none can be made, since nothing shows what it may take; asking for one is free."""
+    world = build(**of(KEY_BUDGET))
+    refused = await world.ask("POST", "/v1/batches", {"input_file_id": "file_1"})
+    assert (refused.status, refused.json["error"]["code"]) == (403, "cannot_be_bounded")
+    await fetch(world, openai_batch("cancelling"), "/v1/batches/batch_1/cancel", "POST")
+    assert last(world).cost_nanousd == 0

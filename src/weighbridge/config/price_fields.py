@@ -36,6 +36,17 @@ def _editor(title: str, pattern: str) -> Any:
     return WithJsonSchema({"title": title, "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}]})
 
 
+def _multiple(value: object) -> Decimal:
+    try:
+        multiple = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        multiple = Decimal("NaN")
+    if not multiple.is_finite() or not 0 <= multiple <= 100:
+        raise ValueError("must be a multiple such as `0.5`")
+    return multiple
+
+
+Multiple = Annotated[Decimal, BeforeValidator(_multiple), _editor("multiple", r"^[0-9.]+$|\$\{")]
 Dollars = Annotated[Decimal, BeforeValidator(_dollars), _editor("dollars", r"^\$?[0-9.]+$|\$\{")]
 Discount = Annotated[Decimal, BeforeValidator(_discount), _editor("percentage", r"^[0-9.]+%$|\$\{")]
 
@@ -66,6 +77,9 @@ class PriceRule(Section):
     """For a million characters that are spoken."""
     discount: Discount | None = None
     """Off what is listed, or off the prices of this rule."""
+    tiers: dict[Annotated[str, Field(min_length=1, max_length=100)], Multiple] = Field({})
+    """What a service tier costs, as a multiple of these prices or of those that are listed: `{batch: 0.5, priority: 2}`. Prices of
+    your own have no tiers but these."""
     regions: dict[Annotated[str, Field(min_length=1, max_length=100)], Discount] = Field({})
     """What serving in a region costs more, by its name or a pattern: `{us: 10%, 'eu-*': 10%}`. It is the one that the provider
     names in its reply (Anthropic), else the provider's `region`."""
@@ -76,12 +90,9 @@ class PriceRule(Section):
     def _says_something(self) -> PriceRule:
         pieces = (self.request, self.audio_hour, self.characters)
         own = (self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h, *pieces)
-        if all(value is None for value in own) and self.discount is None and self.same_as is None and not self.regions:
-            raise fault("match", "comes without a price, a `discount`, `same_as` or `regions`")
-        if (
-            any(value is not None for value in own)
-            and (self.input is None or self.output is None)
-            and all(value is None for value in pieces)
-        ):
+        has_own, has_pieces = (any(value is not None for value in values) for values in (own, pieces))
+        if not (has_own or self.regions or self.tiers) and self.discount is None and self.same_as is None:
+            raise fault("match", "comes without a price, a `discount`, `tiers`, `same_as` or `regions`")
+        if has_own and not has_pieces and (self.input is None or self.output is None):
             raise fault("match", "needs both `input` and `output`")
         return self

@@ -81,6 +81,7 @@ def _rule(rule: WrittenRule) -> PriceRule:
         same_as=rule.same_as or "",
         own=(Bracket(rates),) if rates != Rates() else (),
         factor=UNIT if rule.discount is None else int((1 - rule.discount) * UNIT),
+        tiers={tier: int(multiple * UNIT) for tier, multiple in rule.tiers.items()},
         from_wall_ns=starts,
         regions=tuple(RegionFactor(name, int((1 + more) * UNIT)) for name, more in rule.regions.items()),
         source="the configuration",

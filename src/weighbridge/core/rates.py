@@ -153,9 +153,7 @@ class PriceRule(msgspec.Struct, frozen=True, omit_defaults=True):
     own: tuple[Bracket, ...] = ()
     factor: int = UNIT
     tiers: dict[str, int] = {}
-    """Factors on the standard rates, for tiers that are priced so."""
-    off_peak: DayWindow | None = None
-    off_peak_factor: int = UNIT
+    """What service tiers cost, as factors of the standard rates."""
     regions: tuple[RegionFactor, ...] = ()
     from_wall_ns: int | None = None
     source: str = ""

@@ -61,10 +61,13 @@ class Operation(StrEnum):
     AUDIO = "audio"
     FILES = "files"
     BATCHES = "batches"
+    """One is made; what is asked of it later is the next."""
+    BATCHES_STORED = "batches.stored"
     REALTIME = "realtime"
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"
     MESSAGE_BATCHES = "message_batches"
+    MESSAGE_BATCHES_STORED = "message_batches.stored"
     GENERATE = "generate"
     STREAM_GENERATE = "stream_generate"
     EMBED = "embed"
@@ -163,11 +166,12 @@ class UsageApart(msgspec.Struct, frozen=True, gc=False):
     """A part of an attempt's usage that is priced by itself: what a run of its own within the reply used.
 
     `model` ran it, empty for the attempt's own: Anthropic sums up a long context in a run of its own, has another model give
-    advice, or lets another one answer what the first refused.
+    advice, or lets another one answer what the first refused. Of a batch, a part is what `n_requests` used together.
     """
 
     model: str
     usage: Usage
+    n_requests: int = 1
 
 
 class Tls(msgspec.Struct, frozen=True):

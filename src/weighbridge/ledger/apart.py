@@ -4,7 +4,7 @@ length counts by itself."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,9 @@ from weighbridge.core.money import Nanousd
 from weighbridge.core.rates import PriceState
 from weighbridge.core.terms import COUNTS, Usage, UsageApart
 from weighbridge.ledger.pricing import TOLD, UNKNOWN, Price, Pricer
+
+BATCH: Final = "batch"
+"""The tier of all that runs in a batch."""
 
 
 class Circumstances(NamedTuple):
@@ -32,8 +35,11 @@ def price_with_parts(
     """The whole, each part at its own price: UNKNOWN where nobody knows that of one, an estimate where one is. `pricer_of` knows
     the other models of the provider."""
     amount, state = 0, PriceState.KNOWN
-    for each, counts, where in _shares(usage, apart, pricer, pricer_of, circumstances):
-        price = UNKNOWN if each is None else each.price(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
+    for each, part, where in _shares(usage, apart, pricer, pricer_of, circumstances):
+        tier, at_wall_ns, region = where
+        price = UNKNOWN
+        if each is not None:
+            price = each.price(part.usage, tier=tier, at_wall_ns=at_wall_ns, region=region, n_requests=part.n_requests)
         if price.amount is None:
             return UNKNOWN
         amount += price.amount
@@ -51,8 +57,8 @@ def saved_with_parts(
 ) -> int:
     """What the provider's prompt cache has saved of it, in nano-dollars; nothing of a part whose price nobody knows."""
     return sum(
-        each.cache_saved(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
-        for each, counts, where in _shares(usage, apart, pricer, pricer_of, circumstances)
+        each.cache_saved(part.usage, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region, n_requests=part.n_requests)
+        for each, part, where in _shares(usage, apart, pricer, pricer_of, circumstances)
         if each is not None
     )
 
@@ -89,10 +95,11 @@ def bill_with_parts(
         return None
     lines: list[BilledLine] = []
     sources: dict[str, None] = {}
-    for each, counts, where in _shares(usage, apart, pricer, pricer_of, circumstances):
+    for each, part, where in _shares(usage, apart, pricer, pricer_of, circumstances):
         assert each is not None
         name = model if each is pricer else each.card.model
-        told = each.lines(counts, tier=where.tier, at_wall_ns=where.at_wall_ns, region=where.region)
+        tier, at_wall_ns, region = where
+        told = each.lines(part.usage, tier=tier, at_wall_ns=at_wall_ns, region=region, n_requests=part.n_requests)
         lines += [BilledLine(name, *line) for line in told]
         sources["the provider's own reply" if told and told[0].what == TOLD else each.card.source] = None
     return Bill(price.amount, tuple(lines), tuple(sources))
@@ -104,17 +111,19 @@ def _shares(
     pricer: Pricer,
     pricer_of: Callable[[str], Pricer | None],
     circumstances: Circumstances,
-) -> list[tuple[Pricer | None, Usage, Circumstances]]:
-    """Who prices how much. A tier is the attempt's own model's: what another one costs in it is nowhere said."""
-    shares: list[tuple[Pricer | None, Usage, Circumstances]] = []
+) -> list[tuple[Pricer | None, UsageApart, Circumstances]]:
+    """Who prices how much. A tier is the attempt's own model's: what another one costs in it is nowhere said, but for a batch,
+    which is one for all of its models."""
+    shares: list[tuple[Pricer | None, UsageApart, Circumstances]] = []
     rest = usage
+    of_others = circumstances if circumstances.tier == BATCH else circumstances._replace(tier=None)
     for part in apart:
         rest = _less(rest, part.usage)
         if part.model:
-            shares.append((pricer_of(part.model), part.usage, circumstances._replace(tier=None)))
+            shares.append((pricer_of(part.model), part, of_others))
         else:
-            shares.append((pricer, part.usage, circumstances))
-    return [(pricer, rest, circumstances), *shares] if _is_anything(rest) or not shares else shares
+            shares.append((pricer, part, circumstances))
+    return [(pricer, UsageApart("", rest), circumstances), *shares] if _is_anything(rest) or not shares else shares
 
 
 def _less(usage: Usage, part: Usage) -> Usage:

@@ -58,6 +58,9 @@ def _ruled(book: PriceBook, rule: PriceRule, card: RateCard | None, model: str) 
         card = RateCard(model, (*before, own), facts=facts, source=rule.source, is_operators=True)
     elif card is not None and rule.factor != UNIT:
         card = _discounted(card, rule)
+    if card is not None and rule.tiers:
+        tiers = {tier: tuple(_by_factor(period, factor) for period in card.periods) for tier, factor in rule.tiers.items()}
+        card = msgspec.structs.replace(card, tiers={**card.tiers, **tiers}, is_operators=True)
     return card if card is None or not rule.regions else msgspec.structs.replace(card, regions=rule.regions)
 
 

@@ -256,26 +256,29 @@ class Pricer:
         self._dearest_region = max((each.factor for each in card.regions), default=UNIT)
         self._only = only.brackets[0] if only is not None and is_simple and only.state is _KNOWN and not card.regions else None
 
-    def price(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> Price:
+    def price(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "", n_requests: int = 1) -> Price:
         """What this usage costs: what the provider tells, unless the operator has said otherwise; else by the list.
 
-        `tier` is the one that was served, `at_wall_ns` when, `region` where.
+        `tier` is the one that was served, `at_wall_ns` when, `region` where. It is what `n_requests` used together, each about as
+        much as the others.
         """
         if usage.told_nanousd is not None and not self.card.is_operators:
             return Price(Nanousd(usage.told_nanousd), _KNOWN)
         only = self._only
         if only is not None and (tier is None or tier not in self._tiers):
-            return _priced(usage, only, _KNOWN, UNIT)
-        found = self._bracket(usage.total_input, tier, at_wall_ns)
+            return _priced(usage, only, _KNOWN, UNIT, n_requests)
+        found = self._bracket(usage.total_input // n_requests, tier, at_wall_ns)
         if found is None:
             return UNKNOWN
         bracket, state = found
-        return _priced(usage, bracket, state, self._region_factor(region))
+        return _priced(usage, bracket, state, self._region_factor(region), n_requests)
 
-    def cache_saved(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> int:
+    def cache_saved(
+        self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "", n_requests: int = 1
+    ) -> int:
         """How many nano-dollars less this usage costs than it would without a prompt cache: what was read and what was written
         would have been plain input. Negative where writing cost more. 0 where nobody knows the price."""
-        found = self._bracket(usage.total_input, tier, at_wall_ns)
+        found = self._bracket(usage.total_input // n_requests, tier, at_wall_ns)
         if found is None:
             return 0
         rates, plain = found[0].rates, found[0].input
@@ -289,12 +292,14 @@ class Pricer:
         factor = self._region_factor(region)
         return from_pico_difference(pico if factor == UNIT else _scaled(pico, factor))
 
-    def lines(self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "") -> list[Line]:
+    def lines(
+        self, usage: Usage, *, tier: str | None = None, at_wall_ns: int = 0, region: str = "", n_requests: int = 1
+    ) -> list[Line]:
         """The same, line by line; their sum, rounded once, is the amount."""
         if usage.told_nanousd is not None and not self.card.is_operators:
             pico = usage.told_nanousd * PICO_PER_NANO
             return [Line(TOLD, 1, pico, pico)]
-        found = self._bracket(usage.total_input, tier, at_wall_ns)
+        found = self._bracket(usage.total_input // n_requests, tier, at_wall_ns)
         if found is None:
             return []
         bracket, factor = found[0], self._region_factor(region)
@@ -316,7 +321,8 @@ class Pricer:
             if count and (bracket.has_tokens or name in _CALLS)
         ]
         if bracket.request:
-            lines.append(Line("request", 1, _scaled(bracket.request, factor), _scaled(bracket.request, factor)))
+            rate = _scaled(bracket.request, factor)
+            lines.append(Line("request", n_requests, rate, n_requests * rate))
         return lines + pieces
 
     def rates_now(self, wall_ns: int) -> tuple[float, float]:
@@ -386,7 +392,7 @@ def _active(periods: Sequence[_Period], wall_ns: int) -> _Period | None:
     return next((period for period in reversed(periods) if period.is_active(wall_ns)), None)
 
 
-def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) -> Price:
+def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int, n_requests: int) -> Price:
     if usage.provenance is _UNKNOWN_USAGE:
         return UNKNOWN
     pieces = 0
@@ -400,7 +406,7 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int) ->
         + usage.output * bracket.output
         + usage.cache_read * bracket.cached
         + usage.reasoning * bracket.reasoning
-        + bracket.request
+        + bracket.request * n_requests
         + pieces
     )
     others = (

@@ -22,7 +22,7 @@ from weighbridge.ledger.apart import Circumstances, price_with_parts, saved_with
 from weighbridge.ledger.pricing import NO_PIECES, UNKNOWN, Price, Pricer
 from weighbridge.ledger.terms import Pending
 from weighbridge.pipeline.account import Holding
-from weighbridge.pipeline.background import STORED, goes_on, note_pending
+from weighbridge.pipeline.background import FETCHES, goes_on, note_pending
 from weighbridge.pipeline.document_translation import prepare_document
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.pipeline.pieces import likely_pieces
@@ -82,7 +82,7 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
     meter = exchange.meter
     if meter is not None:
         meter.finish()
-        if exchange.endpoint.operation is not STORED:  # what is fetched was charged when it was made, or is claimed
+        if exchange.endpoint.operation not in FETCHES:  # what is fetched was charged when it was made, or is claimed
             exchange.usage = meter.usage
             exchange.finish_reason = meter.finish_reason
             error = error or meter.stream_error
@@ -127,7 +127,7 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
     reply = exchange.reply
     if reply is None:
         return _NOTHING if error in _NEVER_SENT else UNKNOWN
-    if reply.status >= 400 or exchange.endpoint.operation is STORED:
+    if reply.status >= 400 or exchange.endpoint.operation in FETCHES:
         return _NOTHING
     if target.pricer is None:
         told = exchange.usage.told_nanousd

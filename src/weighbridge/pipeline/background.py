@@ -1,9 +1,13 @@
-"""Responses that go on in the background: nobody is told what they took until somebody asks for them.
+"""Responses that go on in the background, and batches: nobody is told what they took until somebody asks for them.
 
 Such a response is answered as `queued`, or its stream is left, and the provider goes on and bills it. So its attempt counts for its
 bound, and what is needed to put that right is kept under the response's id. Whoever first fetches the response when it is done is
 charged what it took, in the name of whoever asked for it, and the bound is given back. One that nobody fetches stays at its bound.
 https://platform.openai.com/docs/guides/background
+
+Of a batch it is the same: OpenAI tells its usage with its state, Anthropic in the lines of its results. What a batch may take is
+not in the request that makes it, so that budgets with a hard limit refuse it, and others have only its own size until then.
+https://platform.openai.com/docs/api-reference/batch/object, https://docs.anthropic.com/en/api/retrieving-message-batch-results
 """
 
 from __future__ import annotations
@@ -23,7 +27,8 @@ from weighbridge.pipeline.account import Holding
 from weighbridge.pipeline.exchange import Exchange
 from weighbridge.wire.meter import Meter
 
-STORED: Final = Operation.RESPONSES_STORED
+FETCHES: Final = frozenset((Operation.RESPONSES_STORED, Operation.BATCHES_STORED, Operation.MESSAGE_BATCHES_STORED))
+"""Operations that ask for what was made before."""
 _FAILED: Final = "failed"
 _decode: Final = msgspec.json.Decoder(Pending).decode
 
@@ -31,7 +36,7 @@ _decode: Final = msgspec.json.Decoder(Pending).decode
 def goes_on(exchange: Exchange) -> bool:
     """Whether the provider works on although it has answered, and has not said yet what that takes."""
     meter = exchange.meter
-    return meter is not None and meter.is_background and meter.finish_reason is None and exchange.endpoint.operation is not STORED
+    return meter is not None and meter.is_background and meter.finish_reason is None and exchange.endpoint.operation not in FETCHES
 
 
 def note_pending(exchange: Exchange, holding: Holding) -> None:
@@ -64,24 +69,27 @@ def keep_pending(exchange: Exchange, keeper: ResponseKeeper) -> None:
 
 
 def may_settle(exchange: Exchange) -> bool:
-    """Whether what was fetched says what a response in the background took. Nothing more is metered then."""
+    """Whether what was fetched says what was taken in the background. Nothing more is metered then."""
     meter = exchange.meter
-    if exchange.endpoint.operation is not STORED or meter is None or exchange.error is not None:
+    if meter is None or exchange.error is not None:
         return False
     meter.finish()
-    return meter.is_background and meter.response_id is not None and _taken(meter) is not NO_USAGE
+    return meter.is_background and bool(_id(exchange, meter)) and _taken(meter) is not NO_USAGE
 
 
 async def claim(exchange: Exchange, keeper: ResponseKeeper) -> None:
     """Take the charge on, if nobody has yet."""
     meter, target = exchange.meter, exchange.target
-    if meter is None or target is None or meter.response_id is None:
+    if meter is None or target is None:
         return
     await on_a_task()
-    content = await keeper.claim(_name(target.deployment.provider, meter.response_id))
+    content = await keeper.claim(_name(target.deployment.provider, _id(exchange, meter)))
     if content is None:
         return
-    claimed = exchange.claimed = _decode(content)
+    claimed = _decode(content)
+    if not claimed.model:  # of a batch its requests say it
+        claimed = msgspec.structs.replace(claimed, model=meter.served_model or "")
+    exchange.claimed = claimed
     exchange.usage = _taken(meter)
     exchange.finish_reason = meter.finish_reason
     exchange.requested_model, exchange.route_name = claimed.requested_model, claimed.route
@@ -107,6 +115,13 @@ def resolves(claimed: Pending, cost: int | None) -> Resolves | None:
     if cost is None or not claimed.nanousd:
         return None
     return Resolves(claimed.request_id, claimed.attempt, claimed.provider, claimed.nanousd)
+
+
+def _id(exchange: Exchange, meter: Meter) -> str:
+    """Whose usage it is: Anthropic's results do not say it, so it is the path's."""
+    if exchange.endpoint.operation is Operation.MESSAGE_BATCHES_STORED and exchange.match is not None:
+        return exchange.match.path.removeprefix("/messages/batches/").partition("/")[0]
+    return meter.response_id or ""
 
 
 def _taken(meter: Meter) -> Usage:

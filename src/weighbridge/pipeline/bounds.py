@@ -56,7 +56,9 @@ _REALTIME: Final = _O.REALTIME
 WRITES_TEXT: Final = frozenset((_O.CHAT, _O.COMPLETIONS, _O.RESPONSES, _O.MESSAGES, _O.GENERATE, _O.STREAM_GENERATE))
 """Operations whose output a parameter can bound."""
 _WRITES_NOTHING: Final = frozenset((_O.EMBEDDINGS, _O.RERANK, _O.MODERATIONS, _O.EMBED))
-_FREE: Final = frozenset((_O.RESPONSES_STORED, _O.FILES, _O.MODELS, _O.COUNT_TOKENS, _O.EXPLAIN))
+_FREE: Final = frozenset(
+    (_O.RESPONSES_STORED, _O.BATCHES_STORED, _O.MESSAGE_BATCHES_STORED, _O.FILES, _O.MODELS, _O.COUNT_TOKENS, _O.EXPLAIN)
+)
 BOUNDLESS: Final = frozenset((_O.RAW, _O.BATCHES, _O.MESSAGE_BATCHES))
 """Operations whose cost nothing in the request shows."""
 _POST: Final = b"POST"

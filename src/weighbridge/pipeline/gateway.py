@@ -20,7 +20,7 @@ from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Dialect, Operation, Origin, VirtualKey
 from weighbridge.pipeline.attempt import FindAuthorizer
 from weighbridge.pipeline.attempts import Attempts
-from weighbridge.pipeline.background import claim, keep_pending, may_settle
+from weighbridge.pipeline.background import FETCHES, claim, keep_pending, may_settle
 from weighbridge.pipeline.bookkeeper import Bookkeeper
 from weighbridge.pipeline.compiled_routes import CompiledRoute, target_of
 from weighbridge.pipeline.control_proxy import forward_to_control, is_control_path
@@ -63,7 +63,15 @@ _NO_CHANCE: Final = SystemRng(0)
 _MAX_REASONS: Final = 8
 """Of a refusal's reasons in its sentence."""
 
-_UNSEEN_MODEL: Final = frozenset((Operation.RAW, Operation.BATCHES, Operation.MESSAGE_BATCHES))
+_UNSEEN_MODEL: Final = frozenset(
+    (
+        Operation.RAW,
+        Operation.BATCHES,
+        Operation.BATCHES_STORED,
+        Operation.MESSAGE_BATCHES,
+        Operation.MESSAGE_BATCHES_STORED,
+    )
+)
 """Operations that may spend on a model that the gateway does not see."""
 
 ANYBODY: Final = VirtualKey(id="anonymous", name="anonymous", digest=b"")
@@ -391,7 +399,7 @@ class Gateway:
             try:
                 if exchange.sample is not None and self._token_counter is not None and may_need_count(exchange):
                     await count_tokens(exchange, self._token_counter)
-                elif exchange.endpoint.operation is _STORED and may_settle(exchange):
+                elif exchange.endpoint.operation in FETCHES and may_settle(exchange):
                     await claim(exchange, self._responses)
             finally:
                 written = settle(exchange, self._clock, self._books, self._sink)

@@ -29,6 +29,7 @@ _CHAT: Final = Operation.CHAT
 _COMPLETIONS: Final = Operation.COMPLETIONS
 _RAW: Final = Operation.RAW
 _MESSAGE_BATCHES: Final = Operation.MESSAGE_BATCHES
+_MESSAGE_BATCHES_STORED: Final = Operation.MESSAGE_BATCHES_STORED
 _MODELS: Final = Operation.MODELS
 _IN_BODY: Final = ModelPlace.BODY
 _IN_PATH: Final = ModelPlace.PATH
@@ -38,7 +39,8 @@ _IN_QUERY: Final = ModelPlace.QUERY
 def prepare(exchange: Exchange, target: Target, turn: int) -> UpstreamRequest:
     """The request to send to a target. `turn` chooses among its credentials."""
     exchange.edits = []
-    exchange.edits_reply = exchange.endpoint.operation is _MESSAGE_BATCHES
+    operation = exchange.endpoint.operation
+    exchange.edits_reply = operation is _MESSAGE_BATCHES_STORED or operation is _MESSAGE_BATCHES
     body, length = _body(exchange, target)
     head = _head_as_before(exchange, target, turn) or _head(exchange, target, turn)
     return UpstreamRequest(exchange.downstream.method, target.origin, head, body, length, target.deadlines)

@@ -132,6 +132,7 @@ class Batches:
             "completed_at": CREATED,
             "request_counts": {"total": len(outcomes), "completed": len(outcomes) - failed, "failed": failed},
             "usage": usage_body(_total(bills)),
+            "model": bills[0].model if bills else None,
         }
         return json_reply(first, bills=bills, is_pretty=True)
 

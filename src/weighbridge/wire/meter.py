@@ -11,6 +11,7 @@ from typing import Final
 
 from weighbridge.core.codec import JsonError
 from weighbridge.core.terms import NO_USAGE, Endpoint, Operation, Usage, UsageApart
+from weighbridge.wire.batch_meter import BatchResultsMeter, read_batch
 from weighbridge.wire.content_coding import Decoder, decoder_for
 from weighbridge.wire.event_markers import (
     MESSAGE_MARKERS,
@@ -57,6 +58,9 @@ _WHOLE: Final[dict[Operation, Read]] = {
     Operation.IMAGES: read_openai_image,
     _RESPONSES: read_response,
     Operation.RESPONSES_STORED: read_response,
+    Operation.BATCHES: read_batch,
+    Operation.BATCHES_STORED: read_batch,
+    Operation.MESSAGE_BATCHES: read_batch,
     _MESSAGES: read_message,
     _GENERATE: read_gemini,
     Operation.EMBED: read_gemini,
@@ -67,6 +71,8 @@ def meter_for(endpoint: Endpoint, *, content_type: bytes, content_encoding: byte
     """The meter for a reply to `endpoint` with these header values (empty where absent)."""
     if content_type == b"application/json" and endpoint.operation is _CHAT and not content_encoding:
         return WholeMeter(read_openai)  # as below, without the search
+    if endpoint.operation is Operation.MESSAGE_BATCHES_STORED:
+        return BatchResultsMeter(decoder_for(content_encoding) if content_encoding else None)
     kind = content_type.lower()
     is_json = kind.startswith(b"application/json") or kind.find(b"json") >= 0
     if not is_json and not kind.startswith(b"text/event-stream"):

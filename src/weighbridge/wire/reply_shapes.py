@@ -117,6 +117,24 @@ class SessionAudio(msgspec.Struct, gc=False):
     input: AudioInput | None = None
 
 
+class BatchCounts(msgspec.Struct, gc=False):
+    """Of OpenAI's requests in a batch."""
+
+    completed: int | None = None
+
+
+class BatchReply(msgspec.Struct, gc=False):
+    """A batch, of OpenAI (`object`) or Anthropic (`type`)."""
+
+    id: str | None = None
+    object: str | None = None
+    type: str | None = None
+    status: str | None = None
+    model: str | None = None
+    usage: OpenAiUsage | None = None
+    request_counts: BatchCounts | None = None
+
+
 class Session(msgspec.Struct, gc=False):
     """A realtime session. The transcription stands at the top in the beta's events."""
 
@@ -152,6 +170,19 @@ class MessageReply(msgspec.Struct, gc=False):
     stop_reason: str | None = None
     usage: AnthropicUsage | None = None
     error: ErrorShape | str | None = None
+
+
+class BatchOutcome(msgspec.Struct, gc=False):
+    """What became of one request of Anthropic's."""
+
+    type: str | None = None
+    message: MessageReply | None = None
+
+
+class BatchLine(msgspec.Struct, gc=False):
+    """A line of a batch's results."""
+
+    result: BatchOutcome | None = None
 
 
 class MessageEvent(msgspec.Struct, gc=False):
@@ -196,6 +227,8 @@ class GeminiReply(msgspec.Struct, rename="camel", gc=False):
 
 
 decode_openai: Final = tolerant_decoder(OpenAiReply)
+decode_batch: Final = tolerant_decoder(BatchReply)
+decode_batch_line: Final = tolerant_decoder(BatchLine)
 decode_transcript: Final = tolerant_decoder(Transcript)
 decode_response: Final = tolerant_decoder(ResponseReply)
 decode_response_event: Final = tolerant_decoder(ResponseEvent)
