@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.rates import Bracket, ListedModel, MatchKind, ModelMatch, Period, PriceBook, PriceRule, RateCard, Rates
+from weighbridge.core.rates import (
+    Bracket,
+    ListedModel,
+    MatchKind,
+    ModelMatch,
+    Period,
+    PriceBook,
+    PriceRule,
+    PriceState,
+    RateCard,
+    Rates,
+)
 from weighbridge.core.terms import Operation, Provenance
 from weighbridge.pipeline.duplex import SessionObserver
 
@@ -189,3 +200,33 @@ async def test_what_was_written_down_of_a_session_is_charged_at_the_price_of_the
     (attempt,) = world.record.attempts
     assert attempt.cost_nanousd == 15 * 32 + 8 * 6
     assert [part.model for part in attempt.apart] == ["gpt-4o-transcribe"]
+
+
+BY_TIME = PriceBook(rules=(PriceRule("*", own=(Bracket(Rates(audio_hour=3_000_000_000_000)),), source="tests"),))
+
+
+async def test_a_session_that_is_charged_by_time_takes_as_long_as_it_lasts(build):
+    world = build(prices=BY_TIME)
+    async with Session(world):
+        world.clock.now += 90_000_000_000
+    (attempt,) = world.record.attempts
+    assert attempt.usage.audio_ms == pytest.approx(90_000, abs=1)
+    assert attempt.cost_nanousd == pytest.approx(75_000_000, abs=1_000)
+    assert (attempt.price_state, attempt.usage.provenance) == (PriceState.ESTIMATED, Provenance.ESTIMATED)
+
+
+async def test_a_session_that_is_charged_by_time_and_tells_it_is_charged_that(build):
+    world = build(prices=BY_TIME)
+    async with Session(world) as session:
+        world.clock.now += 90_000_000_000
+        kind = "conversation.item.input_audio_transcription.completed"
+        session.provider_says(frame(encode_json({"type": kind, "usage": {"type": "duration", "seconds": 6}})))
+    (attempt,) = world.record.attempts
+    assert (attempt.usage.audio_ms, attempt.cost_nanousd, attempt.price_state) == (6_000, 5_000_000, PriceState.KNOWN)
+
+
+async def test_nothing_bounds_a_session_that_is_charged_by_time(build):
+    budget = Budget("per-key", Scope(ScopeKind.KEY, "*"), 10**12)
+    world = build(prices=BY_TIME, allowances=Allowances((budget,)))
+    client = await world.ask("GET", "/v1/realtime?model=gpt-4o", headers=REQUEST_HEADERS, is_upgrade=True)
+    assert (client.status, client.json["error"]["code"]) == (403, "cannot_be_bounded")

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from weighbridge.core.clock import NS_PER_MS
 from weighbridge.core.errors import ErrorKind
 from weighbridge.core.money import Nanousd
 from weighbridge.core.ports import Authorizer, TokensSeen, Upstream, UpstreamReply, UpstreamRequest
@@ -94,6 +95,8 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
                 exchange.account.over.append(holding)
         return error
     start = exchange.downstream.received_ns
+    if reply is not None and reply.status == _SWITCHED and is_by_time(target) and exchange.usage.provenance is _UNKNOWN_USAGE:
+        exchange.usage = Usage(provenance=Provenance.ESTIMATED, audio_ms=(end_ns - reply.first_byte_ns) // NS_PER_MS)
     claimed = exchange.claimed
     cost, reserved = _cost(exchange, target, error) if claimed is None else _cost_of_claimed(exchange, target, claimed), 0
     if holding is not None:
@@ -140,6 +143,13 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
         where = Circumstances(tier, exchange.start_wall_ns, region)
         return price_with_parts(exchange.usage, meter.apart, target.pricer, _pricers_beside(exchange, target), where)
     return target.pricer.price(exchange.usage, tier=tier, at_wall_ns=exchange.start_wall_ns, region=region)
+
+
+def is_by_time(target: Target) -> bool:
+    """Whether its model is charged by the time of audio alone. A realtime session with one tells nothing of that: it takes as long
+    as the session lasts."""
+    pricer = target.pricer
+    return pricer is not None and pricer.counts_pieces and not pricer.has_tokens
 
 
 def _cost_of_claimed(exchange: Exchange, target: Target, claimed: Pending) -> Price:

@@ -26,7 +26,7 @@ from weighbridge.limits.leases import LeaseWant, Lessor
 from weighbridge.limits.shared import Asked, SharedLimits
 from weighbridge.limits.table import Draw, Hold, Slot, Table, TableFullError
 from weighbridge.pipeline.account import Account, Holding, used_of
-from weighbridge.pipeline.attempt import credential_name
+from weighbridge.pipeline.attempt import credential_name, is_by_time
 from weighbridge.pipeline.attribution import attribution_of
 from weighbridge.pipeline.background import exchanged
 from weighbridge.pipeline.bounds import (
@@ -265,7 +265,8 @@ class Bookkeeper:
     ) -> Holding | Lacking:
         """Hold what is wanted of every budget, or what fits; or say what to ask other hosts for. Raises `GatewayError`."""
         operation = exchange.endpoint.operation
-        if operation in BOUNDLESS and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
+        is_boundless = operation in BOUNDLESS or (operation is _REALTIME and is_by_time(target))
+        if is_boundless and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
             raise cannot_be_bounded(hard)
         is_session = operation is _REALTIME and any(each.budget.is_hard for each in budgets)
         if is_session:
