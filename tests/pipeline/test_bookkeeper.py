@@ -685,3 +685,11 @@ async def test_several_budgets_are_asked_for_at_once(build):
     will_answer(world)
     assert (await world.chat(max_tokens=200)).status == 200
     assert {want.limit for want in world.lessor.of.wants} == {USD, 5 * USD}
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/files/file_1/content", "/v1/responses/resp_1", "/v1/batches"])
+async def test_what_no_provider_bills_is_free_and_known_to_be(build, path):
+    world = build(**of(KEY_BUDGET))
+    await world.ask("GET", path)
+    assert (world.record.cost_nanousd, world.record.price_state) == (0, PriceState.KNOWN)
+    assert spent(world) == (0, 0)

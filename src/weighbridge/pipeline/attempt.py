@@ -98,9 +98,11 @@ def note_attempt(exchange: Exchange, error: str | None, end_ns: int) -> str | No
     if reply is not None and reply.status == _SWITCHED and is_by_time(target) and exchange.usage.provenance is _UNKNOWN_USAGE:
         exchange.usage = Usage(provenance=Provenance.ESTIMATED, audio_ms=(end_ns - reply.first_byte_ns) // NS_PER_MS)
     claimed = exchange.claimed
-    cost, reserved = _cost(exchange, target, error) if claimed is None else _cost_of_claimed(exchange, target, claimed), 0
-    if holding is not None:
-        cost, reserved = weigh(exchange, target, holding, cost, error)
+    cost, reserved = _NOTHING, 0  # what nothing is held for is free: files, lists, what is fetched
+    if claimed is not None:
+        cost = _cost_of_claimed(exchange, target, claimed)
+    elif holding is not None:
+        cost, reserved = weigh(exchange, target, holding, _cost(exchange, target, error), error)
         exchange.holding = holding.watch = holding.slices = None  # the latter hold the exchange
     exchange.attempts.append(
         Attempt(  # by position: see settle.py
@@ -130,7 +132,7 @@ def _cost(exchange: Exchange, target: Target, error: str | None) -> Price:
     reply = exchange.reply
     if reply is None:
         return _NOTHING if error in _NEVER_SENT else UNKNOWN
-    if reply.status >= 400 or exchange.endpoint.operation in FETCHES:
+    if reply.status >= 400:
         return _NOTHING
     if target.pricer is None:
         told = exchange.usage.told_nanousd
