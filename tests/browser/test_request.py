@@ -40,6 +40,23 @@ def test_the_bill_names_each_line_its_price_and_the_list_that_it_is_from(show, r
     assert page.inner_text("#bill-source") == "Prices from a list, https://prices.example."
 
 
+def test_audio_is_told_by_its_time_and_at_so_much_an_hour(show, retried):
+    last = retried["_attempts"][-1]
+    last["usage"]["audio_ms"] = 81_000
+    line = {"model": last["model"], "what": "audio_hour", "count": 81_000, "rate_usd": "0.36", "amount_usd": "0.0081"}
+    last["bill"]["lines"].append(line)
+    page = show(f"requests/{retried['id']}")
+    assert page.locator("#usage tbody tr").last.inner_text().split("\t") == ["Audio by time", "0 ms", "81 s"]
+    assert page.locator("#bill tbody tr").last.inner_text().split("\t")[-4:] == ["Audio by time", "81 s", "$0.36 / h", "$0.0081"]
+
+
+def test_what_was_charged_for_something_that_went_on_in_the_background_leads_to_it(show, world, retried):
+    other = world.requests[0]["id"]
+    retried["resolves"] = other
+    page = show(f"requests/{retried['id']}")
+    assert page.get_attribute("text=went on in the background", "href") == f"/dashboard/requests/{other}"
+
+
 def test_a_bill_that_is_not_what_was_booked_says_so(show, retried):
     retried["_attempts"][-1]["bill"]["amount_nanousd"] += 1
     assert "it was booked at others" in show(f"requests/{retried['id']}").inner_text("#bill-source")

@@ -6,11 +6,11 @@ import { h } from "../core/dom.js";
 import { bytes, count, dateTime, duration, exactMoney, exactMoment, moment, money, percent } from "../core/format.js";
 import { modelOf } from "../core/requests.js";
 import { waterfall } from "../charts/waterfall.js";
-import { badge, button, card, countOf, facts, moneyOf, pageHead, statusBadge, tile, timeOf } from "../parts/bits.js";
+import { badge, button, card, facts, moneyOf, pageHead, statusBadge, tile, timeOf } from "../parts/bits.js";
 import { copyText } from "../parts/dialogs.js";
 import { payloadCard } from "../parts/payload_card.js";
 import { table } from "../parts/table.js";
-import { COUNTS, PRICES, billCard, correctionsCard, priceCard } from "./request_price.js";
+import { COUNTS, PRICES, amountOf, billCard, correctionsCard, priceCard } from "./request_price.js";
 
 const DAY_MS = 86_400_000;
 
@@ -114,7 +114,7 @@ function usageCard(found) {
     ...found.attempts.map((each, index) => ({
       title: found.attempts.length > 1 ? `Attempt ${index + 1}` : "Count",
       num: true,
-      cell: ([name]) => (each.usage.provenance === "unknown" ? "unknown" : countOf(each.usage[name] ?? 0)),
+      cell: ([name]) => (each.usage.provenance === "unknown" ? "unknown" : amountOf(name, each.usage[name] ?? 0)),
     })),
   ];
   const foot = h(

@@ -1,7 +1,7 @@
 // What one request cost: by attempt, line by line, and what was corrected since.
 
 import { h } from "../core/dom.js";
-import { dateTime, exactMoney } from "../core/format.js";
+import { dateTime, duration, exactMoney } from "../core/format.js";
 import { badge, card, countOf, moneyOf } from "../parts/bits.js";
 import { table } from "../parts/table.js";
 
@@ -20,7 +20,7 @@ export const COUNTS = [
   ["output_image", "Images out"],
   ["tool_calls", "Searches of the web"],
   ["file_searches", "Searches of files"],
-  ["audio_ms", "Audio, milliseconds"],
+  ["audio_ms", "Audio by time"],
   ["characters", "Characters spoken"],
 ];
 export const PRICES = { known: "good", estimated: "warn", unknown: "bad" };
@@ -33,10 +33,16 @@ const BILLED = {
   tool_call: "Searches of the web",
   file_search: "Searches of files",
   request: "The request itself",
-  audio_hour: "Audio, milliseconds",
+  audio_hour: "Audio by time",
   character: "Characters spoken",
   told: "All of it, as the provider says",
 };
+
+/** How much of something there was: of audio how long, of all else how many. */
+export function amountOf(name, value) {
+  if (name !== "audio_ms" && name !== "audio_hour") return countOf(value);
+  return h("span", { title: `${value} ms`, data: { count: String(value) } }, duration(value));
+}
 
 export function priceCard(found) {
   const rows = found.attempts.map((each, index) => ({ ...each, index }));
@@ -72,7 +78,7 @@ export function billCard(found) {
     ...(found.attempts.length > 1 ? [{ title: "Attempt", num: true, cell: (each) => String(each.attempt) }] : []),
     { title: "For", head: true, cell: (each) => BILLED[each.what] ?? each.what },
     ...(models.size > 1 ? [{ title: "Model", cut: true, cell: (each) => each.model }] : []),
-    { title: "Count", num: true, cell: (each) => countOf(each.count) },
+    { title: "Count", num: true, cell: (each) => amountOf(each.what, each.count) },
     { title: "At", num: true, cell: (each) => h("span", { class: "mono" }, rate(each)) },
     { title: "Amount", num: true, cell: (each) => h("span", { class: "mono" }, `$${each.amount_usd}`) },
   ];
