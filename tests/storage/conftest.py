@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from weighbridge.storage.engine import open_engine, sqlite_url
 from weighbridge.storage.store import Store
@@ -34,36 +34,21 @@ def clock() -> SetClock:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
+    """An empty database; with all tables if a test wants a store in it."""
     if request.param == "sqlite":
         return sqlite_url(tmp_path / "data")
-    return request.getfixturevalue("postgresql_database")
+    return request.getfixturevalue("copied_postgresql" if "store" in request.fixturenames else "postgresql_database")
 
 
 @pytest.fixture
-def store(
-    request: pytest.FixtureRequest, store_url: str, clock: SetClock, tmp_path: Path, migrated_sqlite: Path
-) -> Iterator[Store]:
+def store(store_url: str, clock: SetClock, tmp_path: Path, migrated_sqlite: Path) -> Iterator[Store]:
     """A migrated store."""
     if store_url == sqlite_url(tmp_path / "data"):
         (tmp_path / "data").mkdir(mode=0o700)
         shutil.copyfile(migrated_sqlite, tmp_path / "data" / migrated_sqlite.name)
-    elif not store_url.startswith("sqlite"):
-        copy_template(store_url, request.getfixturevalue("migrated_postgresql"))
     with closing(Store.open(store_url, clock)) as opened:
         opened.migrate()
         yield opened
-
-
-def copy_template(url: str, template: str) -> None:
-    """Put a copy of another database of its server in the place of an empty one."""
-    import psycopg
-
-    name = make_url(url).database
-    server = make_url(url).set(database="postgres").render_as_string(hide_password=False)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name}")
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 @pytest.fixture
