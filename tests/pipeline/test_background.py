@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.pipeline.test_bookkeeper import KEY_BUDGET, PRICES, RATES, charged, of, spent
+from tests.pipeline.test_bookkeeper import KEY_BUDGET, PRICES, RATES, charged, limit, of, spent
 
-from weighbridge.core.allowances import Allowances, Budget, Scope, ScopeKind, Unit
+from weighbridge.core.allowances import Allowances, Budget, Measure, Scope, ScopeKind, Unit
 from weighbridge.core.codec import encode_json
 from weighbridge.core.rates import UNIT, PriceBook, PriceRule, PriceState
 from weighbridge.core.terms import NO_USAGE, Usage
@@ -168,6 +168,13 @@ async def test_tokens_and_credits_are_exchanged_too(build):
     await fetch(world)
     assert spent(world, "tokens") == (150, 0)
     assert spent(world) == (COST, 0)
+
+
+async def test_rate_limits_have_counted_it_when_it_was_asked_for(build):
+    world = build(**of(KEY_BUDGET, limits=[limit(Measure.TOKENS, 1_000_000)]))
+    await begin(world)
+    left = [int((await fetch(world)).fields["x-ratelimit-remaining-tokens"]) for _ in range(2)]
+    assert 0 <= left[0] - left[1] < 10
 
 
 async def test_without_a_budget_the_books_are_put_right_as_well(build):

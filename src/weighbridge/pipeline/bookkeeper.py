@@ -15,7 +15,7 @@ from weighbridge.core.errors import GatewayError
 from weighbridge.core.money import PICO_PER_NANO
 from weighbridge.core.rates import Tariff
 from weighbridge.core.tasks import Signal, on_a_task
-from weighbridge.core.terms import Operation, Record, Usage, WireFormat
+from weighbridge.core.terms import Attempt, Operation, Record, Usage, WireFormat
 from weighbridge.ledger.books import payer_of
 from weighbridge.ledger.journal import Journal
 from weighbridge.ledger.pricing import NO_PIECES, Extent
@@ -442,7 +442,8 @@ class Bookkeeper:
         if not over and not account.draws:
             return self._journal.append_settled(Settled(record, tuple(account.charges)))
         draws: Sequence[Draw] = account.draws
-        used = _used(account, record) if draws else []
+        # What was fetched counted when it was asked for.
+        used = _used(account, record.attempts if exchange.claimed is None else ()) if draws else []
         if len(over) == 1 and not account.charges and not over[0].draws:
             holding = over[0]
             holds, spent = holding.holds, holding.spent()
@@ -553,15 +554,15 @@ def _charges(holding: Holding) -> list[Charge]:
     return [Charge(hold.slot.name, amount) for hold, amount in zip(holding.holds, holding.spent(), strict=True)]
 
 
-def _used(account: Account, record: Record) -> list[int]:
+def _used(account: Account, attempts: Sequence[Attempt]) -> list[int]:
     """What each rate limit counts in the end: all attempts together."""
     nanousd = into = out = 0
-    if len(account.over) == len(record.attempts) == 1:
+    if len(account.over) == len(attempts) == 1:
         holding = account.over[0]
         nanousd, into, out = holding.spent_nanousd, holding.spent_input, holding.spent_output
         limits = account.accounts.limits
         return [used_of(limit, draw, nanousd, into, out) for limit, draw in zip(limits, account.draws, strict=True)]
-    for attempt in record.attempts:
+    for attempt in attempts:
         cost = attempt.cost_nanousd
         nanousd += attempt.reserved_nanousd if cost is None else cost
         usage = attempt.usage
