@@ -306,6 +306,9 @@ def test_nothing_is_lost_whoever_is_killed(provider, start_gateway):
 def test_a_background_response_is_held_at_its_bound_and_costs_what_it_took_once_it_is_fetched(provider, start_gateway):
     """Whichever worker is asked, however often: budgets and the provider's invoice agree in the end, and the ledger adds up."""
     gateway = start_gateway(configured(provider, budgets=[{"scope": "key:app", "amount": "$1", "period": "total"}]))
+    gateway.admin("/credits", "POST", {"payer": {"kind": "team", "name": "proof"}, "amount_nanousd": USD})
+    gateway.stop()
+    gateway.start()  # with workers that know of it from their first request on
     with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=APP_KEY, max_retries=0) as client:
         made = client.responses.with_raw_response.create(model=MODEL, input="Weigh this.", max_output_tokens=4_000, background=True)
         begun = gateway.booked(made.headers["x-weighbridge-request-id"])
@@ -320,7 +323,9 @@ def test_a_background_response_is_held_at_its_bound_and_costs_what_it_took_once_
     gateway.stop()
     books = books_of(gateway)
     assert books.findings.problems == []
-    assert books.spent == books.accounts["provider_cost:sim"] == billed
+    assert books.accounts["provider_cost:sim"] == billed
+    assert books.spent == 2 * billed  # by the budget, and of the credits
+    assert -books.accounts["customer:team:proof"] == USD - billed
     assert books.accounts["unresolved_cost:sim"] == 0
 
 

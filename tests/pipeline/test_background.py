@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.pipeline.conftest import virtual_key
 from tests.pipeline.test_bookkeeper import KEY_BUDGET, PRICES, RATES, charged, limit, of, spent
 
 from weighbridge.core.allowances import Allowances, Budget, Measure, Scope, ScopeKind, Unit
@@ -175,6 +176,18 @@ async def test_rate_limits_have_counted_it_when_it_was_asked_for(build):
     await begin(world)
     left = [int((await fetch(world)).fields["x-ratelimit-remaining-tokens"]) for _ in range(2)]
     assert 0 <= left[0] - left[1] < 10
+
+
+async def test_who_asked_for_it_is_charged_and_not_whoever_fetches_it(build):
+    other = "wb-" + "o" * 43
+    keys = (virtual_key(team="askers"), virtual_key(other, id="key_2", team="others"))
+    world = build(**of(KEY_BUDGET), keys=keys)
+    await begin(world, user="ann")
+    world.will_reply(DONE, length=len(DONE))
+    await world.ask("GET", "/v1/responses/resp_1", headers=[("authorization", f"Bearer {other}")], auth=False)
+    record = last(world)
+    assert (record.key_id, record.team, record.end_user, record.cost_nanousd) == ("key_1", "askers", "ann", COST)
+    assert spent(world) == (COST, 0)
 
 
 async def test_without_a_budget_the_books_are_put_right_as_well(build):

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from tests.pipeline.test_bookkeeper import ANTHROPIC, COST, PRICES, USD, will_answer
 
 from weighbridge.core.allowances import Allowances, Budget, Prepaid, Scope, ScopeKind
-from weighbridge.core.codec import decode_json
+from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.own_keys import Owner, OwnerKind, OwnKey
 from weighbridge.core.rates import NO_TARIFF, Tariff, charged, cost_within, most_charged
 from weighbridge.core.routes import RetryPolicy, plain_route
 from weighbridge.core.secret import Secret
 from weighbridge.core.terms import NO_USAGE, Attempt, Deployment, Provenance
-from weighbridge.ledger.books import charge_of, entries_of
+from weighbridge.ledger.books import charge_of, charged_by, entries_of
 from weighbridge.ledger.tariffs import TariffRule
 from weighbridge.ledger.terms import EntryKind, Settled, Started
 from weighbridge.pipeline.account import Account
@@ -202,3 +202,25 @@ async def test_the_journal_says_of_an_attempt_whose_key_it_is_before_it_is_sent(
     will_answer(world)
     await world.chat(max_tokens=200)
     assert [item.own_key for item in world.journal.items if isinstance(item, Started)] == ["own:pkey_1"]
+
+
+async def test_a_response_in_the_background_takes_its_bound_until_somebody_is_told_what_it_took(build):
+    """So that no number of them overdraws the credits; whoever fetches it, who asked for it pays."""
+    other = "wb-" + "o" * 43
+    keys = (build.virtual_key(team="search"), build.virtual_key(other, id="key_2", team="others"))
+    world = build(**of(USD, Tariff(markup_ppm=500_000)), keys=keys)
+    told = {"id": "resp_1", "model": "gpt-4o", "background": True}
+    queued = encode_json(told | {"status": "queued"})
+    done = encode_json(told | {"status": "completed", "usage": {"input_tokens": 100, "output_tokens": 50}})
+    world.will_reply(queued, length=len(queued))
+    await world.ask("POST", "/v1/responses", {"model": "gpt-4o", "input": "Hi", "background": True, "max_output_tokens": 500})
+    (attempt,) = world.record.attempts
+    taken, held = level(world)
+    assert (held, taken) == (0, pytest.approx(attempt.reserved_nanousd * 3 / 2, abs=1))
+    world.will_reply(done, length=len(done))
+    await world.ask("GET", "/v1/responses/resp_1", headers=[("authorization", f"Bearer {other}")], auth=False)
+    assert level(world) == (COST * 3 // 2, 0)
+    settled = [item for item in world.journal.items if isinstance(item, Settled)]
+    charges = [sum(charge.amount for charge in item.charges) for item in settled]
+    booked = [entries_of(item.record, NO_TARIFF, charged=amount) for item, amount in zip(settled, charges, strict=True)]
+    assert [sum(map(charged_by, each)) for each in booked] == charges == [taken, COST * 3 // 2 - taken]

@@ -70,6 +70,9 @@ def entries_of(record: Record, tariff: Tariff = NO_TARIFF, *, charged: int | Non
     An attempt whose usage nobody told is booked apart, at its estimate or at the bound that was held for it, zero or not: a
     question that the books must keep. What a provider bills to the customer, whose own key it was asked with, is a third kind: no
     debt of ours, so that what is not known of it is no question either.
+
+    Who has paid in advance was charged the bound of a response that went on in the background: when it is fetched, the charge is
+    what it took beyond that, or a part of it goes back.
     """
     request_id = record.request_id
     wall_ns = record.start_wall_ns + record.duration_ns
@@ -198,4 +201,12 @@ def _cost(request_id: str, attempt: int, provider: str, amount: int, kind: Entry
 
 def _charge(request_id: str, owner: str, amount: int, wall_ns: int) -> Entry:
     customer, revenue = account(_CUSTOMER, owner), account(_REVENUE, owner)
-    return Entry(f"{request_id}/charge", customer, revenue, amount, _CHARGE, wall_ns, request_id)
+    debit, credit = (customer, revenue) if amount >= 0 else (revenue, customer)
+    return Entry(f"{request_id}/charge", debit, credit, abs(amount), _CHARGE, wall_ns, request_id)
+
+
+def charged_by(entry: Entry) -> int:
+    """What an entry charges its customer; negative where it gives something back, nothing where it is no charge."""
+    if entry.kind is not _CHARGE:
+        return 0
+    return entry.amount_nanousd if entry.debit.startswith(_CUSTOMER) else -entry.amount_nanousd

@@ -69,6 +69,10 @@ class Pending(msgspec.Struct, frozen=True):
     """The bound in the books; 0 where it is not in ours."""
     requested_model: str
     route: str
+    key_id: str
+    team: str
+    user: str
+    organisation: str
     end_user: str
     session: str
     tags: tuple[str, ...]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from weighbridge.core.allowances import Measure
+from weighbridge.core.allowances import Measure, Unit
 from weighbridge.core.rates import Tariff, charged
 from weighbridge.core.terms import Deployment, Usage
 from weighbridge.ledger.books import chargeable
 from weighbridge.ledger.pricing import NO_PIECES
 from weighbridge.ledger.terms import Charge
-from weighbridge.limits.accounts import NO_ACCOUNTS, Accounts, BudgetAccount, LimitAccount
+from weighbridge.limits.accounts import NO_ACCOUNTS, PLACES, Accounts, BudgetAccount, LimitAccount
 from weighbridge.limits.shared import Asked
 from weighbridge.limits.table import Draw, Hold
 from weighbridge.pipeline.output_watch import OutputWatch
@@ -22,6 +22,7 @@ _TOKENS: Final = Measure.TOKENS
 _INPUT: Final = Measure.INPUT_TOKENS
 _OUTPUT: Final = Measure.OUTPUT_TOKENS
 _USD: Final = Measure.USD
+_CREDITS: Final = PLACES[Unit.CREDITS]
 
 
 class Account:
@@ -151,6 +152,11 @@ class Holding:
         self.spent_nanousd = self.nanousd
         self.spent_input = self.input_tokens
         self.spent_output = self.output_tokens
+
+    def held_of_credits(self) -> int:
+        """What it holds of credits."""
+        pairs = zip(self.budgets, self.holds, strict=True)
+        return next((hold.amount for budget, hold in pairs if budget.unit == _CREDITS), 0)
 
     def held(self) -> tuple[Charge, ...]:
         """What it holds, for the journal."""

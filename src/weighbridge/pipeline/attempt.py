@@ -208,6 +208,7 @@ def weigh(exchange: Exchange, target: Target, holding: Holding, cost: Price, err
     if not _is_told(exchange, error):
         if goes_on(exchange):
             holding.came_to_all()
+            holding.spent_charge = holding.held_of_credits()
             note_pending(exchange, holding)
             return UNKNOWN, reserved
         if reply is None or not exchange.reply_bytes:

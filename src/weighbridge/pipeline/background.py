@@ -16,10 +16,12 @@ from typing import Final
 
 import msgspec
 
+from weighbridge.core.allowances import Unit
 from weighbridge.core.codec import encode_json
 from weighbridge.core.ports import ResponseKeeper
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import NO_USAGE, Operation, Provenance, Record, Resolves, Usage
+from weighbridge.ledger.tariffs import Customer
 from weighbridge.ledger.terms import Charge, Pending
 from weighbridge.limits.accounts import PLACES
 from weighbridge.limits.counters import parse_counter
@@ -41,8 +43,8 @@ def goes_on(exchange: Exchange) -> bool:
 
 def note_pending(exchange: Exchange, holding: Holding) -> None:
     """Remember what an attempt that goes on is counted at. To be called while it is not among the exchange's attempts yet."""
-    target, meter, account = exchange.target, exchange.meter, exchange.account
-    if target is None or meter is None or meter.response_id is None:
+    target, meter, account, key = exchange.target, exchange.meter, exchange.account, exchange.key
+    if target is None or meter is None or meter.response_id is None or key is None:
         return
     exchange.pending = Pending(
         _name(target.deployment.provider, meter.response_id),
@@ -54,6 +56,10 @@ def note_pending(exchange: Exchange, holding: Holding) -> None:
         0 if target.own is not None else holding.nanousd,
         exchange.requested_model,
         exchange.route_name,
+        key.id,
+        key.team,
+        key.user,
+        key.organisation,
         account.end_user,
         account.session,
         account.tags,
@@ -92,21 +98,35 @@ async def claim(exchange: Exchange, keeper: ResponseKeeper) -> None:
     exchange.claimed = claimed
     exchange.usage = _taken(meter)
     exchange.finish_reason = meter.finish_reason
+    _ask_as(exchange, claimed)
+
+
+def _ask_as(exchange: Exchange, claimed: Pending) -> None:
+    """It is booked in the name of whoever asked for it."""
     exchange.requested_model, exchange.route_name = claimed.requested_model, claimed.route
-    account = exchange.account
+    account, key = exchange.account, exchange.key
     account.end_user, account.session, account.tags = claimed.end_user, claimed.session, claimed.tags
+    if key is not None and key.id != claimed.key_id:
+        owner = {"team": claimed.team, "user": claimed.user, "organisation": claimed.organisation}
+        exchange.key = msgspec.structs.replace(key, id=claimed.key_id, **owner)
 
 
 def exchanged(exchange: Exchange, claimed: Pending, record: Record) -> list[Charge]:
     """What budgets count more, or less, for what it took than for its bound. Where nobody knows what that costs, they count the
     bound of it still."""
-    account, target, cost = exchange.account, exchange.target, record.cost_nanousd
-    charge, tariff = 0, account.accounts.tariff
-    if tariff is not None and target is not None:
-        charge = account.charge(cost, record.usage, tariff, is_own=target.own is not None)
+    cost, units = record.cost_nanousd, [parse_counter(each.counter).unit for each in claimed.charges]
+    charge = _charge(exchange, claimed, record) if Unit.CREDITS in units else 0
     came_to = (cost, record.usage.total_input + record.usage.total_output, charge)
-    counted = [(each, came_to[PLACES[parse_counter(each.counter).unit]]) for each in claimed.charges]
+    counted = [(each, came_to[PLACES[unit]]) for each, unit in zip(claimed.charges, units, strict=True)]
     return [Charge(each.counter, amount - each.amount) for each, amount in counted if amount is not None]
+
+
+def _charge(exchange: Exchange, claimed: Pending, record: Record) -> int:
+    """What a customer who has paid in advance is charged: whoever asked for it."""
+    customer = Customer(claimed.key_id, claimed.team, claimed.user, claimed.organisation, claimed.route, claimed.tags)
+    tariff, target = exchange.snapshot.tariffs.of_customer(customer), exchange.target
+    is_own = target is not None and target.own is not None
+    return exchange.account.charge(record.cost_nanousd, record.usage, tariff, is_own=is_own)
 
 
 def resolves(claimed: Pending, cost: int | None) -> Resolves | None:

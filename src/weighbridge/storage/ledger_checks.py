@@ -224,8 +224,9 @@ def _kept_facets(connection: Connection, facet: int, from_s: int) -> dict[tuple[
 def _charged(connection: Connection) -> Iterator[str]:
     """What the sums say that customers were charged is what was booked."""
     of_sums = select(func.coalesce(func.sum(rollups.c.charged), 0)).where(rollups.c.grain == _DAY_GRAIN)
-    of_entries = select(func.coalesce(func.sum(entries.c.amount), 0)).where(entries.c.kind == int(EntryKind.CHARGE))
-    summed, booked = (int(connection.execute(query).scalar_one()) for query in (of_sums, of_entries))
+    summed = int(connection.execute(of_sums).scalar_one())
+    of_entries = select(entries.c.debit, func.sum(entries.c.amount)).where(entries.c.kind == int(EntryKind.CHARGE))
+    booked = _for_customers(connection, of_entries.group_by(entries.c.debit))
     if summed != booked:
         yield f"sums by day say that {summed} nano-dollars were charged to customers, their entries say {booked}"
 
@@ -272,13 +273,17 @@ def _corrected(connection: Connection) -> Iterator[str]:
     """What corrections of prices say that they have added to charges is what was booked."""
     told = int(connection.execute(select(func.coalesce(func.sum(corrected_attempts.c.charge), 0))).scalar_one())
     mine = (entries.c.kind == int(EntryKind.CHARGE_ADJUSTMENT)) & entries.c.ref.startswith("cor_")
-    sums = select(entries.c.debit, func.sum(entries.c.amount)).where(mine).group_by(entries.c.debit)
-    found = {row[0]: int(row[1]) for row in connection.execute(sums)}
-    names = texts_of(connection, found)
-    of_customers = f"{AccountKind.CUSTOMER}:"
-    booked = sum(amount if names[number].startswith(of_customers) else -amount for number, amount in found.items())
+    booked = _for_customers(connection, select(entries.c.debit, func.sum(entries.c.amount)).where(mine).group_by(entries.c.debit))
     if told != booked:
         yield f"corrections say that they added {told} nano-dollars to charges, their entries say {booked}"
+
+
+def _for_customers(connection: Connection, by_debit: Select[Any]) -> int:
+    """What customers were charged by these amounts, which the query has by the account that receives them: others are theirs."""
+    found = {row[0]: int(row[1]) for row in connection.execute(by_debit)}
+    names = texts_of(connection, found)
+    of_customers = f"{AccountKind.CUSTOMER}:"
+    return sum(amount if names[number].startswith(of_customers) else -amount for number, amount in found.items())
 
 
 def _doubles(connection: Connection) -> Iterator[str]:

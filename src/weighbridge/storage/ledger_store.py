@@ -21,7 +21,7 @@ from weighbridge.core.erasure import without_names
 from weighbridge.core.ports import Clock
 from weighbridge.core.rates import NO_TARIFF, Tariff
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Operation, Record
-from weighbridge.ledger.books import entries_of
+from weighbridge.ledger.books import charged_by, entries_of
 from weighbridge.ledger.journal import JournalItem
 from weighbridge.ledger.terms import Charge, Entry, EntryKind, Settled, Started
 from weighbridge.limits.counters import is_of_credits
@@ -491,10 +491,7 @@ class _Booked:
         self.series = series_of(record)
         self.tags = ",".join(record.tags)
         self.error = record.error[:_MAX_ERROR_TEXT] if record.error else ""
-        self.charged = 0
-        for entry in own:
-            if entry.kind is _CHARGE:
-                self.charged += entry.amount_nanousd
+        self.charged = sum([charged_by(entry) for entry in own])
 
 
 def _texts(booked: Sequence[_Booked]) -> set[str]:
