@@ -103,9 +103,8 @@ async def test_a_cost_is_made_up_of_lines_that_name_their_price_list(admin, stor
         ("reasoning", 2, "0.000015", "0.00003"),
         ("input", 10, "0.000003", "0.00003"),
     ]
-    assert known["apart"] == [
-        {"model": "gpt-5", "usage": {**known["usage"], "input": 10, "cache_read": 0, "output": 0, "reasoning": 0}}
-    ]
+    of_part = {**known["usage"], "input": 10, "cache_read": 0, "output": 0, "reasoning": 0}
+    assert known["apart"] == [{"model": "gpt-5", "n_requests": 1, "usage": of_part}]
 
 
 async def test_a_request_that_is_not_there_is_told_so(admin):

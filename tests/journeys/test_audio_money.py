@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import wave
-
 import openai
 import pytest
+from tests.pipeline.test_pieces import samples
 
 from weighbridge.testing import SimulatedOpenAI, running
 
@@ -41,16 +39,6 @@ def gateway(provider, start_gateways, tmp_path_factory):
 def client(request, gateway):
     with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=request.param, max_retries=0) as sdk:
         yield sdk
-
-
-def samples(seconds):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(8_000)
-        sound.writeframes(b"\0\0" * 8_000 * seconds)
-    return file.getvalue()
 
 
 def shown(gateway, reply):

@@ -37,13 +37,13 @@ def asked(body, *, operation=Operation.AUDIO, is_form=True, is_held=True):
     )
 
 
-def samples(seconds):
+def samples(seconds, rate=16_000):
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
-        sound.setframerate(16_000)
-        sound.writeframes(b"\0\0" * 16_000 * seconds)
+        sound.setframerate(rate)
+        sound.writeframes(b"\0\0" * rate * seconds)
     return file.getvalue()
 
 

@@ -103,6 +103,7 @@ def test_results_of_which_none_succeeded_took_nothing():
         b'{"id":"msgbatch_1","type":"message_batch","processing_status":"ended"}',
         b'{"data":[{"id":"msgbatch_1","type":"message_batch"}],"has_more":false}',
         line({"input_tokens": 5, "output_tokens": 5}) + line({}),
+        line({"input_tokens": 5, "output_tokens": 5}) + b'{"custom_id":"b","result":{"type"\n',
     ],
 )
 def test_what_is_not_all_of_the_results_says_nothing(body):

@@ -15,14 +15,17 @@ _PERCENT: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,4})?)%")
 
 
 def _dollars(value: object) -> Decimal:
-    text = value.removeprefix("$") if isinstance(value, str) else str(value)
+    return _number(value.removeprefix("$") if isinstance(value, str) else value, 1_000_000, "must be dollars, such as `0.25`")
+
+
+def _number(value: object, most: int, complaint: str) -> Decimal:
     try:
-        dollars = Decimal(text) if not isinstance(value, bool) else Decimal("NaN")
+        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
     except InvalidOperation:
-        dollars = Decimal("NaN")
-    if not dollars.is_finite() or not 0 <= dollars <= 1_000_000:
-        raise ValueError("must be dollars, such as `0.25`")
-    return dollars
+        number = Decimal("NaN")
+    if not number.is_finite() or not 0 <= number <= most:
+        raise ValueError(complaint)
+    return number
 
 
 def _discount(value: object) -> Decimal:
@@ -37,13 +40,7 @@ def _editor(title: str, pattern: str) -> Any:
 
 
 def _multiple(value: object) -> Decimal:
-    try:
-        multiple = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
-    except InvalidOperation:
-        multiple = Decimal("NaN")
-    if not multiple.is_finite() or not 0 <= multiple <= 100:
-        raise ValueError("must be a multiple such as `0.5`")
-    return multiple
+    return _number(value, 100, "must be a multiple such as `0.5`")
 
 
 Multiple = Annotated[Decimal, BeforeValidator(_multiple), _editor("multiple", r"^[0-9.]+$|\$\{")]

@@ -22,7 +22,7 @@ from weighbridge.core.clock import NS_PER_MS
 from weighbridge.core.codec import encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.money import pico_as_usd
-from weighbridge.core.terms import Attempt, Record, Usage
+from weighbridge.core.terms import Attempt, Record, Usage, UsageApart
 from weighbridge.ledger.apart import Bill
 from weighbridge.ledger.repricing import Repricer
 from weighbridge.storage.correction_store import Correction
@@ -198,8 +198,12 @@ def _attempt(attempt: Attempt, bill: Bill | None) -> dict[str, object]:
         "reserved_nanousd": attempt.reserved_nanousd,
         "cache_saved_nanousd": attempt.cache_saved_nanousd,
         "bill": None if bill is None else _bill(bill),
-        "apart": [{"model": part.model or attempt.model, "usage": _usage(part.usage)} for part in attempt.apart],
+        "apart": [_part(part, attempt.model) for part in attempt.apart],
     }
+
+
+def _part(part: UsageApart, model: str) -> dict[str, object]:
+    return {"model": part.model or model, "n_requests": part.n_requests, "usage": _usage(part.usage)}
 
 
 def _bill(bill: Bill) -> dict[str, object]:

@@ -22,6 +22,10 @@ PICO_PER_USD: Final = 1_000_000_000_000
 """$1 a piece (a tool call, a request), as a rate."""
 
 
+BATCH: Final = "batch"
+"""The service tier of all that runs in a batch."""
+
+
 class PriceState(Enum):
     """How sure an amount is."""
 

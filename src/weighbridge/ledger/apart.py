@@ -4,17 +4,14 @@ length counts by itself."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from weighbridge.core.money import Nanousd
-from weighbridge.core.rates import PriceState
+from weighbridge.core.rates import BATCH, PriceState
 from weighbridge.core.terms import COUNTS, Usage, UsageApart
 from weighbridge.ledger.pricing import TOLD, UNKNOWN, Price, Pricer
-
-BATCH: Final = "batch"
-"""The tier of all that runs in a batch."""
 
 
 class Circumstances(NamedTuple):

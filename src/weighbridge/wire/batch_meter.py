@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from weighbridge.core.codec import JsonError
+from weighbridge.core.rates import BATCH
 from weighbridge.core.terms import NO_USAGE, Provenance, Usage, UsageApart
 from weighbridge.wire.content_coding import Decoder
 from weighbridge.wire.reply_facts import ReplyFacts
@@ -14,7 +15,6 @@ from weighbridge.wire.reply_shapes import MessageReply, decode_batch, decode_bat
 from weighbridge.wire.usage import add, from_anthropic, from_openai_in_full
 from weighbridge.wire.whole_meter import MAX_WHOLE_BYTES, Meter
 
-BATCH: Final = "batch"
 _ENDS: Final = frozenset(("completed", "failed", "expired", "cancelled"))
 _LONG: Final = 200_000
 """Longer prompts may have prices of their own, so they are added up by themselves
@@ -24,7 +24,7 @@ _LONG: Final = 200_000
 def read_batch(facts: ReplyFacts, document: bytes) -> None:
     """A batch in any state. OpenAI's requests are all of one model, and are told together."""
     batch = decode_batch(document)
-    if batch.object != BATCH and batch.type != "message_batch":
+    if batch.object != "batch" and batch.type != "message_batch":
         return
     facts.is_background = True
     facts.response_id = batch.id
@@ -93,6 +93,7 @@ class BatchResultsMeter(Meter):
         try:
             result = decode_batch_line(line).result if line.strip() else None
         except JsonError:
+            self._is_broken = True  # one of the results, perhaps, that has taken something
             return
         if result is None:
             return
