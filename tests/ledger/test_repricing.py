@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.storage.test_ledger_store import record
 
 from weighbridge.core.rates import NO_TARIFF, Bracket, PriceBook, PriceRule, PriceState, Rates, Tariff
-from weighbridge.core.terms import NO_USAGE, Attempt, Provenance, Usage
+from weighbridge.core.terms import NO_USAGE, Attempt, Provenance, Resolves, Usage
 from weighbridge.ledger.books import charge_of
 from weighbridge.ledger.repricing import Repricer, Skipped, entries_of_repriced
 from weighbridge.ledger.terms import AccountKind, account
@@ -48,6 +48,15 @@ def test_a_price_that_nobody_knew_is_told_for_the_first_time_and_its_bound_taken
     bound, cost = entries_of_repriced("cor_1", made, found.repriced, WALL, "learned")
     assert (bound.debit, bound.amount_nanousd) == (account(AccountKind.UNRESOLVED_PAYABLE, "openai"), 9_999)
     assert (cost.debit, cost.amount_nanousd, cost.note) == (account(AccountKind.COST_ADJUSTMENTS, "openai"), 600_000, "learned")
+
+
+def test_what_was_fetched_costs_what_it_cost_when_it_was_asked_for():
+    made = record(1, attempt(600_000))
+    dearer = PriceRule("*", own=(Bracket(Rates(input=2_000_000, output=20_000_000)),), from_wall_ns=made.start_wall_ns)
+    repricer = Repricer(PriceBook(rules=(*book().rules, dearer)), {})
+    assert [each.after for each in repricer.outcome(made, [600_000], 600_000, NO_TARIFF).repriced] == [1_200_000]
+    asked = Resolves("req_0", 0, "openai", 9_999, made.start_wall_ns - 1)
+    assert repricer.outcome(msgspec.structs.replace(made, resolves=asked), [600_000], 600_000, NO_TARIFF).repriced == []
 
 
 def test_an_estimate_stays_one_at_any_price():

@@ -155,7 +155,7 @@ def _detail(
     found: RequestDetail, names: Names, corrections: Sequence[tuple[Correction, int, int]], repricer: Repricer
 ) -> dict[str, object]:
     record = found.record
-    bills = [repricer.bill(attempt, record.start_wall_ns) for attempt in record.attempts] if record is not None else []
+    bills = [repricer.bill(attempt, record.priced_wall_ns) for attempt in record.attempts] if record is not None else []
     return {
         **_summary(found.row, names),
         **(_of_record(record) if record is not None else {}),

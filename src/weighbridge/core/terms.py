@@ -336,6 +336,8 @@ class Resolves(msgspec.Struct, frozen=True, gc=False):
     attempt: int
     provider: str
     nanousd: int
+    wall_ns: int
+    """When it was asked for: by the prices of then it is charged."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -384,3 +386,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """The caller's `traceparent`, as it came."""
     resolves: Resolves | None = None
     """It has fetched a response that went on in the background, whose cost is in this account."""
+
+    @property
+    def priced_wall_ns(self) -> int:
+        """The prices of which moment count."""
+        return self.start_wall_ns if self.resolves is None else self.resolves.wall_ns

@@ -75,7 +75,7 @@ class Repricer:
         repriced: list[Repriced] = []
         skipped: list[Skipped] = []
         for place, attempt in enumerate(record.attempts):
-            found = self._priced(attempt, record.start_wall_ns)
+            found = self._priced(attempt, record.priced_wall_ns)
             if isinstance(found, Skipped):
                 skipped.append(found)
             elif found is not None and found != costs[place]:

@@ -134,7 +134,7 @@ def resolves(claimed: Pending, cost: int | None) -> Resolves | None:
     books ask nothing."""
     if cost is None or not claimed.nanousd:
         return None
-    return Resolves(claimed.request_id, claimed.attempt, claimed.provider, claimed.nanousd)
+    return Resolves(claimed.request_id, claimed.attempt, claimed.provider, claimed.nanousd, claimed.wall_ns)
 
 
 def _id(exchange: Exchange, meter: Meter) -> str:
