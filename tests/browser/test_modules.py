@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.browser.conftest import Watch, served
+from tests.browser.conftest import Watch
 from tests.control.dashboard.fake_gateway import World
 
 from weighbridge.control.dashboard.assets import load_assets
@@ -12,16 +12,16 @@ TOP = f"/dashboard/static/{load_assets().version}"
 
 
 @pytest.fixture(scope="module")
-def watched(chromium):
+def watched(chromium, stage):
     """One page for all tests of this file, at which nobody is signed in, and what it did wrong: what they call leaves nothing."""
-    with served(World(1)) as base:
-        context = chromium.new_context(base_url=base, timezone_id="UTC")
-        page, watch = context.new_page(), Watch(base)
-        watch.over(page)
-        page.goto("/dashboard/sign-in")
-        yield page, watch
-        context.close()
-        assert watch.wrong == []
+    stage.show(World(1))
+    context = chromium.new_context(base_url=stage.address, timezone_id="UTC")
+    page, watch = context.new_page(), Watch(stage.address)
+    watch.over(page)
+    page.goto("/dashboard/sign-in")
+    yield page, watch
+    context.close()
+    assert watch.wrong == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import hypothesis
@@ -17,7 +18,8 @@ with warnings.catch_warnings():
 from weighbridge.control.admin_api import OPENAPI_PATH
 
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
-EXAMPLES = 12
+EXAMPLES = 100 if os.environ.get("WEIGHBRIDGE_PROOF") == "full" else 8
+"""Of each operation."""
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from http.client import IncompleteRead
 from types import SimpleNamespace
 
 import aiohttp
+import anthropic
 import openai
 import pytest
 from sqlalchemy import text
@@ -25,7 +26,7 @@ from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.storage.engine import sqlite_url
 from weighbridge.storage.ledger_checks import verify
 from weighbridge.storage.store import Store
-from weighbridge.testing import Fault, SimulatedOpenAI, running
+from weighbridge.testing import Fault, SimulatedAnthropic, SimulatedOpenAI, running
 
 FULL = os.environ.get("WEIGHBRIDGE_PROOF") == "full"
 CLIENTS, WORKERS, KILLS = (1_000, 4, 12) if FULL else (60, 3, 3)
@@ -350,6 +351,37 @@ def test_a_batch_costs_what_the_provider_bills_once_somebody_looks_at_it(provide
     books = books_of(gateway)
     assert books.findings.problems == []
     assert (books.accounts["provider_cost:sim"], books.accounts["unresolved_cost:sim"]) == (billed, 0)
+
+
+def test_a_hard_budget_holds_what_a_message_batch_may_cost_until_its_results_are_read(start_gateway):
+    with running(SimulatedAnthropic()) as simulated:
+        config = configured(simulated, prices=[PRICES[0] | {"tiers": {"batch": 0.5}}])
+        config["providers"]["sim"]["type"] = "anthropic"
+        config["budgets"] = [{"scope": "key:app", "amount": "$0.012", "period": "total", "on_shortage": "lower"}]
+        gateway = start_gateway(config)
+        with anthropic.Anthropic(base_url=gateway.base_url, api_key=APP_KEY, max_retries=0) as client:
+            with pytest.raises(anthropic.APIStatusError, match="budget") as refused:
+                client.messages.batches.create(requests=messages(6, max_tokens=1_000))
+            made = client.messages.batches.create(requests=messages(4, max_tokens=1_000))
+            held = gateway.admin("/budgets")["data"][0]["accounts"][0]["spent"]
+            assert len(list(client.messages.batches.results(made.id))) == 4
+        billed = simulated.invoice().total
+    assert refused.value.status_code == 402
+    assert 4 * 1_000 * 2_000 < held <= 12_000_000
+    assert gateway.admin("/budgets")["data"][0]["accounts"][0]["spent"] == billed > 0
+    gateway.stop()
+    books = books_of(gateway)
+    assert books.findings.problems == []
+    assert (books.accounts["provider_cost:sim"], books.accounts["unresolved_cost:sim"]) == (billed, 0)
+
+
+def messages(number, max_tokens):
+    """So many requests of a batch; the model has its provider's name before it."""
+    asked = {"model": "sim/claude-sonnet-4-5", "max_tokens": max_tokens}
+    words = [f"Weigh number {n}, please." for n in range(number)]
+    return [
+        {"custom_id": str(n), "params": asked | {"messages": [{"role": "user", "content": each}]}} for n, each in enumerate(words)
+    ]
 
 
 def batched(n):

@@ -13,7 +13,7 @@ from weighbridge.core.routes import Hedging, RetryPolicy, Route, RouteTarget, St
 from weighbridge.core.terms import Deployment
 from weighbridge.routing.breaker import DEFAULT_RULES
 
-SEEDS = range(200 if os.environ.get("WEIGHBRIDGE_PROOF") == "full" else 8)
+SEEDS = range(200 if os.environ.get("WEIGHBRIDGE_PROOF") == "full" else 4)
 BALANCING = [StrategyName.WEIGHTED, StrategyName.ROUND_ROBIN, StrategyName.LEAST_IN_FLIGHT]
 OPEN_S = DEFAULT_RULES.max_open_ns * (1 + DEFAULT_RULES.jitter) / 1e9
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
+from tests.conftest import made_database
 
 from weighbridge.storage.engine import open_engine, sqlite_url
 from weighbridge.storage.store import Store
@@ -27,9 +28,12 @@ class SetClock:
         return self.wall
 
 
+WALL_NS = 1_800_000_000_000_000_123
+
+
 @pytest.fixture
 def clock() -> SetClock:
-    return SetClock(1_800_000_000_000_000_123)
+    return SetClock(WALL_NS)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -49,6 +53,20 @@ def store(store_url: str, clock: SetClock, tmp_path: Path, migrated_sqlite: Path
     with closing(Store.open(store_url, clock)) as opened:
         opened.migrate()
         yield opened
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def kept_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Iterator[Store]:
+    """A migrated store for all tests of a file that only read what the file has put there."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            directory = tmp_path_factory.mktemp("kept")
+            shutil.copyfile(migrated_sqlite, directory / migrated_sqlite.name)
+            url = sqlite_url(directory)
+        else:
+            template = make_url(request.getfixturevalue("migrated_postgresql")).database or ""
+            url = stack.enter_context(made_database(request.getfixturevalue("postgresql_server"), template))
+        yield stack.enter_context(closing(Store.open(url, SetClock(WALL_NS))))
 
 
 @pytest.fixture

@@ -20,15 +20,15 @@ OPINIONS = {
 }
 
 
-@pytest.fixture
-def ledger(store):
+@pytest.fixture(scope="module")
+def ledger(kept_store):
     items = [settled(n, attempt(10**n), end_user="ann", tags=("env=prod",) if n < 3 else ()) for n in range(1, 6)]
-    store.ledger.move("j_1", 0, 100, items)
+    kept_store.ledger.move("j_1", 0, 100, items)
     for number, opinions in OPINIONS.items():
-        asked = store.feedback.asked(f"req_{number}")
+        asked = kept_store.feedback.asked(f"req_{number}")
         for each in opinions:
-            store.feedback.give(f"req_{number}", asked.series, each)
-    return store.ledger
+            kept_store.feedback.give(f"req_{number}", asked.series, each)
+    return kept_store.ledger
 
 
 def costs(ledger, *group_by, **filters):
@@ -87,19 +87,26 @@ def by_rating(ledger, begin, end, interval):
     return found
 
 
+FIRST = WALL_NS // 10**9 - 50_000
+
+
+@pytest.fixture(scope="module")
+def long_ledger(kept_store):
+    """Long before the other requests."""
+    items = [settled(n, attempt(n), start_wall_ns=(FIRST + (n - 100) * 397) * 10**9) for n in range(100, 200)]
+    kept_store.ledger.move("j_2", 0, 100, items)
+    for number in range(100, 200, 7):
+        asked = kept_store.feedback.asked(f"req_{number}")
+        kept_store.feedback.give(f"req_{number}", asked.series, Opinion("ann", number % 2))
+    return kept_store.ledger
+
+
 @pytest.mark.parametrize("interval", ["none", "hour", "day", "month"])
 @pytest.mark.parametrize(("begin", "end"), [(0, 40_000), (1_234, 38_765), (3_600, 7_200), (5_000, 5_100)])
-def test_any_time_is_the_sum_of_its_facts(store, interval, begin, end):
-    first = WALL_NS // 10**9 - 50_000
-    items = [settled(n, attempt(n), start_wall_ns=(first + n * 397) * 10**9) for n in range(100)]
-    store.ledger.move("j_1", 0, 100, items)
-    for number in range(0, 100, 7):
-        asked = store.feedback.asked(f"req_{number}")
-        store.feedback.give(f"req_{number}", asked.series, Opinion("ann", number % 2))
+def test_any_time_is_the_sum_of_its_facts(long_ledger, interval, begin, end):
     # By the minute nothing but facts can tell.
-    assert by_rating(store.ledger, first + begin, first + end, interval) == by_rating(
-        store.ledger, first + begin, first + end, "minute"
-    )
+    begin, end = FIRST + begin, FIRST + end
+    assert by_rating(long_ledger, begin, end, interval) == by_rating(long_ledger, begin, end, "minute")
 
 
 def test_what_has_no_facts_any_more_does_not_count_as_without_an_opinion(store, clock):

@@ -18,8 +18,8 @@ NOW_S = WALL_NS // NS_PER_S
 HOUR_NS = 3_600 * NS_PER_S
 
 
-@pytest.fixture
-def ledger(store):
+@pytest.fixture(scope="module")
+def ledger(kept_store):
     items = [
         settled(
             number,
@@ -31,8 +31,8 @@ def ledger(store):
         )
         for number in range(60)
     ]
-    store.ledger.move("j_1", 0, 100, items)
-    return store.ledger
+    kept_store.ledger.move("j_1", 0, 100, items)
+    return kept_store.ledger
 
 
 def requests_in(answer):

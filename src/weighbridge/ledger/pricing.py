@@ -14,7 +14,7 @@ import msgspec
 
 from weighbridge.core.clock import NS_PER_S
 from weighbridge.core.money import PICO_PER_NANO, Nanousd, from_pico, from_pico_difference
-from weighbridge.core.rates import HIGH_RATES, UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
+from weighbridge.core.rates import BATCH, HIGH_RATES, UNIT, Bracket, DayWindow, Period, PriceState, RateCard, Rates
 from weighbridge.core.terms import Provenance, Usage
 
 _KNOWN: Final = PriceState.KNOWN
@@ -354,6 +354,16 @@ class Pricer:
             return None
         factor = self._region_factor(region) if region else self._dearest_region
         return from_pico(dearest if factor == UNIT else _scaled(dearest, factor))
+
+    def bound_of_batch(self, extent: Extent, kinds: Kinds, n_requests: int, longest: int, *, at_wall_ns: int) -> Nanousd | None:
+        """The most that this may cost as a batch of so many requests, none of which reads more than `longest` tokens. A batch is
+        served as one, so that where it has prices of its own no other ones count."""
+        for periods in (self._tiers.get(BATCH, ()), self._periods):
+            if (period := _active(periods, at_wall_ns)) is not None:
+                each = [bracket for bracket in period.brackets if longest > bracket.above]
+                pico = max((bracket.bound(extent, kinds) + (n_requests - 1) * bracket.request for bracket in each), default=None)
+                return None if pico is None else from_pico(_scaled(pico, self._dearest_region))
+        return None
 
     def bound_of(self, pieces: Pieces) -> int:
         """The most that these may cost at any time, in pico-dollars."""

@@ -58,7 +58,7 @@ from weighbridge.pipeline.refusals import (
 from weighbridge.pipeline.said import Said
 from weighbridge.pipeline.slices import Slice, Slices
 from weighbridge.pipeline.target import Target
-from weighbridge.pipeline.wanted import Wanted, amounts_of
+from weighbridge.pipeline.wanted import Need, Wanted, amounts_of
 from weighbridge.wire.translate import FORMAT_OF
 
 _SHARE_OF_THE_IMPLICIT: Final = 4
@@ -188,7 +188,7 @@ class Bookkeeper:
         cap, is_doubtful = named_cap(exchange, target)
         key = exchange.key
         if is_doubtful or (key is not None and key.max_output_tokens is not None):
-            cap = _capped_by_key(exchange, cap, is_doubtful=is_doubtful)
+            cap = capped_by_key(exchange, cap, is_doubtful=is_doubtful)
         n_said = 0 if said is None else _MAX_BYTES_A_CHARACTER * len(said.text)
         if not budgets:
             holding = _bounded(exchange, target, cap, n_said)
@@ -266,16 +266,18 @@ class Bookkeeper:
         """Hold what is wanted of every budget, or what fits; or say what to ask other hosts for. Raises `GatewayError`."""
         operation = exchange.endpoint.operation
         is_boundless = operation in BOUNDLESS or (operation is _REALTIME and is_by_time(target))
-        if is_boundless and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
+        batch = exchange.batch if is_boundless else None
+        if is_boundless and batch is None and (hard := next((b for b in budgets if b.budget.is_hard), None)) is not None:
             raise cannot_be_bounded(hard)
         is_session = operation is _REALTIME and any(each.budget.is_hard for each in budgets)
-        if is_session:
-            extent, kinds = extent_of_response(exchange, target)
+        wanted: Need
+        if batch is not None:
+            wanted = Need(target, batch.extent, batch.nanousd, exchange.account.accounts.tariff)
         else:
-            extent, kinds = extent_of(exchange, target, cap)
-        if n_said:
-            extent = extent._replace(input_tokens=extent.input_tokens + n_said)
-        wanted = Wanted(exchange, target, cap, extent, kinds)
+            extent, kinds = extent_of_response(exchange, target) if is_session else extent_of(exchange, target, cap)
+            if n_said:
+                extent = extent._replace(input_tokens=extent.input_tokens + n_said)
+            wanted = Wanted(exchange, target, cap, extent, kinds)
         wall_ns = exchange.start_wall_ns
         tries = 0
         while True:
@@ -288,15 +290,17 @@ class Bookkeeper:
             if short is None:
                 break
             if may_ask and budgets[holds.index(short)].is_leased:
-                return self._lacking(budgets, holds, is_modest=cap is None)
+                return self._lacking(budgets, holds, is_modest=cap is None and batch is None)
             tries += 1
             lacking = budgets[holds.index(short)]
             may_lower = lacking.budget.on_shortage is Shortage.LOWER and tries < _MAX_TRIES
-            if not may_lower or not self._is_lowered(exchange, wanted, budgets):
+            if not (may_lower and isinstance(wanted, Wanted) and self._is_lowered(exchange, wanted, budgets)):
                 raise budget_exceeded(lacking, short.amount, self._table, wall_ns)
         holding = Holding(exchange.account.n_started, target.deployment, wanted.extent[0], wanted.extent[1], wanted.nanousd)
         holding.budgets, holding.holds, holding.counts = budgets, holds, True
         holding.pieces = wanted.extent.pieces
+        if not isinstance(wanted, Wanted):
+            return holding
         if is_session:
             holding.slices = self._slices(exchange, holding, wanted)
         elif exchange.is_stream and any(each.budget.is_hard for each in budgets):
@@ -497,7 +501,7 @@ def _accounts_of_target(ledgers: Ledgers, target: Target, turn: int) -> Accounts
     return ledgers.remember(ledgers.by_target, name, ledgers.of(subjects))
 
 
-def _capped_by_key(exchange: Exchange, cap: int | None, *, is_doubtful: bool) -> int | None:
+def capped_by_key(exchange: Exchange, cap: int | None, *, is_doubtful: bool) -> int | None:
     """The bound on each answer that counts: never above the key's own. One that is said in several ways is said anew."""
     if exchange.endpoint.operation not in WRITES_TEXT:
         return cap
@@ -512,7 +516,9 @@ def _capped_by_key(exchange: Exchange, cap: int | None, *, is_doubtful: bool) ->
 
 def _bounded(exchange: Exchange, target: Target, cap: int | None, n_said: int) -> Holding:
     """What an attempt may use where no budget counts it: for the books alone, so without a look at what its body holds."""
-    rates = target.dearest
+    rates, number = target.dearest, exchange.account.n_started
+    if not exchange.requested_model and (batch := exchange.batch) is not None:
+        return Holding(number, target.deployment, batch.extent.input_tokens, batch.extent.output_tokens, batch.nanousd)
     if rates is None:
         raise price_unknown(target.name)
     size = size_of(exchange) + n_said
@@ -524,7 +530,7 @@ def _bounded(exchange: Exchange, target: Target, cap: int | None, n_said: int) -
     if target.pricer is not None and target.pricer.counts_pieces:
         pieces = most_pieces(exchange, target.pricer)
         pico += target.pricer.bound_of(pieces)
-    holding = Holding(exchange.account.n_started, target.deployment, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
+    holding = Holding(number, target.deployment, into, out, (pico + PICO_PER_NANO - 1) // PICO_PER_NANO)
     holding.pieces = pieces
     return holding
 

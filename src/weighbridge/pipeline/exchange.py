@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.ports import Downstream, TokensSeen, UpstreamReply
 from weighbridge.core.terms import NO_USAGE, Attempt, Dialect, Endpoint, Operation, Usage, VirtualKey
+from weighbridge.ledger.pricing import Extent
 from weighbridge.ledger.terms import Pending
 from weighbridge.pipeline.account import NOBODY, Account, Holding
 from weighbridge.pipeline.sample import Sample
@@ -18,7 +19,7 @@ from weighbridge.pipeline.target import Target
 from weighbridge.wire.conversation import Conversation
 from weighbridge.wire.embeddings.terms import EmbeddingRequest
 from weighbridge.wire.endpoints import Match
-from weighbridge.wire.envelope import Envelope
+from weighbridge.wire.envelope import Envelope, Splice
 from weighbridge.wire.gemini_body import InnerModel
 from weighbridge.wire.meter import Meter
 from weighbridge.wire.multipart import FormField
@@ -35,6 +36,16 @@ if TYPE_CHECKING:
 
 UNMATCHED = Endpoint(Dialect.OPENAI, Operation.RAW)
 _OPENAI = Dialect.OPENAI
+
+
+class Batch(NamedTuple):
+    """The requests in the body of a batch: the most that all of them may take and cost, in nano-dollars, and what is to be changed
+    in them."""
+
+    extent: Extent
+    nanousd: int
+    splices: list[Splice]
+    edits: list[str]
 
 
 class Exchange:
@@ -117,6 +128,8 @@ class Exchange:
     """What a tokenizer says of the attempt that is over, where its provider has not."""
     witness: Witness | None = None
     """Who remembers the reply, where payloads are kept."""
+    batch: Batch | None = None
+    """What the requests in the body may take, where it is a batch."""
     pending: Pending | None = None
     """The response goes on in the background: what its attempt counts for."""
     claimed: Pending | None = None

@@ -30,6 +30,7 @@ from weighbridge.pipeline.explain import described_exchange, explain
 from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.head_memo import recall, remember
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
+from weighbridge.pipeline.inline_batch import read_batch
 from weighbridge.pipeline.limit_lines import limit_lines
 from weighbridge.pipeline.local import answer_locally, is_own_list, models_body, send_json
 from weighbridge.pipeline.plan import Plan
@@ -58,6 +59,7 @@ _MAX_UNKNOWN_KEYS: Final = 4096
 
 _MODELS: Final = Operation.MODELS  # reaching a member through its class takes 0.1 µs in Python 3.11
 _EXPLAIN: Final = Operation.EXPLAIN
+_MESSAGE_BATCHES: Final = Operation.MESSAGE_BATCHES
 _STORED: Final = Operation.RESPONSES_STORED
 _NO_CHANCE: Final = SystemRng(0)
 _MAX_REASONS: Final = 8
@@ -183,6 +185,8 @@ class Gateway:
                 read_envelope(exchange, body if body is not None else await downstream.read_body(limit))
                 if exchange.snapshot.payloads is not None:
                     witness(exchange, exchange.snapshot.payloads, self.fleet.rng)
+            elif operation is _MESSAGE_BATCHES:
+                await read_batch(exchange)
             if operation is _STORED and (kept := await self._kept(exchange)) is not None:
                 settle(exchange, self._clock, self._books, self._sink)
                 send_kept(exchange, kept)
@@ -281,7 +285,7 @@ class Gateway:
         assert key is not None
         if not exchange.requested_model:
             home = snapshot.home_for(exchange.dialect, found.provider)
-            if key.models and exchange.endpoint.operation in _UNSEEN_MODEL:
+            if key.models and exchange.endpoint.operation in _UNSEEN_MODEL and exchange.batch is None:
                 snapshot.check_whole_provider(key, home)
             return home
         return self._resolve_name(exchange, exchange.requested_model, found.provider, key)

@@ -167,7 +167,7 @@ def _body(exchange: Exchange, target: Target) -> tuple[list[bytes | memoryview] 
             exchange.request_bytes = downstream.content_length or 0
             return source, None if downstream.is_chunked else downstream.content_length
         return [], 0
-    splices = _splices(exchange, target)
+    splices = splices_of(exchange, target)
     if (encoding := exchange.fields.get(b"content-encoding")) is not None and encoding.lower() not in (b"", b"identity"):
         if not splices:
             return [exchange.raw_body], len(exchange.raw_body)
@@ -177,7 +177,8 @@ def _body(exchange: Exchange, target: Target) -> tuple[list[bytes | memoryview] 
     return apply_splices(body, splices)
 
 
-def _splices(exchange: Exchange, target: Target) -> list[Splice]:
+def splices_of(exchange: Exchange, target: Target) -> list[Splice]:
+    """What is to be changed in a body for a target, named in the edits."""
     model = target.deployment.model
     requested = exchange.requested_model
     splices: list[Splice] = []
@@ -195,6 +196,9 @@ def _splices(exchange: Exchange, target: Target) -> list[Splice]:
     elif envelope is not None and (requested != model or not (envelope.occurs_once("model") or len(envelope.locate("model")) < 2)):
         # Of duplicates some decoders take the first and some the last: all of them name the model that was admitted.
         splices += envelope.replace("model", target.model_json)
+    elif envelope is None and exchange.batch is not None:
+        exchange.edits += exchange.batch.edits
+        return exchange.batch.splices
     if splices:
         exchange.edits.append("model")
     if exchange.has_preferences and envelope is not None and not target.provider.quirks.takes_preferences:

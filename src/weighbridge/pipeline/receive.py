@@ -105,13 +105,19 @@ def read_envelope(exchange: Exchange, body: bytes) -> None:
         )
 
 
-def _read_body(exchange: Exchange, place: ModelPlace, body: bytes) -> None:
+def take_body(exchange: Exchange, body: bytes) -> bytes:
+    """Hold the body, and unpack it if it came compressed. Raises `GatewayError`."""
     limits = exchange.snapshot.limits
     exchange.request_bytes = len(body)
     if (encoding := exchange.fields.get(b"content-encoding")) is not None and encoding.lower() != b"identity":
         exchange.raw_body = body
         body = decode_body(encoding.decode("latin-1"), body, limit=limits.max_body_bytes)
     exchange.body = body
+    return body
+
+
+def _read_body(exchange: Exchange, place: ModelPlace, body: bytes) -> None:
+    body = take_body(exchange, body)
     if place is _IN_FORM and (content_type := exchange.header(b"content-type")).lower().startswith(b"multipart/"):
         _read_form(exchange, content_type, body)
     elif place is _IN_PATH:

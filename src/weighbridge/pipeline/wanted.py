@@ -26,10 +26,32 @@ _RUNS_OTHERS: Final = frozenset((Operation.MESSAGES, Operation.RESPONSES))
 _CHOOSES_A_PRICE: Final = frozenset(("service_tier", "speed", "inference_geo", "tools"))
 
 
-class Wanted:
+class Need:
+    """What is asked of budgets, where its cost is known."""
+
+    __slots__ = ("_tariff", "extent", "nanousd", "target")
+
+    def __init__(self, target: Target, extent: Extent, nanousd: int, tariff: Tariff | None) -> None:
+        self.target = target
+        self.extent = extent
+        self.nanousd = nanousd
+        self._tariff = tariff
+
+    def amounts(self) -> Amounts:
+        """What it asks of budgets of each unit."""
+        if self._tariff is None:  # as nearly always, without another call
+            return clamped(self.nanousd), clamped(self.extent[0] + self.extent[1]), 0
+        return self.amounts_of(self.nanousd, self.extent)
+
+    def amounts_of(self, nanousd: int, tokens: Extent) -> Amounts:
+        """The same of something else."""
+        return amounts_of(nanousd, tokens, self._tariff, is_own=self.target.own is not None)
+
+
+class Wanted(Need):
     """What an attempt asks budgets for: its extent, and what that may cost. Raises `GatewayError` PRICE_UNKNOWN."""
 
-    __slots__ = ("_beside", "_pricer", "_region", "_tariff", "_tier", "_wall_ns", "cap", "extent", "kinds", "nanousd", "target")
+    __slots__ = ("_beside", "_pricer", "_region", "_tier", "_wall_ns", "cap", "kinds")
 
     def __init__(self, exchange: Exchange, target: Target, cap: int | None, extent: Extent, kinds: Kinds) -> None:
         self.target = target
@@ -44,8 +66,7 @@ class Wanted:
         envelope = exchange.envelope
         if envelope is not None and envelope.has_any(_CHOOSES_A_PRICE):
             self._choose(envelope, exchange.endpoint.operation)
-            if exchange.endpoint.operation in _RUNS_OTHERS:
-                self._beside = self._others(envelope, exchange)
+            self._beside = cost_beside(exchange, target, extent, kinds, self._region)
         self._tariff = exchange.account.accounts.tariff
         for pricer in (target.pricer, target.ceiling):
             if pricer is not None and (bound := self._bound(pricer, extent)) is not None:
@@ -61,30 +82,9 @@ class Wanted:
         elif operation in _TIERED:
             self._tier = _text(envelope, "service_tier")
 
-    def _others(self, envelope: Envelope, exchange: Exchange) -> int:
-        """What other models may cost that the provider may run. Where nobody knows their prices, nothing; then the attempt's cost
-        will be unknown as well."""
-        amount = 0
-        for model, uses, output, read in models_beside(envelope, exchange.endpoint.operation):
-            pricer = exchange.snapshot.pricer_of(self.target.deployment.provider, model)
-            extent = Extent(self.extent.input_tokens + self.extent.output_tokens if read is None else read, output)
-            once = pricer.bound(extent, self.kinds, at_wall_ns=self._wall_ns, region=self._region) if pricer is not None else None
-            amount += uses * (once or 0)
-        return amount
-
     def _bound(self, pricer: Pricer, extent: Extent) -> Nanousd | None:
         found = pricer.bound(extent, self.kinds, tier=self._tier, at_wall_ns=self._wall_ns, region=self._region)
         return found if found is None or not self._beside else Nanousd(found + self._beside)
-
-    def amounts(self) -> Amounts:
-        """What it asks of budgets of each unit."""
-        if self._tariff is None:  # as nearly always, without another call
-            return clamped(self.nanousd), clamped(self.extent[0] + self.extent[1]), 0
-        return self.amounts_of(self.nanousd, self.extent)
-
-    def amounts_of(self, nanousd: int, tokens: Extent) -> Amounts:
-        """The same of something else."""
-        return amounts_of(nanousd, tokens, self._tariff, is_own=self.target.own is not None)
 
     def cost_of(self, usage: Usage) -> int:
         """What was used, in nano-dollars."""
@@ -113,6 +113,21 @@ class Wanted:
         """Ask for less: so many tokens in all."""
         self.extent = self.extent._replace(output_tokens=output_tokens)
         self.nanousd = Nanousd(self._cost(output_tokens))
+
+
+def cost_beside(exchange: Exchange, target: Target, extent: Extent, kinds: Kinds, region: str = "") -> int:
+    """What other models may cost that the provider may run for a request of this extent. Where nobody knows their prices, nothing;
+    then the attempt's cost will be unknown as well."""
+    envelope, operation = exchange.envelope, exchange.endpoint.operation
+    if envelope is None or operation not in _RUNS_OTHERS or not envelope.has("tools"):
+        return 0
+    amount = 0
+    for model, uses, output, read in models_beside(envelope, operation):
+        pricer = exchange.snapshot.pricer_of(target.deployment.provider, model)
+        of = Extent(extent.input_tokens + extent.output_tokens if read is None else read, output)
+        once = pricer.bound(of, kinds, at_wall_ns=exchange.start_wall_ns, region=region) if pricer is not None else None
+        amount += uses * (once or 0)
+    return amount
 
 
 def amounts_of(nanousd: int, tokens: Extent, tariff: Tariff | None, *, is_own: bool) -> Amounts:

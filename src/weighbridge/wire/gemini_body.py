@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import msgspec
-
-from weighbridge.core.codec import JsonError, encode_json
+from weighbridge.core.codec import encode_json
 from weighbridge.wire.envelope import Envelope, Splice
 
-_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PREFIX: Final = "models/"
 
 
@@ -36,29 +33,12 @@ def inner_models(envelope: Envelope) -> list[InnerModel]:
     found = _of(envelope)
     if envelope.has("generateContentRequest") and (inner := envelope.nested("generateContentRequest")) is not None:
         found += _of(inner)
-    if (requests := envelope.raw("requests")) is not None:
-        start, _ = envelope.locate("requests")[-1]
-        found += _of_requests(bytes(requests), start)
+    if (requests := envelope.raw("requests")) is not None and bytes(requests)[:1] == b"[":
+        for inner in envelope.objects("requests"):
+            found += _of(inner)
     return found
 
 
 def _of(envelope: Envelope) -> list[InnerModel]:
     name = envelope.string("model")
     return [] if name is None else [InnerModel(start, end, name) for start, end in envelope.locate("model")]
-
-
-def _of_requests(text: bytes, start: int) -> list[InnerModel]:
-    try:
-        items = _LIST.decode(text)
-    except (JsonError, UnicodeDecodeError):
-        return []
-    found: list[InnerModel] = []
-    position = 0
-    for item in items:
-        raw = bytes(item)
-        # Only blanks and a comma stand between two items, so that the first match is the item itself.
-        position = text.index(raw, position)
-        if raw.startswith(b"{"):
-            found += _of(Envelope(raw, base=start + position))
-        position += len(raw)
-    return found
