@@ -11,6 +11,7 @@ from weighbridge.config.provider_reference import providers_markdown
 from weighbridge.config.reference import reference_markdown
 from weighbridge.config.template import initial_config
 from weighbridge.storage.migrate import SQLITE_LAYOUT, sqlite_layout
+from weighbridge.wire.endpoint_reference import endpoints_markdown
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -19,6 +20,7 @@ def generated() -> dict[Path, str]:
     """Each file and what it has to hold."""
     return {
         ROOT / "docs/reference/configuration.md": reference_markdown(),
+        ROOT / "docs/reference/endpoints.md": endpoints_markdown(),
         ROOT / "docs/reference/providers.md": providers_markdown(),
         ROOT / "docs/reference/weighbridge.schema.json": config_json_schema(),
         ROOT / "examples/weighbridge.yaml": initial_config(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -171,3 +173,31 @@ async def test_refusals_of_the_gateway_are_in_googles_words(models):
         await models.generate_content(model="nobody/nothing", contents="x")
     assert (raised.value.code, raised.value.status) == (404, "NOT_FOUND")
     assert raised.value.details["error"]["details"][0]["domain"] == "weighbridge"
+
+
+# --- what Google keeps
+
+
+async def test_a_file_is_uploaded_listed_and_deleted(connect):
+    files = connect().aio.files
+    made = await files.upload(file=io.BytesIO(b"weigh this"), config=types.UploadFileConfig(mime_type="text/plain"))
+    assert (made.state, made.size_bytes, made.mime_type) == (types.FileState.ACTIVE, 10, "text/plain")
+    assert (await files.get(name=made.name)).uri == made.uri
+    assert made.name in [file.name async for file in await files.list()]
+    await files.delete(name=made.name)
+    with pytest.raises(errors.ClientError, match="not found"):
+        await files.get(name=made.name)
+
+
+async def test_cached_content_is_made_used_and_deleted(connect, gemini_provider):
+    client = connect().aio
+    config = types.CreateCachedContentConfig(contents=["a long story"], ttl="300s")
+    made = await client.caches.create(model=MODEL, config=config)
+    assert made.usage_metadata.total_token_count == 3
+    cached = types.GenerateContentConfig(cached_content=made.name)
+    await client.models.generate_content(model=MODEL, contents="and then?", config=cached)
+    assert decode_json(gemini_provider.journal.last.request.body)["cachedContent"] == made.name
+    assert (await client.caches.get(name=made.name)).name == made.name
+    await client.caches.delete(name=made.name)
+    with pytest.raises(errors.ClientError, match="not found"):
+        await client.caches.get(name=made.name)

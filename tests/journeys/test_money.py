@@ -362,9 +362,12 @@ def test_a_hard_budget_holds_what_a_message_batch_may_cost_until_its_results_are
         with anthropic.Anthropic(base_url=gateway.base_url, api_key=APP_KEY, max_retries=0) as client:
             with pytest.raises(anthropic.APIStatusError, match="budget") as refused:
                 client.messages.batches.create(requests=messages(6, max_tokens=1_000))
-            made = client.messages.batches.create(requests=messages(4, max_tokens=1_000))
+            made = client.messages.batches.with_raw_response.create(requests=messages(4, max_tokens=1_000))
+            gateway.booked(made.headers["x-weighbridge-request-id"])
             held = gateway.admin("/budgets")["data"][0]["accounts"][0]["spent"]
-            assert len(list(client.messages.batches.results(made.id))) == 4
+            results = client.messages.batches.with_raw_response.results(made.parse().id)
+            assert len(list(results.parse())) == 4
+            gateway.booked(results.headers["x-weighbridge-request-id"])
         billed = simulated.invoice().total
     assert refused.value.status_code == 402
     assert 4 * 1_000 * 2_000 < held <= 12_000_000
@@ -377,7 +380,7 @@ def test_a_hard_budget_holds_what_a_message_batch_may_cost_until_its_results_are
 
 def messages(number, max_tokens):
     """So many requests of a batch; the model has its provider's name before it."""
-    asked = {"model": "sim/claude-sonnet-4-5", "max_tokens": max_tokens}
+    asked = {"model": "sim/claude-sonnet-5", "max_tokens": max_tokens}
     words = [f"Weigh number {n}, please." for n in range(number)]
     return [
         {"custom_id": str(n), "params": asked | {"messages": [{"role": "user", "content": each}]}} for n, each in enumerate(words)

@@ -170,6 +170,17 @@ async def test_a_batch_runs_to_its_output_file(client):
     assert output["response"]["body"]["choices"][0]["message"]["content"] == "four"
 
 
+async def test_conversations_and_vector_stores_are_kept_at_the_provider(client):
+    conversation = await client.conversations.create(metadata={"topic": "scales"})
+    assert (await client.conversations.retrieve(conversation.id)).metadata == {"topic": "scales"}
+    store = await client.vector_stores.create(name="manuals")
+    assert (await client.vector_stores.retrieve(store.id)).name == "manuals"
+    assert (await client.vector_stores.delete(store.id)).deleted
+    assert (await client.conversations.delete(conversation.id)).deleted
+    with pytest.raises(openai.NotFoundError):
+        await client.conversations.retrieve(conversation.id)
+
+
 async def test_what_has_no_name_here_passes_raw_under_the_providers_name(gateway, keys, openai_provider):
     async with openai.AsyncOpenAI(api_key=keys.app, base_url=f"{gateway.base_url}/openai/v1", max_retries=0) as client:
         assert (await client.models.retrieve("gpt-4.1")).id == "gpt-4.1"

@@ -222,6 +222,17 @@ def test_many_requests_together_are_each_as_long_as_they_are_on_average():
     assert card.cache_saved(Usage(cache_read=1_000_000), n_requests=1_000) == 0
 
 
+def test_a_ranking_costs_a_fee_for_each_unit_that_was_billed():
+    by_fee = of(Rates(request=2_000_000_000))
+    assert by_fee.price(Usage(search_units=3)) == (6_000_000, PriceState.KNOWN)
+    assert [(line.what, line.number) for line in by_fee.lines(Usage(search_units=3))] == [("request", 3)]
+    assert by_fee.bound(Extent(50, 0, pieces=Pieces(search_units=3))) == 6_000_000
+    assert by_fee.bound(Extent(50, 0)) == 2_000_000
+    assert by_fee.has_fees
+    assert not of(SIMPLE).has_fees
+    assert of(SIMPLE).price(Usage(search_units=3)) == UNKNOWN  # which has no price of them
+
+
 def test_the_tier_that_was_served_is_what_counts():
     flex = (Period((Bracket(Rates(input=625_000, output=5_000_000)),)),)
     card = of(SIMPLE, tiers={"flex": flex})

@@ -51,8 +51,11 @@ async def test_rankings_are_asked_for_in_the_vendors_words(world):
 async def test_a_provider_that_is_asked_as_the_caller_does_gets_the_callers_bytes(world):
     await world.ask("POST", "/v1/embeddings", EMBED | {"model": "openai/x"})
     assert decode_json(world.sent_body) == EMBED | {"model": "x"}
-    await world.ask("POST", "/v1/rerank", RANK | {"model": "openai/x"})
+    answer = b'{"results":[{"index":0,"relevance_score":0.5}],"usage":{"prompt_tokens":5,"total_tokens":5}}'
+    world.will_reply(answer, length=len(answer))
+    client = await world.ask("POST", "/v1/rerank", RANK | {"model": "openai/x"})
     assert (decode_json(world.sent_body), world.request_line) == (RANK | {"model": "x"}, "POST /v1/rerank HTTP/1.1")
+    assert (client.body, world.sink.records[-1].usage.total_input) == (answer, 5)
 
 
 async def test_strict_mode_refuses_what_would_be_lost(world):

@@ -15,6 +15,7 @@ from weighbridge.wire.envelope import Envelope
 
 HOUR = 3_600_000
 BY_TIME = Pricer(RateCard("whisper", (Period((Bracket(Rates(audio_hour=1)),)),)))
+BY_FEE = Pricer(RateCard("rank", (Period((Bracket(Rates(request=1)),)),)))
 BY_TOKENS = Pricer(RateCard("gpt", (Period((Bracket(Rates(input=1, output=1)),)),)))
 FORM_TYPE = b"multipart/form-data; boundary=x"
 
@@ -107,6 +108,13 @@ def test_characters_are_those_of_the_text_and_not_its_bytes():
     assert most_pieces(speech, BY_TIME) == Pieces(characters=7)
     assert likely_pieces(speech, Pieces(characters=7)) == Pieces(characters=7)
     assert most_pieces(asked(encode_json({"input": 5}), is_form=False), BY_TIME) == NO_PIECES
+
+
+@pytest.mark.parametrize(("documents", "units"), [(["a"] * 99, 1), (["a"] * 101, 2), (["a" * 5_000] * 100, 11), ({}, 1)])
+def test_a_ranking_has_as_many_units_as_its_documents_and_their_length_may_make(documents, units):
+    ranking = asked(encode_json({"query": "q", "documents": documents}), operation=Operation.RERANK, is_form=False)
+    assert most_pieces(ranking, BY_FEE) == Pieces(search_units=units)
+    assert most_pieces(ranking, BY_TOKENS) is NO_PIECES
 
 
 def test_who_charges_by_tokens_is_not_looked_at():

@@ -13,8 +13,8 @@ from weighbridge.wire.endpoints import Match, match
 CONFIGURED = {"openai", "anthropic", "gemini", "groq"}
 
 
-def find(method: str, path: str, *, is_anthropic: bool = False, providers: set[str] = CONFIGURED) -> Match:
-    return match(method.encode(), path.encode(), providers=providers, is_anthropic=is_anthropic)
+def find(method: str, path: str, *, prefers: Dialect | None = None, providers: set[str] = CONFIGURED) -> Match:
+    return match(method.encode(), path.encode(), providers=providers, prefers=prefers)
 
 
 def refusal(method: str, path: str) -> GatewayError:
@@ -52,6 +52,18 @@ def refusal(method: str, path: str) -> GatewayError:
         ("POST", "/v1/messages/count_tokens", "anthropic", "count_tokens", "body", "/messages/count_tokens"),
         ("GET", "/v1/messages/batches/b/results", "anthropic", "message_batches.stored", "nowhere", "/messages/batches/b/results"),
         ("GET", "/v1beta/models", "gemini", "models", "nowhere", "/models"),
+        # What vendors' SDKs ask for besides, at the same base URL.
+        ("POST", "/v1/conversations", "openai", "raw", "nowhere", "/conversations"),
+        ("GET", "/v1/conversations/c-1/items", "openai", "raw", "nowhere", "/conversations/c-1/items"),
+        ("POST", "/v1/vector_stores/vs-1/search", "openai", "files", "nowhere", "/vector_stores/vs-1/search"),
+        ("POST", "/v1/fine_tuning/jobs", "openai", "raw", "nowhere", "/fine_tuning/jobs"),
+        ("DELETE", "/v1/videos/v-1", "openai", "raw", "nowhere", "/videos/v-1"),
+        ("POST", "/v1beta/cachedContents", "gemini", "raw", "nowhere", "/cachedContents"),
+        ("PATCH", "/v1beta/cachedContents/c-1", "gemini", "raw", "nowhere", "/cachedContents/c-1"),
+        ("GET", "/v1beta/files/f-1:download", "gemini", "files", "nowhere", "/files/f-1:download"),
+        ("POST", "/upload/v1beta/files", "gemini", "files", "nowhere", "/upload/v1beta/files"),
+        ("POST", "/v1beta/models/veo:predictLongRunning", "gemini", "raw", "nowhere", "/models/veo:predictLongRunning"),
+        ("GET", "/v1beta/models/veo/operations/o-1", "gemini", "raw", "nowhere", "/models/veo/operations/o-1"),
     ],
 )
 def test_each_operation_is_found_under_its_public_path(method, path, dialect, operation, place, relative) -> None:
@@ -95,9 +107,18 @@ def test_a_single_model_may_have_slashes_and_colons() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/claude-x", "/v1/files", "/v1/files/file_1"])
-def test_shared_paths_follow_the_anthropic_version_header(path) -> None:
+def test_shared_paths_are_those_of_the_dialect_that_the_headers_show(path) -> None:
     assert find("GET", path).endpoint.dialect is Dialect.OPENAI
-    assert find("GET", path, is_anthropic=True).endpoint.dialect is Dialect.ANTHROPIC
+    for dialect in (Dialect.ANTHROPIC, Dialect.GEMINI):
+        assert find("GET", path, prefers=dialect).endpoint.dialect is dialect
+
+
+def test_what_google_alone_has_is_there_under_both_roots_for_its_sdk() -> None:
+    for root in ("/v1", "/v1beta"):
+        for method, path in (("POST", "/cachedContents"), ("GET", "/batches/b-1"), ("POST", "/models/veo:predict")):
+            found = find(method, root + path, prefers=Dialect.GEMINI)
+            assert (found.endpoint.dialect, found.endpoint.operation, found.path) == (Dialect.GEMINI, Operation.RAW, path)
+    assert find("POST", "/v1/chat/completions", prefers=Dialect.GEMINI).endpoint.operation is Operation.CHAT
 
 
 @pytest.mark.parametrize(
@@ -122,7 +143,7 @@ def test_azure_deployments_are_not_pinned_to_the_vendor_openai() -> None:
 def test_what_a_provider_has_beyond_the_table_passes_raw() -> None:
     for path, rest, provider in (
         ("/groq/anything/else", "/anything/else", "groq"),
-        ("/openai/v1/vector_stores/vs_1", "/vector_stores/vs_1", "openai"),
+        ("/openai/v1/organization/costs", "/organization/costs", "openai"),
         ("/anthropic/v1/organizations/me", "/organizations/me", "anthropic"),
         ("/gemini/v1beta/models/m:predict", "/models/m:predict", "gemini"),
     ):
@@ -131,8 +152,9 @@ def test_what_a_provider_has_beyond_the_table_passes_raw() -> None:
 
 
 def test_an_unknown_path_is_not_found() -> None:
-    for path in ("/v1/nothing", "/unknown/v1/chat/completions", "/", "/groq", "/v1beta/models/m:predict"):
+    for path in ("/v1/nothing", "/unknown/v1/chat/completions", "/", "/groq", "/v1beta/models/m:guess", "/v1/organization/costs"):
         assert refusal("POST", path).kind is ErrorKind.NOT_FOUND, path
+    assert refusal("GET", "/v1/cachedContents").kind is ErrorKind.NOT_FOUND  # Google's, and not under this root
 
 
 def test_a_wrong_method_is_told_the_right_ones() -> None:
@@ -176,10 +198,12 @@ def test_a_path_that_servers_read_in_different_ways_is_refused(path) -> None:
     assert refusal("POST", path).kind is ErrorKind.INVALID_REQUEST
 
 
-@given(st.binary(max_size=60), st.sampled_from([b"GET", b"POST", b"\xff"]), st.booleans())
-def test_no_path_can_do_more_than_be_refused(path, method, is_anthropic) -> None:
+@given(
+    st.binary(max_size=60), st.sampled_from([b"GET", b"POST", b"\xff"]), st.sampled_from([None, Dialect.ANTHROPIC, Dialect.GEMINI])
+)
+def test_no_path_can_do_more_than_be_refused(path, method, prefers) -> None:
     for prefix in (b"", b"/v1/", b"/groq/", b"/v1beta/models/"):
         with suppress(GatewayError):
-            found = match(method, prefix + path, providers=CONFIGURED, is_anthropic=is_anthropic)
+            found = match(method, prefix + path, providers=CONFIGURED, prefers=prefers)
             assert found.path.startswith("/")
             assert ".." not in found.path.split("/")

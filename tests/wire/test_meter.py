@@ -393,7 +393,7 @@ def test_recorded_replies_are_metered_as_their_providers_billed_them() -> None:
         usage = meter.usage
         row = expected.get(path)
         if row is None or not row["input_tokens"]:
-            assert usage is NO_USAGE, path
+            assert usage in (NO_USAGE, Usage(told_nanousd=usage.told_nanousd)), path  # of xAI's pictures a price and no tokens
             continue
         compared += 1
         assert usage.provenance is not Provenance.UNKNOWN, path

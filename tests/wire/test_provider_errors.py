@@ -141,6 +141,7 @@ def body_of(kind: str = "", code: object = None, message: str = "Something.") ->
         (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"}, _K.CONTEXT_LENGTH_EXCEEDED),
         (500, body_of("server_error"), _K.PROVIDER_INTERNAL),
         (500, {"error": "the input length exceeds the context length"}, _K.CONTEXT_LENGTH_EXCEEDED),
+        (501, body_of("not_supported_error", "501", "This server does not support embeddings."), _K.PROVIDER_NOT_FOUND),
         (502, b"<html><title>502 Bad Gateway</title></html>", _K.PROVIDER_INTERNAL),
         (503, b"", _K.PROVIDER_OVERLOADED),
         (504, b"upstream request timeout", _K.PROVIDER_TIMEOUT),

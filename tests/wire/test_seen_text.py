@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weighbridge.core.codec import encode_json
@@ -11,6 +11,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 @given(st.lists(TEXT, max_size=5))
+@example(["response."])  # which is how the Responses API's types of events begin
 def test_a_stream_of_deltas_is_the_text_that_they_say(pieces):
     events = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
     assert written_text(b"".join(b"data: %b\n\n" % encode_json(event) for event in events)).text == "".join(pieces)

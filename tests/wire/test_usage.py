@@ -125,7 +125,7 @@ def test_counts_that_overlap_keep_their_total_and_say_that_they_were_derived() -
 
 def test_nothing_said_is_not_zero() -> None:
     assert openai() is NO_USAGE
-    assert openai(cost_in_usd_ticks=5) is NO_USAGE
+    assert openai(cost_in_usd_ticks=0) is NO_USAGE
     assert from_anthropic(AnthropicUsage()) is NO_USAGE
     assert gemini(trafficType="ON_DEMAND") is NO_USAGE
 
@@ -311,6 +311,10 @@ def test_an_answer_after_a_refusal_is_the_other_models_alone():
 )
 def test_what_a_provider_says_that_it_charges_is_kept_to_the_nano_dollar(said, told):
     assert openai(prompt_tokens=7, completion_tokens=3, total_tokens=10, **said) == Usage(7, output=3, told_nanousd=told)
+
+
+def test_what_has_a_price_and_no_tokens_costs_that_price() -> None:
+    assert openai(cost_in_usd_ticks=700_000_000) == Usage(told_nanousd=70_000_000)
 
 
 @pytest.mark.parametrize(

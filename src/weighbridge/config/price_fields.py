@@ -67,7 +67,7 @@ class PriceRule(Section):
     output: Dollars | None = None
     """Output, reasoning included."""
     request: Dollars | None = None
-    """Dollars for each request."""
+    """Dollars for each request; of a ranking that is billed by units (Cohere's), for each unit."""
     audio_hour: Dollars | None = None
     """Dollars for an hour of audio that is heard."""
     characters: Dollars | None = None

@@ -37,10 +37,11 @@ _TOKENS: Final = (
     "cached_image",
     "audio_ms",
     "characters",
+    "search_units",
 )
 """As `core.terms.Usage` has them: disjoint but for `reasoning`, a part of `output`, and the two of the cache, parts of
 `cache_read`."""
-_PIECES: Final = frozenset(("tool_calls", "file_searches", "audio_ms", "characters"))
+_PIECES: Final = frozenset(("tool_calls", "file_searches", "audio_ms", "characters", "search_units"))
 
 _ATTEMPT: Final = (
     *(Column(name, Kind.TEXT) for name in ("provider", "model", "credential")),

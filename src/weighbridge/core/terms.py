@@ -120,7 +120,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     `input` is what was read at the full price: neither from a cache nor written to one, and neither audio nor image.
     `output` is all that was generated as text, `reasoning` being that part of it which was thought (so a part, not a
     further count), as `cached_audio` and `cached_image` are parts of `cache_read`. `tool_calls` are searches of the web, which cost
-    a fee each, `file_searches` those of files kept by the vendor. `audio_ms` are milliseconds of audio and `characters` those of a
+    a fee each, `file_searches` those of files kept by the vendor. `search_units` are what Cohere bills rankings by: each hundred
+    documents are one. `audio_ms` are milliseconds of audio and `characters` those of a
     text that is spoken, where these are what is charged: tokens may be told of the same audio.
     """
 
@@ -143,6 +144,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     cached_image: int = 0
     audio_ms: int = 0
     characters: int = 0
+    search_units: int = 0
 
     @property
     def total_input(self) -> int:

@@ -49,10 +49,12 @@ TOLD: Final = "told"
 
 
 class Pieces(NamedTuple):
-    """What of a request may be charged by the piece: the time of audio, characters that are spoken."""
+    """What of a request may be charged by the piece: the time of audio, characters that are spoken, rankings, each of which costs a
+    request's fee."""
 
     audio_ms: int = 0
     characters: int = 0
+    search_units: int = 0
 
 
 NO_PIECES: Final = Pieces()
@@ -171,8 +173,9 @@ class _Compiled:
         if kinds.writes_cache and self.dearest_write > rate:
             rate = self.dearest_write
         tools = extent.tool_calls * max(self.rates["tool_call"], self.rates["file_search"]) if extent.tool_calls else 0
-        pieces = self.of_pieces(*extent.pieces) if self.counts_pieces else 0
-        return extent.input_tokens * rate + extent.output_tokens * self.dearest_output + self.request + tools + pieces
+        pieces = self.of_pieces(extent.pieces.audio_ms, extent.pieces.characters) if self.counts_pieces else 0
+        fees = self.request * (extent.pieces.search_units or 1) if self.request else 0
+        return extent.input_tokens * rate + extent.output_tokens * self.dearest_output + fees + tools + pieces
 
     def of_pieces(self, audio_ms: int, characters: int) -> int:
         """What audio by time and characters cost, in pico-dollars."""
@@ -236,6 +239,7 @@ class Pricer:
         "card",
         "counts_pieces",
         "distinguishes",
+        "has_fees",
         "has_tokens",
     )
 
@@ -249,6 +253,8 @@ class Pricer:
         """Which kinds of input are dearer than plain text."""
         self.counts_pieces = any(bracket.counts_pieces for bracket in self._brackets)
         """Whether audio by time, or characters, have a price."""
+        self.has_fees = any(bracket.request for bracket in self._brackets)
+        """Whether requests have one."""
         self.has_tokens = any(bracket.has_tokens for bracket in self._brackets)
         """Whether tokens have one."""
         only = self._periods[0] if len(self._periods) == 1 else None
@@ -321,8 +327,8 @@ class Pricer:
             if count and (bracket.has_tokens or name in _CALLS)
         ]
         if bracket.request:
-            rate = _scaled(bracket.request, factor)
-            lines.append(Line("request", n_requests, rate, n_requests * rate))
+            rate, n_fees = _scaled(bracket.request, factor), usage.search_units or n_requests
+            lines.append(Line("request", n_fees, rate, n_fees * rate))
         return lines + pieces
 
     def rates_now(self, wall_ns: int) -> tuple[float, float]:
@@ -367,7 +373,7 @@ class Pricer:
 
     def bound_of(self, pieces: Pieces) -> int:
         """The most that these may cost at any time, in pico-dollars."""
-        return max((bracket.of_pieces(*pieces) for bracket in self._brackets), default=0)
+        return max((bracket.of_pieces(pieces.audio_ms, pieces.characters) for bracket in self._brackets), default=0)
 
     def dearest(self, region: str) -> tuple[int, int, int] | None:
         """The highest rates of a token in, a token out and a request that it has for anything at any time, in pico-dollars. None
@@ -416,9 +422,10 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int, n_
         + usage.output * bracket.output
         + usage.cache_read * bracket.cached
         + usage.reasoning * bracket.reasoning
-        + bracket.request * n_requests
         + pieces
     )
+    if bracket.request:
+        pico += bracket.request * (usage.search_units or n_requests)
     others = (
         usage.cache_write_5m
         + usage.cache_write_1h
@@ -444,7 +451,7 @@ def _priced(usage: Usage, bracket: _Compiled, state: PriceState, factor: int, n_
     if usage.cache_read and (usage.cached_audio or usage.cached_image):
         pico += usage.cached_audio * (bracket.rates["cached_audio"] - bracket.cached)
         pico += usage.cached_image * (bracket.rates["cached_image"] - bracket.cached)
-    if not pico and (usage.audio_ms or usage.characters) and (bracket.input or bracket.output):
+    if not pico and (usage.audio_ms or usage.characters or usage.search_units) and (bracket.input or bracket.output):
         return UNKNOWN  # what was told has no price here
     if bracket.borrowed and (others or usage.cache_read) and _borrows(usage, bracket.borrowed):
         state = _ESTIMATED

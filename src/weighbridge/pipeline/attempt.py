@@ -20,7 +20,7 @@ from weighbridge.core.rates import PriceState
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Attempt, Provenance, Usage, WireFormat
 from weighbridge.ledger.apart import Circumstances, price_with_parts, saved_with_parts
-from weighbridge.ledger.pricing import NO_PIECES, UNKNOWN, Price, Pricer
+from weighbridge.ledger.pricing import NO_PIECES, UNKNOWN, Pieces, Price, Pricer
 from weighbridge.ledger.terms import Pending
 from weighbridge.pipeline.account import Holding
 from weighbridge.pipeline.background import FETCHES, goes_on, note_pending
@@ -259,13 +259,22 @@ def _estimated(exchange: Exchange, target: Target, told: Usage, holding: Holding
     if holding.pieces is not NO_PIECES and told.provenance is _UNKNOWN_USAGE:
         pieces = likely_pieces(exchange, holding.pieces)
         if target.pricer is not None and not target.pricer.has_tokens:
-            by = Provenance.ESTIMATED if pieces.audio_ms else Provenance.COUNTED
-            return Usage(provenance=by, audio_ms=pieces.audio_ms, characters=pieces.characters)
-        told = Usage(provenance=_UNKNOWN_USAGE, audio_ms=pieces.audio_ms, characters=pieces.characters)
+            by = Provenance.COUNTED if pieces.characters else Provenance.ESTIMATED
+            return _of_pieces(pieces, by)
+        told = _of_pieces(pieces, _UNKNOWN_USAGE)
     output = max(told.output, min(holding.output_tokens, most_output), _n_seen(holding))
     if told.provenance is _UNKNOWN_USAGE or not told.total_input:
         return msgspec.structs.replace(told, input=holding.input_tokens, output=output, provenance=Provenance.ESTIMATED)
     return msgspec.structs.replace(told, output=output, provenance=Provenance.ESTIMATED)
+
+
+def _of_pieces(pieces: Pieces, provenance: Provenance) -> Usage:
+    return Usage(
+        provenance=provenance,
+        audio_ms=pieces.audio_ms,
+        characters=pieces.characters,
+        search_units=pieces.search_units,
+    )
 
 
 def _n_seen(holding: Holding) -> int:

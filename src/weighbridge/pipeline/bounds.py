@@ -53,6 +53,7 @@ _CHOICES: Final = frozenset(("n", "best_of"))
 _GEMINI: Final = Dialect.GEMINI
 _O = Operation
 _REALTIME: Final = _O.REALTIME
+_RERANK: Final = _O.RERANK
 WRITES_TEXT: Final = frozenset((_O.CHAT, _O.COMPLETIONS, _O.RESPONSES, _O.MESSAGES, _O.GENERATE, _O.STREAM_GENERATE))
 """Operations whose output a parameter can bound."""
 _WRITES_NOTHING: Final = frozenset((_O.EMBEDDINGS, _O.RERANK, _O.MODERATIONS, _O.EMBED))
@@ -100,7 +101,7 @@ def extent_of(exchange: Exchange, target: Target, cap: int | None) -> tuple[Exte
     output = most_output(exchange, target, cap, size)
     if envelope is not None and envelope.has_any(_MAY_SUM_UP) and _sums_up(envelope):
         return Extent(2 * tokens, output + model_output(exchange, target), calls), kinds
-    if target.pricer is not None and target.pricer.counts_pieces:
+    if target.pricer is not None and (target.pricer.counts_pieces or exchange.endpoint.operation is _RERANK):
         return Extent(tokens, output, calls, most_pieces(exchange, target.pricer)), kinds
     return Extent(tokens, output, calls), kinds
 

@@ -1,4 +1,5 @@
-"""What some models charge for besides or instead of tokens: the time of audio, and the characters of a text that is spoken.
+"""What some models charge for besides or instead of tokens: the time of audio, the characters of a text that is spoken, and
+rankings.
 
 What goes in bounds both: a text has so many characters, and audio is no longer than its bytes are at the lowest bit rate that
 speech is met at. How long it really is is known to whoever decodes it, and told in most replies. For those that tell nothing
@@ -10,6 +11,8 @@ from __future__ import annotations
 from contextlib import suppress
 from io import BytesIO
 from typing import Final
+
+import msgspec
 
 from weighbridge.core.errors import GatewayError
 from weighbridge.core.terms import Operation
@@ -27,8 +30,17 @@ _PCM: Final = frozenset((1, 3))
 _AUDIO: Final = Operation.AUDIO
 
 
+_DOCUMENTS_A_UNIT: Final = 100
+_LEAST_OF_A_CHUNK: Final = 500
+"""Tokens, each of a byte at least, from which on a document counts as two (https://docs.cohere.com/docs/how-does-cohere-pricing-work)."""
+_RERANK: Final = Operation.RERANK
+_decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
 def most_pieces(exchange: Exchange, pricer: Pricer) -> Pieces:
     """The most that may be charged for; nothing where that is by tokens alone."""
+    if exchange.endpoint.operation is _RERANK:
+        return Pieces(search_units=_search_units(exchange)) if pricer.has_fees else NO_PIECES
     if not pricer.counts_pieces:
         return NO_PIECES
     if exchange.endpoint.operation is _AUDIO and exchange.envelope is not None:
@@ -42,6 +54,18 @@ def likely_pieces(exchange: Exchange, most: Pieces) -> Pieces:
         return most
     told = _told_by_the_file(exchange)
     return most if told is None else most._replace(audio_ms=min(told, most.audio_ms))
+
+
+def _search_units(exchange: Exchange) -> int:
+    envelope, body = exchange.envelope, exchange.body
+    raw = envelope.raw("documents") if envelope is not None else None
+    if raw is None or body is None:
+        return 1
+    try:
+        n_documents = len(_decode_list(raw))
+    except msgspec.DecodeError:  # no list: the provider will refuse it
+        return 1
+    return (n_documents + len(body) // _LEAST_OF_A_CHUNK + _DOCUMENTS_A_UNIT - 1) // _DOCUMENTS_A_UNIT
 
 
 def _characters(exchange: Exchange) -> int:

@@ -28,6 +28,7 @@ _INCLUDE_USAGE: Final = b"true"
 _CHAT: Final = Operation.CHAT
 _COMPLETIONS: Final = Operation.COMPLETIONS
 _RAW: Final = Operation.RAW
+_FILES: Final = Operation.FILES
 _MESSAGE_BATCHES: Final = Operation.MESSAGE_BATCHES
 _MESSAGE_BATCHES_STORED: Final = Operation.MESSAGE_BATCHES_STORED
 _MODELS: Final = Operation.MODELS
@@ -137,7 +138,9 @@ def _path(exchange: Exchange, target: Target) -> bytes:
     base = target.base_path
     if base is not target.v1_path and exchange.path.endswith(b"/v1" + found.path.encode()):
         base = target.v1_path
-    path = join_path(target, base, relative, is_raw=exchange.endpoint.operation is _RAW)
+    operation = exchange.endpoint.operation
+    is_raw = operation is _RAW or (operation is _FILES and relative.startswith(b"/upload/"))
+    path = join_path(target, base, relative, is_raw=is_raw)
     query = exchange.query
     if query:
         query = without_query(query, b"key")

@@ -18,7 +18,6 @@ from weighbridge.wire.multipart import FormField, find_field
 
 # Looked up once: reaching a member through its class takes 0.1 µs in Python 3.11.
 _RAW: Final = Operation.RAW
-_MODELS: Final = Operation.MODELS
 _NOWHERE: Final = ModelPlace.NOWHERE
 _IN_QUERY: Final = ModelPlace.QUERY
 _OPENAI: Final = Dialect.OPENAI
@@ -46,15 +45,12 @@ def guess_dialect(path: bytes, fields: Collection[bytes]) -> Dialect:
 def match_endpoint(exchange: Exchange) -> None:
     """Find the operation. Raises `GatewayError` NOT_FOUND, METHOD_NOT_ALLOWED or INVALID_REQUEST."""
     fields = exchange.fields
-    is_anthropic = b"anthropic-version" in fields
+    prefers = _shown_dialect(fields)
     method = exchange.downstream.method
     providers = exchange.snapshot.providers
-    found = match(b"GET" if method == b"HEAD" else method, exchange.path, providers=providers, is_anthropic=is_anthropic)
+    found = match(b"GET" if method == b"HEAD" else method, exchange.path, providers=providers, prefers=prefers)
     if found.endpoint.operation is _RAW and found.provider is not None:
-        found = _named_operation(exchange, found, is_anthropic=is_anthropic)
-    if found.endpoint.operation is _MODELS and b"x-goog-api-key" in fields:
-        # google-genai asks for `/v1/models` as OpenAI's SDK does; the header tells it apart.
-        found = found._replace(endpoint=Endpoint(Dialect.GEMINI, _MODELS, found.endpoint.model_place))
+        found = _named_operation(exchange, found, prefers)
     if (pinned := fields.get(b"x-weighbridge-provider")) is not None:
         found = found._replace(provider=pinned.decode("latin-1"))
     exchange.match = found
@@ -62,7 +58,14 @@ def match_endpoint(exchange: Exchange) -> None:
     exchange.dialect = found.endpoint.dialect
 
 
-def _named_operation(exchange: Exchange, raw: Match, *, is_anthropic: bool) -> Match:
+def _shown_dialect(fields: Collection[bytes]) -> Dialect | None:
+    """Whose SDK a request's headers show: all ask for `/v1/models` and `/v1/files`."""
+    if b"anthropic-version" in fields:
+        return Dialect.ANTHROPIC
+    return Dialect.GEMINI if b"x-goog-api-key" in fields else None
+
+
+def _named_operation(exchange: Exchange, raw: Match, prefers: Dialect | None) -> Match:
     """`/{provider}/v1/chat/completions` is a chat at that provider, not a raw call: it is weighed like any other.
 
     What has no name is passed on raw, in a dialect that the provider speaks.
@@ -72,7 +75,7 @@ def _named_operation(exchange: Exchange, raw: Match, *, is_anthropic: bool) -> M
     rest = exchange.path[len(raw.provider) + 1 :]
     for path in (rest, b"/v1" + rest):
         try:
-            found = match(b"GET" if method == b"HEAD" else method, path, providers=(), is_anthropic=is_anthropic)
+            found = match(b"GET" if method == b"HEAD" else method, path, providers=(), prefers=prefers)
         except GatewayError:
             continue
         if found.endpoint.dialect in exchange.snapshot.providers[raw.provider].bases:

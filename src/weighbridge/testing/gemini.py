@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from weighbridge.testing.faults import Fault
+from weighbridge.testing.gemini_files import Caches, Files
 from weighbridge.testing.gemini_generate import (
     GOOGLE_JSON,
     batch_embed,
@@ -48,7 +49,21 @@ class SimulatedGemini(SimulatedProvider):
 
     def made_routes(self) -> Sequence[Route]:
         """Every endpoint, under both of Google's versions."""
-        return tuple(route for version in ("v1beta", "v1") for route in self._routes_of(version))
+        self._files, self._caches = Files(), Caches()
+        return tuple(route for version in ("v1beta", "v1") for route in (*self._routes_of(version), *self._kept_by(version)))
+
+    def _kept_by(self, version: str) -> tuple[Route, ...]:
+        files, caches = self._files, self._caches
+        return (
+            Route("POST", f"/upload/{version}/files", files.upload),
+            Route("GET", f"/{version}/files", files.list),
+            Route("GET", f"/{version}/files/{{id}}", files.retrieve),
+            Route("DELETE", f"/{version}/files/{{id}}", files.delete),
+            Route("POST", f"/{version}/cachedContents", caches.create),
+            Route("GET", f"/{version}/cachedContents", caches.list),
+            Route("GET", f"/{version}/cachedContents/{{id}}", caches.retrieve),
+            Route("DELETE", f"/{version}/cachedContents/{{id}}", caches.delete),
+        )
 
     def _routes_of(self, version: str) -> tuple[Route, ...]:
         model = f"/{version}/models/{{model}}"
@@ -63,7 +78,10 @@ class SimulatedGemini(SimulatedProvider):
         )
 
     def authenticate(self, request: ReceivedRequest) -> None:
-        """`x-goog-api-key: K` or `?key=K`. Google answers 403 without a key and 400, not 401, to a wrong one."""
+        """`x-goog-api-key: K` or `?key=K`. Google answers 403 without a key and 400, not 401, to a wrong one.
+        Where an upload goes on, its address is the key."""
+        if request.path.startswith("/upload/") and self._files.is_begun(dict(request.query).get("upload_id", "")):
+            return
         key = request.header("x-goog-api-key") or dict(request.query).get("key")
         if not key:
             raise RefusalError(403, _NO_KEY, kind="PERMISSION_DENIED")

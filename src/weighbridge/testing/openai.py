@@ -12,6 +12,7 @@ from weighbridge.testing.journal import ReceivedRequest
 from weighbridge.testing.openai_chat import ChatCompletions
 from weighbridge.testing.openai_completions import complete
 from weighbridge.testing.openai_files import Batches, Files
+from weighbridge.testing.openai_kept import Kept
 from weighbridge.testing.openai_media import embed, generate_images, moderate, speak, transcribe
 from weighbridge.testing.openai_realtime import connect
 from weighbridge.testing.openai_responses import Responses
@@ -47,7 +48,7 @@ class SimulatedOpenAI(SimulatedProvider):
 
     def made_routes(self) -> Sequence[Route]:
         """Every endpoint."""
-        responses, files = Responses(), Files()
+        responses, files, kept = Responses(), Files(), Kept()
         batches = Batches(files)
         return (
             Route("POST", "/v1/chat/completions", ChatCompletions().answer),
@@ -74,6 +75,12 @@ class SimulatedOpenAI(SimulatedProvider):
             Route("GET", "/v1/batches", batches.list),
             Route("GET", "/v1/batches/{id}", batches.retrieve),
             Route("POST", "/v1/batches/{id}/cancel", batches.cancel),
+            Route("POST", "/v1/conversations", kept.create_conversation),
+            Route("GET", "/v1/conversations/{id}", kept.retrieve),
+            Route("DELETE", "/v1/conversations/{id}", kept.delete),
+            Route("POST", "/v1/vector_stores", kept.create_vector_store),
+            Route("GET", "/v1/vector_stores/{id}", kept.retrieve),
+            Route("DELETE", "/v1/vector_stores/{id}", kept.delete),
             Route("GET", "/v1/realtime", connect),
         )
 

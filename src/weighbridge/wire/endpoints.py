@@ -7,7 +7,7 @@ paths are multiplied out at import into one dict; paths that name a model or a s
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from weighbridge.core.errors import ErrorKind, GatewayError
@@ -107,6 +107,8 @@ _FIXED: Final[dict[Dialect, tuple[_Fixed, ...]]] = {
     Dialect.GEMINI: (
         _Fixed("GET", "/models", _gemini(_O.MODELS)),
         _Fixed("GET", "/tunedModels", _gemini(_O.RAW)),
+        _Fixed("GET POST", "/files", _gemini(_O.FILES)),
+        _Fixed("GET POST", "/batches", _gemini(_O.RAW)),
     ),
 }
 
@@ -122,6 +124,29 @@ _VERBS: Final = {
 _AZURE_OPERATIONS: Final = tuple(
     row for row in _FIXED[Dialect.OPENAI] if row.methods == "POST" and row.endpoint.model_place in {_BODY, _FORM}
 )
+
+
+# What a vendor keeps besides, at no price a request, and what it makes that has no name here (so that no price of it is known): its
+# SDK asks for all of it at its one base URL. An organisation's own administration is not among it: that is not for callers.
+# https://github.com/openai/openai-python, https://github.com/anthropics/anthropic-sdk-python, https://github.com/googleapis/python-genai
+_KEPT: Final = {Dialect.OPENAI: "vector_stores", Dialect.GEMINI: "files"}
+_UNNAMED: Final = {
+    # Mistral's conversations run a model, in OpenAI's dialect.
+    Dialect.OPENAI: "agents|assistants|chatkit|containers|conversations|evals|fine_tuning|skills|threads|vaults|videos",
+    Dialect.ANTHROPIC: "agents|complete|environments|memory_stores|sessions|skills|user_profiles|vaults",
+    Dialect.GEMINI: "batches|cachedContents|corpora|fileSearchStores|interactions|operations",
+}
+_UNNAMED_VERBS: Final = "batchGenerateContent|asyncBatchEmbedContent|predict|predictLongRunning"
+_ANY_METHOD: Final = "GET POST PUT PATCH DELETE"
+
+
+def _others(dialect: Dialect) -> tuple[_Pattern, ...]:
+    roots = ((_KEPT.get(dialect), _O.FILES), (_UNNAMED[dialect], _O.RAW))
+    return tuple(
+        _Pattern(_ANY_METHOD, re.compile(rf"/(?:{names})(?:[/:].*)?"), Endpoint(dialect, operation))
+        for names, operation in roots
+        if names is not None
+    )
 
 
 def _in_path(endpoint: Endpoint) -> Endpoint:
@@ -148,6 +173,7 @@ _PATTERNS: Final[dict[Dialect, tuple[_Pattern, ...]]] = {
             for root in ("deployments", "engines")
             for row in _AZURE_OPERATIONS
         ),
+        *_others(Dialect.OPENAI),
     ),
     Dialect.ANTHROPIC: (
         _Pattern("GET", re.compile(r"/models/(?P<model>.+)"), _anthropic(_O.MODELS, _PATH)),
@@ -156,6 +182,7 @@ _PATTERNS: Final[dict[Dialect, tuple[_Pattern, ...]]] = {
         _Pattern("GET", re.compile(rf"/messages/batches{_ID}/results"), _anthropic(_O.MESSAGE_BATCHES_STORED)),
         _Pattern("GET DELETE", re.compile(rf"/files{_ID}"), _anthropic(_O.FILES)),
         _Pattern("GET", re.compile(rf"/files{_ID}/content"), _anthropic(_O.FILES)),
+        *_others(Dialect.ANTHROPIC),
     ),
     Dialect.GEMINI: (
         *(
@@ -168,8 +195,15 @@ _PATTERNS: Final[dict[Dialect, tuple[_Pattern, ...]]] = {
     ),
 }
 
+_GEMINI_ALONE: Final = (
+    _Pattern("POST", re.compile(rf"/models/[^/:]+:(?:{_UNNAMED_VERBS})"), _gemini(_O.RAW)),
+    _Pattern("GET", re.compile(r"/models/[^/:]+/operations/[^/:]+"), _gemini(_O.RAW)),
+    *_others(Dialect.GEMINI),
+)
+"""For those who speak Google's dialect alone: to others `/v1/batches` and `/v1/files` are OpenAI's."""
+
 _ALL: Final = (Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI)
-# Where dialects share a path (`/models`), the first one has it; an `anthropic-version` header puts Anthropic first.
+# Where dialects share a path (`/models`), the first one has it, or the one that the caller's headers show.
 _MOUNTS: Final = (
     _Mount("/v1", _ALL),
     _Mount("/openai/v1", (Dialect.OPENAI,), pins="openai"),
@@ -182,7 +216,13 @@ _MOUNTS: Final = (
     _Mount("/genai/v1beta", (Dialect.GEMINI,), pins="genai"),
     _Mount("/api/v1", (Dialect.OPENAI, Dialect.ANTHROPIC)),  # OpenRouter
 )
-_ROOT_PATTERNS: Final = tuple(pattern for pattern in _PATTERNS[Dialect.OPENAI] if pattern.path.pattern.startswith("/engines"))
+_ROOT_PATTERNS: Final = (
+    *(pattern for pattern in _PATTERNS[Dialect.OPENAI] if pattern.path.pattern.startswith("/engines")),
+    # Google takes what is uploaded beside its API: https://ai.google.dev/api/files#method:-media.upload
+    _Pattern("POST PUT", re.compile(r"/upload/v1(?:alpha|beta)?/files"), _gemini(_O.FILES)),
+    # Which are embedded there, at a price.
+    _Pattern("POST PUT", re.compile(r"/upload/v1(?:alpha|beta)?/fileSearchStores/.+"), _gemini(_O.RAW)),
+)
 _BY_LENGTH: Final = tuple(sorted(_MOUNTS, key=lambda mount: -len(mount.prefix)))
 _DIALECT_OF_PROVIDER: Final = {"anthropic": Dialect.ANTHROPIC, "gemini": Dialect.GEMINI, "genai": Dialect.GEMINI}
 
@@ -200,8 +240,7 @@ def _multiply(mounts: tuple[_Mount, ...], preferred: Dialect | None) -> _Exact:
     return exact
 
 
-_EXACT: Final = _multiply(_MOUNTS, None)
-_EXACT_ANTHROPIC: Final = _multiply(_MOUNTS, Dialect.ANTHROPIC)
+_EXACT: Final = {prefers: _multiply(_MOUNTS, prefers) for prefers in (None, *_ALL)}
 
 # What another server might read as a different path than we do: bytes that RFC 3986 does not allow unencoded, backslashes,
 # empty and dot segments (also behind an encoded slash, or with a path parameter as `..;`), encoded dots, backslashes,
@@ -218,22 +257,40 @@ _UNSAFE: Final = re.compile(
 _PLAIN: Final = re.compile(rb"(?:/[\w:@~-]+(?:\.[\w:@~-]+)*)+")
 
 
-def match(method: bytes, path: bytes, *, providers: Collection[str], is_anthropic: bool) -> Match:
+class Listed(NamedTuple):
+    """A row for those who read about them: methods, and the path below a root, as an expression if it has variables."""
+
+    methods: str
+    path: str
+    endpoint: Endpoint
+
+
+def listed(dialect: Dialect) -> Iterator[Listed]:
+    """All that callers of a dialect may ask for."""
+    for row in _FIXED[dialect]:
+        yield Listed(row.methods, row.path, row.endpoint)
+    of_google = (*_GEMINI_ALONE, *_ROOT_PATTERNS[-2:]) if dialect is Dialect.GEMINI else ()
+    for pattern in (*_PATTERNS[dialect], *of_google):
+        yield Listed(pattern.methods, pattern.path.pattern, pattern.endpoint)
+
+
+def match(method: bytes, path: bytes, *, providers: Collection[str], prefers: Dialect | None) -> Match:
     """Find the operation for a request.
 
     `path` is the request target without its query; `providers` are the configured names, of which a mount may pin one;
-    `is_anthropic` says that the request carries `anthropic-version`. Raises `GatewayError` NOT_FOUND, METHOD_NOT_ALLOWED
-    (its text lists the methods) or, for a path that servers read in different ways, INVALID_REQUEST.
+    `prefers` has whose paths they are where dialects share one: Anthropic's with `anthropic-version`, Google's with
+    `x-goog-api-key`. Raises `GatewayError` NOT_FOUND, METHOD_NOT_ALLOWED (its text lists the methods) or, for a path that servers
+    read in different ways, INVALID_REQUEST.
     """
-    found = (_EXACT_ANTHROPIC if is_anthropic else _EXACT).get((method, path))
+    found = _EXACT[prefers].get((method, path))
     if found is None:
-        return _match_slowly(method, path, providers, is_anthropic=is_anthropic)
+        return _match_slowly(method, path, providers, prefers)
     if found.provider is None or found.provider in providers:
         return found
     return found._replace(provider=None)
 
 
-def _match_slowly(method: bytes, path: bytes, providers: Collection[str], *, is_anthropic: bool) -> Match:
+def _match_slowly(method: bytes, path: bytes, providers: Collection[str], prefers: Dialect | None) -> Match:
     if _PLAIN.fullmatch(path) is None and (not path.startswith(b"/") or _UNSAFE.search(path) is not None):
         raise GatewayError(
             ErrorKind.INVALID_REQUEST,
@@ -247,7 +304,7 @@ def _match_slowly(method: bytes, path: bytes, providers: Collection[str], *, is_
         if text.startswith(mount.prefix + "/"):
             relative = text[len(mount.prefix) :]
             pinned = mount.pins if mount.pins in providers else None
-            if (found := _match_patterns(verb, relative, pinned, mount, allowed, is_anthropic=is_anthropic)) is not None:
+            if (found := _match_patterns(verb, relative, pinned, mount, allowed, prefers)) is not None:
                 return found
             # An operation that the dialect lacks, at the provider that the mount names.
             if pinned is not None and not allowed:
@@ -259,16 +316,18 @@ def _match_slowly(method: bytes, path: bytes, providers: Collection[str], *, is_
         raise GatewayError(ErrorKind.METHOD_NOT_ALLOWED, f"This path does not take {verb}. It takes: {methods}.")
     provider, slash, rest = text[1:].partition("/")
     if slash and provider in providers:
-        dialect = Dialect.ANTHROPIC if is_anthropic else _DIALECT_OF_PROVIDER.get(provider, Dialect.OPENAI)
+        dialect = prefers or _DIALECT_OF_PROVIDER.get(provider, Dialect.OPENAI)
         return _raw(dialect, "/" + rest, provider)
     raise GatewayError(ErrorKind.NOT_FOUND, "There is no such path. The OpenAI-compatible API is at /v1/chat/completions.")
 
 
 def _match_patterns(
-    verb: str, relative: str, pinned: str | None, mount: _Mount, allowed: set[str], *, is_anthropic: bool
+    verb: str, relative: str, pinned: str | None, mount: _Mount, allowed: set[str], prefers: Dialect | None
 ) -> Match | None:
-    prefer = Dialect.ANTHROPIC if is_anthropic else None
-    for dialect in sorted(mount.dialects, key=lambda dialect: dialect is not prefer):
+    is_google = mount.dialects == (Dialect.GEMINI,) or (prefers is Dialect.GEMINI and prefers in mount.dialects)
+    if is_google and (found := _first(_GEMINI_ALONE, verb, relative, pinned, allowed)) is not None:
+        return found
+    for dialect in sorted(mount.dialects, key=lambda dialect: dialect is not prefers):
         if (found := _first(_PATTERNS[dialect], verb, relative, pinned, allowed)) is not None:
             return found
         for row in _FIXED[dialect]:

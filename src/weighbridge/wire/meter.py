@@ -31,6 +31,7 @@ from weighbridge.wire.reply_facts import (
     read_openai_audio,
     read_openai_image,
     read_realtime_event,
+    read_reranked,
     read_response,
     read_response_event,
 )
@@ -53,6 +54,7 @@ _WHOLE: Final[dict[Operation, Read]] = {
     _CHAT: read_openai,
     _COMPLETIONS: read_openai,
     Operation.EMBEDDINGS: read_openai,
+    Operation.RERANK: read_reranked,
     Operation.MODERATIONS: read_openai,
     Operation.AUDIO: read_openai_audio,
     Operation.IMAGES: read_openai_image,

@@ -114,6 +114,7 @@ BY_STATUS: Final[dict[int, ErrorKind]] = {
     429: _K.RATE_LIMIT_EXCEEDED,
     498: _K.PROVIDER_OVERLOADED,  # Groq: the capacity of the flex tier is used up
     499: _K.PROVIDER_INTERNAL,  # it thinks that we went away, and we did not
+    501: _K.PROVIDER_NOT_FOUND,  # llama.cpp: an endpoint, or a kind of input, that this model has not. Another one may
     503: _K.PROVIDER_OVERLOADED,
     504: _K.PROVIDER_TIMEOUT,
     522: _K.PROVIDER_TIMEOUT,  # Cloudflare: the server behind it does not answer

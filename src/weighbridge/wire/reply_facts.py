@@ -19,6 +19,7 @@ from weighbridge.wire.reply_shapes import (
     decode_message_event,
     decode_openai,
     decode_realtime_event,
+    decode_reranked,
     decode_response,
     decode_response_event,
     decode_transcript,
@@ -33,6 +34,7 @@ from weighbridge.wire.usage import (
     from_gemini,
     from_openai,
     from_openai_in_full,
+    from_rerank,
     heard,
     merge_anthropic,
     with_gemini_searches,
@@ -86,6 +88,13 @@ class ReplyFacts:
 # Ends of OpenAI's other streams: transcriptions, speech, images.
 _OPENAI_ENDS: Final = frozenset({"transcript.text.done", "speech.audio.done", "image_generation.completed", "image_edit.completed"})
 _RESPONSE_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+def read_reranked(facts: ReplyFacts, document: bytes) -> None:
+    """A ranking, in any vendor's shape."""
+    reply = decode_reranked(document)
+    facts.usage = from_rerank(reply.usage, reply.meta.search_units if reply.meta is not None else None)
+    facts.served_model, facts.response_id = reply.model, reply.id
 
 
 def read_openai(facts: ReplyFacts, document: bytes, *, is_image_output: bool = False) -> None:

@@ -46,6 +46,32 @@ class OpenAiReply(msgspec.Struct, gc=False):
     type: str | None = None
 
 
+class RerankBilled(msgspec.Struct, gc=False):
+    """What Cohere bills by."""
+
+    search_units: int | float | None = None
+
+
+class RerankMeta(msgspec.Struct, gc=False):
+    """Where Cohere says it."""
+
+    billed_units: RerankBilled | None = None
+
+    @property
+    def search_units(self) -> int | float | None:
+        """What it bills; None: it does not say."""
+        return self.billed_units.search_units if self.billed_units is not None else None
+
+
+class RerankedReply(msgspec.Struct, gc=False):
+    """A ranking, without what is ranked."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: OpenAiUsage | None = None
+    meta: RerankMeta | None = None
+
+
 class Transcript(msgspec.Struct, gc=False):
     """What `verbose_json` and `diarized_json` say beside it: how many seconds the audio took."""
 
@@ -227,6 +253,7 @@ class GeminiReply(msgspec.Struct, rename="camel", gc=False):
 
 
 decode_openai: Final = tolerant_decoder(OpenAiReply)
+decode_reranked: Final = tolerant_decoder(RerankedReply)
 decode_batch: Final = tolerant_decoder(BatchReply)
 decode_batch_line: Final = tolerant_decoder(BatchLine)
 decode_transcript: Final = tolerant_decoder(Transcript)

@@ -44,7 +44,7 @@ _CALLS: Final = re.compile(
     rb'"type"\s*:\s*"(?:tool_use|function_call|custom_tool_call)"|"functionCall"|"toolUseId"'
     rb'|"function"\s*:\s*\{\s*"(?:arguments"\s*:\s*"[^"]*"\s*,\s*"name|name)"'
 )
-_RESPONSES_EVENT: Final = b'"response.'
+_RESPONSES_EVENT: Final = re.compile(rb'"type"\s*:\s*"response\.')
 """The Responses API repeats at the end of each part all that its deltas have said."""
 
 
@@ -98,7 +98,7 @@ def _strings(value: Json, depth: int) -> Iterator[str]:
 
 def written_text(data: bytes) -> WrittenText:
     """What is written in the bytes of a reply: events of a stream, frames, or a part of a document."""
-    if _RESPONSES_EVENT in data:
+    if _RESPONSES_EVENT.search(data) is not None:
         started = data.count(b'"response.output_item.added"')
         return WrittenText("".join(map(_unescaped, _DELTA.findall(data))), min(started, len(_CALLS.findall(data))))
     arguments = (each.decode("utf-8", "replace") for each in _ARGUMENTS.findall(data))

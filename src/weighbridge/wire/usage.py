@@ -9,6 +9,7 @@ caller leaves the usage unknown: a wrong number is worse than none.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from math import ceil
 from typing import Annotated, Final
 
 import msgspec
@@ -212,7 +213,19 @@ def from_openai_in_full(usage: OpenAiUsage, *, is_image_output: bool = False) ->
     if (seconds := usage.seconds or usage.prompt_audio_seconds) is not None:
         counted = heard(seconds, counted)
     told = _told_cost(usage)
-    return counted if told is None or counted is NO_USAGE else msgspec.structs.replace(counted, told_nanousd=told)
+    if told is None:
+        return counted
+    # Of a picture xAI tells its price and no tokens.
+    return Usage(told_nanousd=told) if counted is NO_USAGE else msgspec.structs.replace(counted, told_nanousd=told)
+
+
+def from_rerank(usage: OpenAiUsage | None, search_units: float | None) -> Usage:
+    """What a ranking took: tokens at most vendors, at Cohere the units that it bills."""
+    counted = NO_USAGE if usage is None else from_openai_in_full(usage)
+    if not search_units:
+        return counted
+    units = ceil(search_units)
+    return Usage(search_units=units) if counted is NO_USAGE else msgspec.structs.replace(counted, search_units=units)
 
 
 def heard(seconds: float, counted: Usage = NO_USAGE) -> Usage:

@@ -7,8 +7,9 @@ import pytest
 
 from weighbridge.core.codec import decode_json, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import NO_USAGE, Usage
+from weighbridge.core.terms import NO_USAGE, Dialect, Endpoint, Operation, Provenance, Usage
 from weighbridge.wire.codecs import RequestContext
+from weighbridge.wire.meter import meter_for
 from weighbridge.wire.receipt import Receipt
 from weighbridge.wire.rerank import OUTBOUND_RERANK, RerankStyle
 from weighbridge.wire.rerank.formats import read_reply, read_request, write_cohere, write_jina, write_reply, write_voyage
@@ -59,7 +60,7 @@ def test_each_vendor_is_asked_in_its_own_words(write, body, edits):
 
 
 def test_documents_are_repeated_from_the_request_where_they_are_asked_for():
-    reply = RerankReply((Ranked(1, 0.9), Ranked(0, 0.1)), "id", "served", Usage(5), 1)
+    reply = RerankReply((Ranked(1, 0.9), Ranked(0, 0.1)), "id", "served", Usage(5, search_units=1))
     assert decode_json(write_reply(reply, REQUEST)) == {
         "id": "id",
         "model": "served",
@@ -70,6 +71,29 @@ def test_documents_are_repeated_from_the_request_where_they_are_asked_for():
         "meta": {"billed_units": {"search_units": 1}},
         "usage": {"total_tokens": 5},
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        ({"usage": {"prompt_tokens": 13, "total_tokens": 13}}, Usage(13)),
+        ({"usage": {"total_tokens": 17, "cost": 3.4e-07}}, Usage(17, provenance=Provenance.DERIVED, told_nanousd=340)),
+        ({"meta": {"billed_units": {"search_units": 2}}}, Usage(search_units=2)),
+        (
+            {"meta": {"billed_units": {"search_units": 1.5}}, "usage": {"prompt_tokens": 7, "total_tokens": 7}},
+            Usage(7, search_units=2),
+        ),
+        ({"meta": {"billed_units": {"search_units": 0}}}, NO_USAGE),
+        ({}, NO_USAGE),
+    ],
+)
+def test_a_ranking_is_metered_alike_whether_it_is_forwarded_or_translated(said, usage):
+    body = encode_json({"results": [{"index": 0, "relevance_score": 0.5}], "model": "served"} | said)
+    assert read_reply(body).usage == usage
+    meter = meter_for(Endpoint(Dialect.OPENAI, Operation.RERANK), content_type=b"application/json", content_encoding=b"")
+    meter.feed(body)
+    meter.finish()
+    assert (meter.usage, meter.served_model) == (usage, "served")
 
 
 def test_what_nobody_counted_is_left_out():

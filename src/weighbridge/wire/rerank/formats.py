@@ -8,13 +8,14 @@ import msgspec
 
 from weighbridge.core.codec import UNREADABLE, encode_json
 from weighbridge.core.errors import ErrorKind, GatewayError
-from weighbridge.core.terms import NO_USAGE, Provenance, Usage
 from weighbridge.wire.codecs import RequestContext
 from weighbridge.wire.fields import Fields, invalid, read_object
 from weighbridge.wire.json_value import JsonObject
 from weighbridge.wire.receipt import Receipt
+from weighbridge.wire.reply_shapes import RerankMeta
 from weighbridge.wire.rerank.terms import Ranked, RerankReply, RerankRequest
 from weighbridge.wire.tolerant_decoder import tolerant_decoder
+from weighbridge.wire.usage import OpenAiUsage, from_rerank
 
 MAX_DOCUMENTS: Final = 10_000
 """Cohere takes 1,000 and Voyage 1,000; a bound on what is read, far above."""
@@ -57,9 +58,9 @@ def write_reply(reply: RerankReply, request: RerankRequest) -> bytes:
             result["document"] = {"text": document} if isinstance(document, str) else document
         results.append(result)
     answer: dict[str, object] = {"id": reply.id, "model": reply.model or request.model, "results": results}
-    if reply.search_units is not None:
-        answer["meta"] = {"billed_units": {"search_units": reply.search_units}}
-    if reply.usage.provenance is not Provenance.UNKNOWN:
+    if reply.usage.search_units:
+        answer["meta"] = {"billed_units": {"search_units": reply.usage.search_units}}
+    if reply.usage.total_input:
         answer["usage"] = {"total_tokens": reply.usage.total_input}
     return encode_json(answer)
 
@@ -111,27 +112,14 @@ class _Result(msgspec.Struct):
     relevance_score: float | None = None
 
 
-class _Billed(msgspec.Struct):
-    search_units: int | float | None = None
-
-
-class _Meta(msgspec.Struct):
-    billed_units: _Billed | None = None
-
-
-class _Usage(msgspec.Struct):
-    total_tokens: int | None = None
-    prompt_tokens: int | None = None
-
-
 class _Reply(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     results: list[_Result] | None = None
     data: list[_Result] | None = None
     """Voyage's name for the results."""
-    meta: _Meta | None = None
-    usage: _Usage | None = None
+    meta: RerankMeta | None = None
+    usage: OpenAiUsage | None = None
 
 
 _decode = tolerant_decoder(_Reply)
@@ -151,16 +139,8 @@ def read_reply(body: bytes) -> RerankReply:
         for result in found
         if result.index is not None and result.relevance_score is not None
     )
-    tokens = reply.usage.total_tokens or reply.usage.prompt_tokens if reply.usage is not None else None
-    billed = reply.meta.billed_units if reply.meta is not None else None
-    units = billed.search_units if billed is not None else None
-    return RerankReply(
-        results,
-        reply.id or "",
-        reply.model or "",
-        NO_USAGE if tokens is None else Usage(tokens),
-        None if units is None else int(units),
-    )
+    usage = from_rerank(reply.usage, reply.meta.search_units if reply.meta is not None else None)
+    return RerankReply(results, reply.id or "", reply.model or "", usage)
 
 
 def _malformed() -> GatewayError:

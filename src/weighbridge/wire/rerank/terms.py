@@ -39,10 +39,9 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 class RerankReply(msgspec.Struct, frozen=True):
-    """The documents, most relevant first. `search_units` is what Cohere bills by."""
+    """The documents, most relevant first."""
 
     results: tuple[Ranked, ...]
     id: str = ""
     model: str = ""
     usage: Usage = NO_USAGE
-    search_units: int | None = None

@@ -22,6 +22,7 @@ export const COUNTS = [
   ["file_searches", "Searches of files"],
   ["audio_ms", "Audio by time"],
   ["characters", "Characters spoken"],
+  ["search_units", "Searches among documents"],
 ];
 export const PRICES = { known: "good", estimated: "warn", unknown: "bad" };
 const BILLED = {
