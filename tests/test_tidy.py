@@ -34,6 +34,7 @@ MAX_TEST_LINES = 800
 # Source files without a test file of their own, each with its reason. Keep it short.
 UNPAIRED_SOURCE = {
     "cli/archive_access.py": "one function: tested with the commands `archive` and `erase`",
+    "pipeline/batch_shares.py": "what both kinds of batches are added up by: tested in test_inline_batch.py and test_file_batch.py",
     "cli/data_store.py": "one context manager: tested with each command that opens the store",
     "control/acting.py": "what every resource of the admin API shares: tested with users, teams and keys",
     "control/allowance_scopes.py": "tested with budgets and limits, as actors of every place",

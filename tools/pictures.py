@@ -5,25 +5,25 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from tests.control.dashboard.fake_gateway import World, fake_gateway  # noqa: E402
 from tests.control.dashboard.fake_traffic import HOSTILE_KEY, HOSTILE_MODEL  # noqa: E402
 
-WIDE, NARROW = (1280, 860), (390, 844)
-PICTURES = (
-    ("overview-light", "overview", "light", WIDE),
-    ("overview-dark", "overview", "dark", WIDE),
-    ("request-light", None, "light", WIDE),
-    ("costs-dark", "costs?from=-7d&by=team&and=model", "dark", (1280, 700)),
-    ("overview-narrow", "overview", "light", NARROW),
-)
+from weighbridge.control.dashboard.pages import PAGES, SIGN_IN  # noqa: E402
+
+WIDE, NARROW = (1200, 760), (390, 844)
+PLACES = {"costs": "costs?from=-7d&by=team&and=model"}
+"""What of a page is shown, where that is not what its name alone leads to."""
+THEMES = ("light", "dark")
 SHOWN = (
     ("key_name", HOSTILE_KEY, "field-lab"),
     ("model", HOSTILE_MODEL, "llama-3.3-70b"),
@@ -57,18 +57,28 @@ def take(base: str, request: str) -> None:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for name, place, theme, (width, height) in PICTURES:
+        for name, place, theme, (width, height) in pictures(request):
             context = browser.new_context(base_url=base, viewport={"width": width, "height": height}, color_scheme=theme)
-            context.add_cookies([{"name": "session", "value": "pictures", "url": base}])
-            shown(context.new_page(), place or request).screenshot(path=ROOT / "docs" / "images" / f"dashboard-{name}.png")
+            if name != SIGN_IN.name:
+                context.add_cookies([{"name": "session", "value": "pictures", "url": base}])
+            shown(context.new_page(), place).screenshot(path=IMAGES / f"dashboard-{name}-{theme}.png")
             context.close()
         browser.close()
+
+
+def pictures(request: str) -> Iterator[tuple[str, str, str, tuple[int, int]]]:
+    """Name, place, theme and size of each: every page in both themes."""
+    places = {page.name: PLACES.get(page.name, page.name) for page in (*PAGES, SIGN_IN)} | {"request": request}
+    for theme in THEMES:
+        for name, place in places.items():
+            yield name, place, theme, WIDE
+        yield "overview-narrow", "overview", theme, NARROW
 
 
 def shown(page: Page, place: str) -> Page:
     """The page, when it stands."""
     page.goto(f"/dashboard/{place}")
-    page.wait_for_selector("main[aria-busy=false]")
+    page.wait_for_selector("main:not([aria-busy=true])")
     page.wait_for_load_state("networkidle")
     return page
 

@@ -333,10 +333,7 @@ def test_a_background_response_is_held_at_its_bound_and_costs_what_it_took_once_
 def test_a_batch_costs_what_the_provider_bills_once_somebody_looks_at_it(provider, start_gateway):
     prices = [PRICES[0] | {"tiers": {"batch": 0.5}}]
     gateway = start_gateway(configured(provider, prices=prices))
-    lines = b"".join(
-        encode_json({"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": batched(n)}) + b"\n"
-        for n in range(5)
-    )
+    lines = file_of(batched(n) for n in range(5))
     with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=APP_KEY, max_retries=0) as client:
         file = client.files.create(file=("batch.jsonl", lines), purpose="batch")
         asked = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
@@ -385,6 +382,34 @@ def messages(number, max_tokens):
     return [
         {"custom_id": str(n), "params": asked | {"messages": [{"role": "user", "content": each}]}} for n, each in enumerate(words)
     ]
+
+
+def test_a_hard_budget_holds_what_the_requests_in_a_batchs_file_may_cost(provider, start_gateway):
+    """Uploaded by way of one worker, and made a batch of by way of whichever."""
+    budgets = [{"scope": "key:app", "amount": "$0.01", "period": "total"}]
+    gateway = start_gateway(configured(provider, prices=[PRICES[0] | {"tiers": {"batch": 0.5}}], budgets=budgets))
+    with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=APP_KEY, max_retries=0) as client:
+        asked = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        lines = [file_of(batched(n) | {"max_tokens": 500} for n in range(many)) for many in (4, 10)]
+        files = [client.files.create(file=("batch.jsonl", each), purpose="batch") for each in lines]
+        made = client.batches.with_raw_response.create(input_file_id=files[0].id, **asked)
+        gateway.booked(made.headers["x-weighbridge-request-id"])
+        held = gateway.admin("/budgets")["data"][0]["accounts"][0]["spent"]
+        with pytest.raises(openai.RateLimitError, match="budget") as refused:
+            client.batches.create(input_file_id=files[1].id, **asked)
+        looked = client.batches.with_raw_response.retrieve(made.parse().id)
+        gateway.booked(looked.headers["x-weighbridge-request-id"])
+    assert refused.value.code == "budget_exceeded"
+    assert 4 * 500 * 2_000 < held <= 10_000_000
+    assert gateway.admin("/budgets")["data"][0]["accounts"][0]["spent"] == provider.invoice().total > 0
+    gateway.stop()
+    assert books_of(gateway).findings.problems == []
+
+
+def file_of(bodies):
+    """Requests as a file for a batch."""
+    asked = {"method": "POST", "url": "/v1/chat/completions"}
+    return b"".join(encode_json({"custom_id": str(n)} | asked | {"body": body}) + b"\n" for n, body in enumerate(bodies))
 
 
 def batched(n):

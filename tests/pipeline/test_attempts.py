@@ -274,11 +274,18 @@ async def test_an_upload_that_has_gone_is_not_sent_again(two):
     assert len(two.upstream.requests) == 1
 
 
-async def test_a_batch_is_not_made_twice(build):
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/batches", {"input_file_id": "f"}),
+        ("/v1/messages/batches", {"requests": [{"custom_id": "a", "params": {"model": "claude-4", "max_tokens": 9}}]}),
+    ],
+)
+async def test_a_batch_is_not_made_twice(build, path, body):
     world = build(routes=(), retry=POLICY)
     chunks, facts = error(500)
     world.will_reply(*chunks, **facts)
-    assert (await world.ask("POST", "/v1/batches", {"input_file_id": "f"})).status == 500
+    assert (await world.ask("POST", path, body)).status == 500
     assert len(world.upstream.requests) == 1
 
 

@@ -77,6 +77,7 @@ _ASKS_A_MODEL: Final = frozenset(
 )
 """What may be asked twice: it changes nothing at the provider. A batch or a file that may have been made is not made again."""
 
+_MAKES_A_BATCH: Final = frozenset((Operation.BATCHES, Operation.MESSAGE_BATCHES))
 _SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 
 
@@ -417,9 +418,9 @@ def _told_of_own_key(exchange: Exchange, error: GatewayError) -> GatewayError:
 
 
 def is_repeatable(exchange: Exchange) -> bool:
-    """Whether the request could be sent again: its body is held, or it has none."""
+    """Whether the request could be sent again: its body is held, or it has none; and no batch might be made twice by that."""
     downstream = exchange.downstream
-    if downstream.is_upgrade:
+    if downstream.is_upgrade or (not exchange.requested_model and exchange.endpoint.operation in _MAKES_A_BATCH):
         return False
     return exchange.body is not None or not (downstream.is_chunked or downstream.content_length)
 

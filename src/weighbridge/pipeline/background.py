@@ -5,8 +5,9 @@ bound, and what is needed to put that right is kept under the response's id. Who
 charged what it took, in the name of whoever asked for it, and the bound is given back. One that nobody fetches stays at its bound.
 https://platform.openai.com/docs/guides/background
 
-Of a batch it is the same: OpenAI tells its usage with its state, Anthropic in the lines of its results. What a batch may take is
-not in the request that makes it, so that budgets with a hard limit refuse it, and others have only its own size until then.
+Of a batch it is the same: OpenAI tells its usage with its state, Anthropic in the lines of its results. What it may take
+is in the requests that it is made of (`inline_batch.py`, `file_batch.py`); where these were not seen, hard budgets refuse it, and
+others have only its own size until then.
 https://platform.openai.com/docs/api-reference/batch/object, https://docs.anthropic.com/en/api/retrieving-message-batch-results
 """
 

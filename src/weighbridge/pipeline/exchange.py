@@ -27,6 +27,7 @@ from weighbridge.wire.receipt import Receipt
 from weighbridge.wire.rerank.terms import RerankRequest
 
 if TYPE_CHECKING:
+    from weighbridge.pipeline.file_batch import FileWatch
     from weighbridge.pipeline.head_memo import HeadMemo
     from weighbridge.pipeline.held_relay import HeldRelay
     from weighbridge.pipeline.race import Race
@@ -39,8 +40,7 @@ _OPENAI = Dialect.OPENAI
 
 
 class Batch(NamedTuple):
-    """The requests in the body of a batch: the most that all of them may take and cost, in nano-dollars, and what is to be changed
-    in them."""
+    """The requests of a batch: the most that all of them may take and cost, in nano-dollars, and what is to be changed in them."""
 
     extent: Extent
     nanousd: int
@@ -129,7 +129,9 @@ class Exchange:
     witness: Witness | None = None
     """Who remembers the reply, where payloads are kept."""
     batch: Batch | None = None
-    """What the requests in the body may take, where it is a batch."""
+    """What the requests of a batch may take, where that is known."""
+    file_watch: FileWatch | None = None
+    """Who looks at the file that is uploaded."""
     pending: Pending | None = None
     """The response goes on in the background: what its attempt counts for."""
     claimed: Pending | None = None

@@ -27,6 +27,7 @@ from weighbridge.pipeline.control_proxy import forward_to_control, is_control_pa
 from weighbridge.pipeline.counting import estimated_count, send_count
 from weighbridge.pipeline.exchange import Exchange, attempts_line, client_gone, gateway_failed, header_lines
 from weighbridge.pipeline.explain import described_exchange, explain
+from weighbridge.pipeline.file_batch import keep_file, read_batch_of_file, watch_upload
 from weighbridge.pipeline.fleet import Fleet
 from weighbridge.pipeline.head_memo import recall, remember
 from weighbridge.pipeline.headers import OF_THE_BODY, returned_lines
@@ -59,6 +60,8 @@ _MAX_UNKNOWN_KEYS: Final = 4096
 
 _MODELS: Final = Operation.MODELS  # reaching a member through its class takes 0.1 µs in Python 3.11
 _EXPLAIN: Final = Operation.EXPLAIN
+_BATCHES: Final = Operation.BATCHES
+_FILES: Final = Operation.FILES
 _MESSAGE_BATCHES: Final = Operation.MESSAGE_BATCHES
 _STORED: Final = Operation.RESPONSES_STORED
 _NO_CHANCE: Final = SystemRng(0)
@@ -187,6 +190,10 @@ class Gateway:
                     witness(exchange, exchange.snapshot.payloads, self.fleet.rng)
             elif operation is _MESSAGE_BATCHES:
                 await read_batch(exchange)
+            elif operation is _BATCHES:
+                await read_batch_of_file(exchange, self._responses)
+            elif operation is _FILES:
+                watch_upload(exchange)
             if operation is _STORED and (kept := await self._kept(exchange)) is not None:
                 settle(exchange, self._clock, self._books, self._sink)
                 send_kept(exchange, kept)
@@ -399,6 +406,8 @@ class Gateway:
                 exchange.reply.abort()
             if not downstream.has_started and (exchange.relay is None or not exchange.relay.is_begun):
                 exchange.status = error_status(error, self._dialect_of(exchange))
+        if exchange.file_watch is not None:
+            keep_file(exchange, self._responses)  # before its client can make a batch of it
         try:
             try:
                 if exchange.sample is not None and self._token_counter is not None and may_need_count(exchange):

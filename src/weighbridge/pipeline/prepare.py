@@ -167,6 +167,8 @@ def _body(exchange: Exchange, target: Target) -> tuple[list[bytes | memoryview] 
         downstream = exchange.downstream
         if downstream.is_chunked or downstream.content_length:
             source = downstream.stream_body(exchange.snapshot.limits.max_upload_bytes)
+            if exchange.file_watch is not None:
+                source = exchange.file_watch.over(source)
             exchange.request_bytes = downstream.content_length or 0
             return source, None if downstream.is_chunked else downstream.content_length
         return [], 0

@@ -20,7 +20,7 @@ from weighbridge.pipeline.proof import Proof
 from weighbridge.pipeline.refusals import answer_cut
 from weighbridge.pipeline.sample import Sample
 from weighbridge.wire.error_bodies import render_stream_error
-from weighbridge.wire.meter import meter_for
+from weighbridge.wire.meter import meter_for, meter_of_upload
 from weighbridge.wire.results_url import ResultsUrlFilter
 from weighbridge.wire.stream_usage import UsageChunkFilter
 
@@ -58,8 +58,10 @@ class Relay:
     def __init__(self, exchange: Exchange, reply: UpstreamReply, clock: Clock, proof: Proof | None = None) -> None:
         self._exchange = exchange
         self._reply = reply
-        self._meter = exchange.meter = meter_for(
-            exchange.endpoint, content_type=reply.content_type, content_encoding=reply.content_encoding
+        self._meter = exchange.meter = (
+            meter_for(exchange.endpoint, content_type=reply.content_type, content_encoding=reply.content_encoding)
+            if exchange.file_watch is None
+            else meter_of_upload(reply.content_encoding)
         )
         self._clock = clock
         self._downstream: Downstream = exchange.downstream

@@ -51,12 +51,28 @@ class FormField(NamedTuple):
         return [Splice(start, end, value) for start, end in self.spans]
 
 
-class _Part(NamedTuple):
+class PartHead(NamedTuple):
+    """What the headers of a part say."""
+
     name: bytes
-    is_plain_text: bool
-    """Neither a file nor in a transfer encoding."""
+    is_file: bool
+    is_encoded: bool
+    """In a transfer encoding that changes its bytes."""
+
+
+class _Part(NamedTuple):
+    head: PartHead
     start: int
     end: int
+
+    @property
+    def name(self) -> bytes:
+        return self.head.name
+
+    @property
+    def is_plain_text(self) -> bool:
+        """Neither a file nor in a transfer encoding."""
+        return not (self.head.is_file or self.head.is_encoded)
 
 
 def find_field(content_type: str, body: bytes, name: str) -> FormField | None:
@@ -134,7 +150,7 @@ def _parts(body: bytes, delimiter: bytes) -> list[_Part]:
         # An empty value: the blank line's own CRLF is no CRLF of the delimiter (RFC 2046 wants another one).
         if found <= value or body[found - 1] != 0x0D:
             raise _malformed("has a boundary that is not on a line of its own")
-        parts.append(_read_part(body[tail.end() : value - 4], value, found - 1))
+        parts.append(_Part(read_part_head(body[tail.end() : value - 4]), value, found - 1))
         position = found + len(delimiter)
 
 
@@ -145,9 +161,11 @@ def _end_of_headers(body: bytes, start: int) -> int:
     return found + 4
 
 
-def _read_part(headers: bytes, start: int, end: int) -> _Part:
+def read_part_head(headers: bytes) -> PartHead:
+    """The header lines of a part, without the blank one. Raises `GatewayError` INVALID_REQUEST for what could be read in two
+    ways."""
     dispositions: list[bytes] = []
-    is_plain = True
+    is_encoded = False
     for line in headers.split(b"\r\n"):
         match = _HEADER_LINE.fullmatch(line)
         if match is None:
@@ -156,11 +174,11 @@ def _read_part(headers: bytes, start: int, end: int) -> _Part:
         if header == b"content-disposition":
             dispositions.append(match[2])
         elif header == b"content-transfer-encoding":
-            is_plain = is_plain and match[2].strip().lower() in _IDENTITY_ENCODINGS
+            is_encoded = is_encoded or match[2].strip().lower() not in _IDENTITY_ENCODINGS
     if len(dispositions) != 1:
         raise _malformed("has a part that does not have exactly one Content-Disposition")
     name, is_file = _read_disposition(dispositions[0])
-    return _Part(name, is_plain and not is_file, start, end)
+    return PartHead(name, is_file, is_encoded)
 
 
 def _read_disposition(value: bytes) -> tuple[bytes, bool]:

@@ -90,6 +90,11 @@ _OPENAI_ENDS: Final = frozenset({"transcript.text.done", "speech.audio.done", "i
 _RESPONSE_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
+def read_file(facts: ReplyFacts, document: bytes) -> None:
+    """A file that was uploaded."""
+    facts.response_id = decode_openai(document).id
+
+
 def read_reranked(facts: ReplyFacts, document: bytes) -> None:
     """A ranking, in any vendor's shape."""
     reply = decode_reranked(document)
