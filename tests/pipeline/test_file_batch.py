@@ -106,7 +106,7 @@ async def test_a_key_for_certain_models_may_make_batches_of_those(build):
 
 async def test_a_keys_bound_on_outputs_must_be_seen_to_hold(build):
     world = build(keys=[virtual_key(max_output_tokens=100)])
-    await send_file(world, upload(line(max_tokens=100)))
+    await send_file(world, upload(line(max_tokens=100, n=3)))
     await send_file(world, upload(line(max_tokens=101)), "file_2")
     assert (await make(world)).status == 200
     for unseen in ("file_2", "file_3"):

@@ -356,7 +356,8 @@ class Key(Section):
     addresses: Annotated[list[Network], Field(max_length=100)] = []
     """Networks it may be used from (`10.0.0.0/8`); from anywhere if empty."""
     max_output_tokens: Annotated[LargeCount, Field(le=10_000_000)] | None = None
-    """The most that one of its requests may have generated: what asks for more, or for no bound, is capped."""
+    """The most that one of its requests may have generated: what asks for more, or for no bound, is capped;
+    a batch of which it is not seen is refused."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Where requests have to wait, those with a higher number go first."""
     demand: DataDemand = Field(default_factory=DataDemand)

@@ -34,7 +34,10 @@ _EXPIRES = f"When it ends: {FORMS}. Absent: never."
 _TEAM = "A team's name. Absent: the user's, if any."
 _USER = "A user's e-mail address, or a service account's name. An admin key may do what its user may."
 _ADDRESSES = "Networks it may be used from (`10.0.0.0/8`). Empty: from anywhere."
-_CAP = "The most that one of its requests may have generated: what asks for more, or for no bound, is capped."
+_CAP = (
+    "The most that one of its requests may have generated: what asks for more, or for no bound, is capped; "
+    "a batch of which it is not seen is refused."
+)
 _TAGS = "What its requests are booked under besides."
 _PRIORITY = "Where requests have to wait, those with a higher number go first."
 

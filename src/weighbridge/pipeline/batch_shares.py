@@ -37,18 +37,18 @@ class Share(msgspec.Struct, array_like=True):
     output_tokens: int = 0
     tool_calls: int = 0
     most_output: int = 0
-    """The most that one of them may write."""
+    """The most that one answer may have."""
     beside_nanousd: int = 0
     """What models beside it may cost that the provider may run for them."""
 
-    def add(self, extent: Extent, beside: int) -> None:
-        """One more."""
+    def add(self, extent: Extent, cap: int | None, beside: int) -> None:
+        """One more, each of whose answers has at most `cap` tokens."""
         self.n_requests += 1
         self.longest = max(self.longest, extent.input_tokens)
         self.input_tokens += extent.input_tokens
         self.output_tokens += extent.output_tokens
         self.tool_calls += extent.tool_calls
-        self.most_output = max(self.most_output, extent.output_tokens)
+        self.most_output = max(self.most_output, extent.output_tokens if cap is None else cap)
         self.beside_nanousd += beside
 
     def bound(self, target: Target, wall_ns: int) -> int:
@@ -110,7 +110,7 @@ class Shares:
         share = self._by_kind.get(name)
         if share is None:
             share = self._by_kind[name] = Share(operation, target.deployment.model, *kinds)
-        share.add(extent, cost_beside(alone, target, extent, kinds))
+        share.add(extent, cap, cost_beside(alone, target, extent, kinds))
         return target
 
 

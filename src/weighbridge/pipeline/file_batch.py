@@ -36,7 +36,7 @@ class FileWatch:
 
     def __init__(self, exchange: Exchange) -> None:
         self._source: ByteSource | None = None
-        self._shares = Shares(exchange)
+        self._shares: Shares | None = Shares(exchange)
         self._lines = BatchLines(exchange.header(b"content-type").decode("latin-1"), self._add)
 
     def over(self, source: ByteSource) -> ByteSource:
@@ -47,7 +47,12 @@ class FileWatch:
     @property
     def shares(self) -> list[Share]:
         """What its requests may take; nothing where that cannot be told."""
-        return self._shares.shares if self._lines.is_sound else []
+        return self._shares.shares if self._shares is not None and self._lines.is_sound else []
+
+    def let_go(self) -> None:
+        """It is over: nothing of it points back (docs/decisions/0016)."""
+        self._source = self._shares = None
+        self._lines.let_go()
 
     # --- the source that it watches
 
@@ -57,16 +62,17 @@ class FileWatch:
         self._source.attach(_Tee(sink, self._lines))
 
     def pause(self) -> None:
-        """As it is told."""
-        assert self._source is not None
-        self._source.pause()
+        """As it is told, unless it is over."""
+        if self._source is not None:
+            self._source.pause()
 
     def resume(self) -> None:
-        """As it is told."""
-        assert self._source is not None
-        self._source.resume()
+        """As it is told, unless it is over."""
+        if self._source is not None:
+            self._source.resume()
 
     def _add(self, line: bytes) -> None:
+        assert self._shares is not None
         try:
             request = Envelope.read(line)
             body = request.nested("body")
@@ -112,15 +118,17 @@ def watch_upload(exchange: Exchange) -> None:
 
 
 def keep_file(exchange: Exchange, keeper: ResponseKeeper) -> None:
-    """Keep what the requests in an uploaded file may take."""
+    """Keep what the requests in an uploaded file may take. Nobody looks at it any more."""
     watch, meter, target = exchange.file_watch, exchange.meter, exchange.target
-    is_taken = exchange.error is None and 200 <= exchange.status < 300
-    if watch is None or meter is None or target is None or not is_taken:
+    if watch is None:
         return
-    meter.finish()
     shares = watch.shares
-    if shares and meter.response_id is not None:
-        keeper.keep(exchange.key_id, _name(target.deployment.provider, meter.response_id), encode_json(shares))
+    exchange.file_watch = None
+    watch.let_go()
+    if shares and meter is not None and target is not None and exchange.error is None and 200 <= exchange.status < 300:
+        meter.finish()
+        if meter.response_id is not None:
+            keeper.keep(exchange.key_id, _name(target.deployment.provider, meter.response_id), encode_json(shares))
 
 
 async def read_batch_of_file(exchange: Exchange, keeper: ResponseKeeper) -> None:

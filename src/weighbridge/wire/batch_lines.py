@@ -69,6 +69,10 @@ class BatchLines:
         self._end_line()
         self.is_sound = self.is_sound and self._is_over and self._purpose == _BATCH and _FILE in self._names
 
+    def let_go(self) -> None:
+        """Nobody is told of another line."""
+        self._take = _ignore
+
     def _keep(self, piece: bytes) -> None:
         self._n_coming += len(piece)
         if self._n_coming > _MAX_LINE_BYTES:
@@ -128,3 +132,7 @@ class BatchLines:
     def _give_up(self) -> None:
         self.is_sound = False
         self._coming.clear()
+
+
+def _ignore(_line: bytes) -> None:
+    """Nothing."""
