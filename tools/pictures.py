@@ -20,24 +20,33 @@ from tests.control.dashboard.fake_traffic import HOSTILE_KEY, HOSTILE_MODEL  # n
 
 from weighbridge.control.dashboard.pages import PAGES, SIGN_IN  # noqa: E402
 
-WIDE, NARROW = (1200, 760), (390, 844)
+WIDE, NARROW = (1360, 800), (390, 844)
 PLACES = {"costs": "costs?from=-7d&by=team&and=model"}
 """What of a page is shown, where that is not what its name alone leads to."""
 THEMES = ("light", "dark")
-SHOWN = (
-    ("key_name", HOSTILE_KEY, "field-lab"),
-    ("model", HOSTILE_MODEL, "llama-3.3-70b"),
-    ("requested_model", HOSTILE_MODEL, "llama-3.3-70b"),
-)
+SHOWN = {
+    HOSTILE_KEY: "field-lab",
+    HOSTILE_MODEL: "llama-3.3-70b",
+    "<img src=x onerror=alert(1)>": "Staging",
+    "**and** <b>found</b> not": "and found not",
+}
+"""Names and answers that try to run something are for tests."""
+MOST_NANOUSD = 10**15
+"""And so are budgets that no double can hold."""
+TAMED = """(pairs) => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    for (const [from, to] of pairs) walker.currentNode.data = walker.currentNode.data.replaceAll(from, to);
+  }
+}"""
+"""What puts the words of `SHOWN` in their place."""
 
 
 def main() -> None:
     """Write docs/images/*.png."""
     world = World()
     world.sessions.add("pictures")
-    # Names that try to run something are for tests.
-    for each in world.requests:
-        each.update({name: kind for name, hostile, kind in SHOWN if each[name] == hostile})
+    world.budgets = [each for each in world.budgets if each["amount"] < MOST_NANOUSD]
     server = uvicorn.Server(uvicorn.Config(fake_gateway(world), port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -61,7 +70,11 @@ def take(base: str, request: str) -> None:
             context = browser.new_context(base_url=base, viewport={"width": width, "height": height}, color_scheme=theme)
             if name != SIGN_IN.name:
                 context.add_cookies([{"name": "session", "value": "pictures", "url": base}])
-            shown(context.new_page(), place).screenshot(path=IMAGES / f"dashboard-{name}-{theme}.png")
+            page = shown(context.new_page(), place)
+            if name == "playground":
+                ask(page)
+            page.evaluate(TAMED, list(SHOWN.items()))
+            page.screenshot(path=IMAGES / f"dashboard-{name}-{theme}.png")
             context.close()
         browser.close()
 
@@ -73,6 +86,18 @@ def pictures(request: str) -> Iterator[tuple[str, str, str, tuple[int, int]]]:
         for name, place in places.items():
             yield name, place, theme, WIDE
         yield "overview-narrow", "overview", theme, NARROW
+
+
+def ask(page: Page) -> None:
+    """The same words to two models."""
+    page.click("#make-key")
+    page.wait_for_selector(".pane")
+    page.click("#add-pane")
+    for number, model in enumerate(("smart", "openai/gpt-5-mini"), 1):
+        page.get_by_label(f"Model {number}", exact=True).last.fill(model)
+    page.get_by_label("Message", exact=True).fill("Weigh this")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".pane >> nth=1 >> text=$0.00123")
 
 
 def shown(page: Page, place: str) -> Page:
