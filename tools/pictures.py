@@ -34,6 +34,7 @@ SHOWN = {
 MOST_NANOUSD = 10**15
 """And so are budgets that no double can hold."""
 TAMED = """(pairs) => {
+  document.body.normalize();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     for (const [from, to] of pairs) walker.currentNode.data = walker.currentNode.data.replaceAll(from, to);
@@ -82,10 +83,13 @@ def take(base: str, request: str) -> None:
 def pictures(request: str) -> Iterator[tuple[str, str, str, tuple[int, int]]]:
     """Name, place, theme and size of each: every page in both themes."""
     places = {page.name: PLACES.get(page.name, page.name) for page in (*PAGES, SIGN_IN)} | {"request": request}
+    last = places.pop("playground")  # which makes a key
     for theme in THEMES:
         for name, place in places.items():
             yield name, place, theme, WIDE
         yield "overview-narrow", "overview", theme, NARROW
+    for theme in THEMES:
+        yield "playground", last, theme, WIDE
 
 
 def ask(page: Page) -> None:
