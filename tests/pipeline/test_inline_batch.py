@@ -6,7 +6,9 @@ import asyncio
 import gzip
 
 import pytest
-from tests.pipeline.conftest import virtual_key
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.pipeline.conftest import World, virtual_key
 from tests.pipeline.test_bookkeeper import KEY_BUDGET, RATES, USD, charged, of, spent
 
 from weighbridge.core.allowances import Budget, Scope, ScopeKind, Shortage
@@ -15,6 +17,9 @@ from weighbridge.core.rates import UNIT, Bracket, PriceBook, PriceRule, Rates, U
 from weighbridge.pipeline.plan import Limits
 
 PATH = "/v1/messages/batches"
+WORDS = ['{"requests":', '"params":', '"model":', '"claude-4"', "[", "]", "{", "}", ",", "null", "1e9", '"\\ud83d"', '"\\\\"']
+PIECES = st.lists(st.sampled_from(WORDS), max_size=14).map("".join)
+"""Of bodies: most are no JSON, and many of the others no batch."""
 HALF = PriceBook(rules=(PriceRule("*", own=(RATES,), tiers={"batch": UNIT // 2}, source="tests"),))
 MADE = b'{"id":"msgbatch_1","type":"message_batch","processing_status":"in_progress"}'
 TOLD = {"input_tokens": 100, "output_tokens": 50}
@@ -132,6 +137,13 @@ async def test_what_could_be_read_in_two_ways_or_not_at_all_is_refused(build, bo
     client = await world.ask("POST", PATH, body)
     assert error_of(client) == (400, "invalid_request_error", message)
     assert world.upstream.requests == []
+
+
+@given(PIECES)
+@example('{"requests":[{"params":{"model":"\\ud83d","max_tokens":1}}]}')
+async def test_whatever_comes_is_sent_on_or_refused_and_never_breaks_the_gateway(text):
+    world = World()
+    assert (await make(world, text.encode())).status in (200, 400, 404)
 
 
 async def test_a_price_that_nobody_knows_refuses_a_batch_where_it_would_refuse_a_request(build):

@@ -110,7 +110,7 @@ def test_characters_are_those_of_the_text_and_not_its_bytes():
     assert most_pieces(asked(encode_json({"input": 5}), is_form=False), BY_TIME) == NO_PIECES
 
 
-@pytest.mark.parametrize(("documents", "units"), [(["a"] * 99, 1), (["a"] * 101, 2), (["a" * 5_000] * 100, 11), ({}, 1)])
+@pytest.mark.parametrize(("documents", "units"), [(["a"] * 99, 1), (["a"] * 101, 2), (["a" * 5_000] * 100, 22), ({}, 1)])
 def test_a_ranking_has_as_many_units_as_its_documents_and_their_length_may_make(documents, units):
     ranking = asked(encode_json({"query": "q", "documents": documents}), operation=Operation.RERANK, is_form=False)
     assert most_pieces(ranking, BY_FEE) == Pieces(search_units=units)

@@ -152,11 +152,3 @@ def check_outputs(exchange: Exchange, shares: Iterable[Share] | None) -> None:
         f"This key's answers have at most {most} tokens, and nothing shows that all requests of this batch keep to that.",
         code="output_cap_unseen",
     )
-
-
-def of_request(number: int, place: str, error: GatewayError) -> GatewayError:
-    """The refusal of one of them, saying which."""
-    param = place + (f".{error.param.rpartition('.')[2]}" if error.param else "")
-    return GatewayError(
-        error.kind, f"Request {number} of the batch: {error.public}", detail=error.detail, param=param, code=error.code
-    )

@@ -12,7 +12,7 @@ from typing import Final
 from weighbridge.core.errors import ErrorKind, GatewayError
 from weighbridge.core.tasks import on_a_task
 from weighbridge.core.terms import Operation
-from weighbridge.pipeline.batch_shares import Shares, bound_of, check_outputs, of_request
+from weighbridge.pipeline.batch_shares import Shares, bound_of, check_outputs
 from weighbridge.pipeline.exchange import Batch, Exchange
 from weighbridge.pipeline.prepare import splices_of
 from weighbridge.pipeline.receive import take_body
@@ -55,7 +55,15 @@ def _added(shares: Shares, number: int, params: Envelope) -> tuple[Exchange, lis
         alone = shares.alone(Operation.MESSAGES, params)
         return alone, splices_of(alone, shares.add(alone))
     except GatewayError as error:
-        raise of_request(number, f"requests.{number}.params", error) from None
+        raise _of_request(number, error) from None
+
+
+def _of_request(number: int, error: GatewayError) -> GatewayError:
+    """The same refusal, with the request that it is about."""
+    param = f"requests.{number}.params" + (f".{error.param.rpartition('.')[2]}" if error.param else "")
+    return GatewayError(
+        error.kind, f"Request {number} of the batch: {error.public}", detail=error.detail, param=param, code=error.code
+    )
 
 
 def _check_sole(envelope: Envelope, name: str) -> None:

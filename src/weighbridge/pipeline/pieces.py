@@ -31,8 +31,10 @@ _AUDIO: Final = Operation.AUDIO
 
 
 _DOCUMENTS_A_UNIT: Final = 100
-_LEAST_OF_A_CHUNK: Final = 500
-"""Tokens, each of a byte at least, from which on a document counts as two (https://docs.cohere.com/docs/how-does-cohere-pricing-work)."""
+"""A search unit is one query with up to so many (https://cohere.com/pricing)."""
+_LEAST_OF_A_CHUNK: Final = 240
+"""Tokens, each of a byte at least. Documents beyond 510 tokens are cut into chunks, each of which counts as one, and of which the
+query may take half (https://docs.cohere.com/docs/models, https://docs.cohere.com/docs/reranking-best-practices)."""
 _RERANK: Final = Operation.RERANK
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
